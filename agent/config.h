@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "agent/log.h"
 #include "base/attributes.h"
 
 /* An HAProxy status code that a cell uses for "not mine, ask that cell" (brief 3 and 5.4). */
@@ -16,8 +17,6 @@ enum cell_answer { CELL_ANSWER_302 = 302, CELL_ANSWER_421 = 421, CELL_ANSWER_425
 
 /* Which requests with a known route go to the cell at once, without the replay pass (brief 5.5). */
 enum direct_hits { DIRECT_HITS_SAFE, DIRECT_HITS_ALL, DIRECT_HITS_NEVER };
-
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* A list of texts, in the order of the file. items is NULL when count is 0. */
 struct config_list {
@@ -137,8 +136,5 @@ size_t config_needs_restart(const struct config *old, const struct config *fresh
 
 /* The manual of all settings as text (`cellctl settings`), out of agent/settings.def. */
 void config_print_settings(FILE *out);
-
-/* "error", "warn", "info", "debug". */
-const char *log_level_name(enum log_level level);
 
 #endif
