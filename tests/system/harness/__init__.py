@@ -1,0 +1,1 @@
+"""Starts real HAProxy, Redis, agents and cells for one test, talks to them, and leaves nothing behind."""

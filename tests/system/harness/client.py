@@ -1,0 +1,182 @@
+"""An HTTP/1.1 client that shows everything: interim answers, repeated headers, how an answer ended."""
+
+import hashlib
+import select
+import socket
+import time
+from dataclasses import dataclass, field
+
+PIECE = 1 << 16
+
+
+class Broken(Exception):
+    """The connection ended before an answer was whole."""
+
+
+@dataclass
+class Answer:
+    status: int
+    reason: str
+    headers: list
+    body: bytes = b""
+    interim: list = field(default_factory=list)  # (status, headers) of 1xx answers
+    seconds: float = 0.0
+    tag: str = ""  # of the request, to find its deliveries
+    request: object = None
+
+    def get(self, name, default=None):
+        values = self.all(name)
+        return values[0] if values else default
+
+    def all(self, name):
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    @property
+    def cell(self):
+        return self.get("X-Cell")
+
+    @property
+    def sha256(self):
+        return hashlib.sha256(self.body).hexdigest()
+
+    def __str__(self):
+        lines = [f"{self.status} {self.reason}"] + [f"  {name}: {value}" for name, value in self.headers]
+        return "\n".join(lines) + (f"\n  [{self.body[:200]!r}]" if self.body else "")
+
+
+@dataclass
+class Request:
+    method: str
+    target: str
+    headers: list
+    body: bytes = b""
+    chunked: bool = False
+    expect: bool = False  # Expect: 100-continue, and wait for it
+
+    def head(self):
+        return (f"{self.method} {self.target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in self.headers) + "\r\n").encode("latin-1")
+
+    def framed_body(self):
+        if not self.chunked:
+            return self.body
+        pieces = [self.body[i : i + PIECE] for i in range(0, len(self.body), PIECE)]
+        return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+class Connection:
+    """One connection to a router (or a cell); keeps alive as long as the other side does."""
+
+    def __init__(self, address, timeout=15.0):
+        kind = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        self.socket = socket.socket(kind, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout)
+        self.timeout = timeout
+        self.socket.connect(address)
+        self.buffer = bytearray()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def request(self, request):
+        """Sends it and reads the whole answer."""
+        start = time.monotonic()
+        interim = self.send(request)
+        answer = self.read_answer(request.method, interim)
+        answer.seconds = time.monotonic() - start
+        answer.request = request
+        return answer
+
+    def send(self, request):
+        """Sends head and body; returns the interim answers that came before the body went out."""
+        self.socket.sendall(request.head())
+        if request.expect and not self.goes_on():
+            return []
+        body = memoryview(request.framed_body())
+        while body:
+            readable, writable, _ = select.select([self.socket], [self.socket], [], self.timeout)
+            if not readable and not writable:
+                raise TimeoutError("the other side takes no more of the body")
+            if readable and not self.fill():
+                break  # it will not read the rest; what it said is in the buffer
+            if writable:
+                try:
+                    body = body[self.socket.send(body[: 1 << 18]) :]
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+        return []
+
+    def goes_on(self):
+        """After Expect: whether the answer that comes first is 100."""
+        while b"\r\n\r\n" not in self.buffer:
+            if not self.fill():
+                raise Broken("no answer to Expect: 100-continue")
+        return self.buffer.startswith(b"HTTP/1.1 100")
+
+    def fill(self):
+        try:
+            piece = self.socket.recv(PIECE)
+        except ConnectionResetError:
+            piece = b""
+        self.buffer += piece
+        return bool(piece)
+
+    def read_head(self):
+        while (end := self.buffer.find(b"\r\n\r\n")) < 0:
+            if not self.fill():
+                raise Broken(f"connection ended before an answer ({bytes(self.buffer[:100])!r})")
+        lines = self.buffer[:end].decode("latin-1").split("\r\n")
+        del self.buffer[: end + 4]
+        parts = lines[0].split(" ", 2)
+        pairs = [line.partition(":") for line in lines[1:]]
+        headers = [(name, value.strip()) for name, _, value in pairs]
+        return Answer(int(parts[1]), parts[2] if len(parts) > 2 else "", headers)
+
+    def read_answer(self, method="GET", interim=()):
+        interim = list(interim)
+        answer = self.read_head()
+        while answer.status < 200 and answer.status != 101:
+            interim.append((answer.status, answer.headers))
+            answer = self.read_head()
+        answer.interim = interim
+        if method != "HEAD" and answer.status not in (101, 204, 304):
+            answer.body = self.read_body(answer)
+        return answer
+
+    def read_body(self, answer):
+        if "chunked" in answer.get("Transfer-Encoding", ""):
+            return b"".join(self.chunks())
+        length = answer.get("Content-Length")
+        if length is not None:
+            return self.exactly(int(length))
+        while self.fill():
+            pass
+        return self.exactly(len(self.buffer))
+
+    def chunks(self):
+        while size := int(self.line().split(b";")[0], 16):
+            yield self.exactly(size)
+            self.line()
+        while self.line():
+            pass
+
+    def line(self):
+        while (end := self.buffer.find(b"\r\n")) < 0:
+            if not self.fill():
+                raise Broken("connection ended inside a body")
+        text = bytes(self.buffer[:end])
+        del self.buffer[: end + 2]
+        return text
+
+    def exactly(self, length):
+        while len(self.buffer) < length:
+            if not self.fill():
+                raise Broken(f"connection ended after {len(self.buffer)} of {length} bytes of a body")
+        data = bytes(self.buffer[:length])
+        del self.buffer[:length]
+        return data

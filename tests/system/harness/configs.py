@@ -1,0 +1,106 @@
+"""The configuration files of a world. All that hangs on the shape of the project's own configuration is in this file."""
+
+import subprocess
+
+from harness import places
+
+
+def quoted(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return "{" + ", ".join(quoted(item) for item in value) + "}"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def cellrouter_conf(router, world):
+    """cellrouter.conf of one router. world.settings: section -> {key: value}, "" being the top level."""
+    sections = {
+        "spoe": {"listen": [f"unix:{router.spoe_socket}"]},
+        "redis": {"address": f"unix:{world.redis_socket}" if world.redis else ""},
+        "routes": {},
+        "admin": {"socket": router.admin_socket},
+        "log": {"level": "info"},
+        "haproxy": {"loop": router.loop, **level0(router, world)},
+    }
+    top = {"region": router.region, "router": router.id}
+    if router.pick:
+        top["default-cell"] = router.pick
+    for name, values in world.settings.items():
+        (sections.setdefault(name, {}) if name else top).update(values)
+    lines = [f"{key} = {quoted(value)}" for key, value in top.items()]
+    for id, cell in world.cells.table.items():
+        lines += [f'cell "{id}" {{', f'    name = "{cell.name}"', f'    region = "{cell.region}"',
+                  f"    answers = {cell.answers}", f'    servers = {{"127.0.0.1:{cell.port}"}}',
+                  f'    server-options = "{world.server_options}"', "}"]
+    for name, values in sections.items():
+        lines += [f"{name} {{", *(f"    {key} = {quoted(value)}" for key, value in values.items()), "}"]
+    return "\n".join(lines) + "\n"
+
+
+def level0(router, world):
+    if world.level0 is None:
+        return {}
+    return {"runtime": [f"unix:{router.runtime_socket}"]} if world.level0 else {"runtime": []}
+
+
+SITE = """\
+global
+    stats socket unix@{runtime} mode 600 level admin expose-fd listeners
+    log stdout format raw local0 info
+    nbthread 1
+    hard-stop-after 20s
+
+frontend mysite from cellrouter-edge
+    bind 127.0.0.1:{port}
+    filter spoe engine cellrouter config {spoe}
+"""
+
+
+def haproxy_files(router, world):
+    """Writes what HAProxy needs for this router and returns the list of its -f files."""
+    if world.plain:
+        return [write(router.folder / "plain.cfg", plain_cfg(router, world))]
+    generated = subprocess.run([places.built("cellctl"), "haproxy", "-f", router.conf], capture_output=True, text=True, check=False)
+    if generated.returncode or generated.stderr:
+        raise places.Missing(f"cellctl haproxy -f {router.conf}: status {generated.returncode}\n{generated.stderr}")
+    site = SITE.format(runtime=router.runtime_socket, port=router.port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
+    return [write(router.folder / "cellrouter.cfg", generated.stdout),
+            write(router.folder / "site.cfg", site + world.site_more)]
+
+
+PLAIN = """\
+global
+    stats socket unix@{runtime} mode 600 level admin expose-fd listeners
+    log stdout format raw local0 info
+defaults
+    mode http
+    log global
+    option httplog
+    timeout connect 2s
+    timeout client 20s
+    timeout server 20s
+frontend mysite
+    bind 127.0.0.1:{port}
+    default_backend cells
+backend cells
+    balance roundrobin
+"""
+
+
+def plain_cfg(router, world):
+    """HAProxy without the project, for tests of the harness itself."""
+    servers = [f"    server {id} 127.0.0.1:{cell.port}" for id, cell in world.cells.table.items() if cell.region == router.region]
+    return PLAIN.format(runtime=router.runtime_socket, port=router.port) + "\n".join(servers) + "\n"
+
+
+def redis_conf(world):
+    return (f"port 0\nunixsocket {world.redis_socket}\nunixsocketperm 700\ndir {world.run}\nsave \"\"\n"
+            "appendonly no\ndaemonize no\nloglevel notice\n" + world.redis_more)
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,45 @@
+"""As much of Redis' protocol as the harness needs."""
+
+import socket
+
+
+class RedisError(Exception):
+    pass
+
+
+class Redis:
+    def __init__(self, path, timeout=5.0):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        self.socket.connect(path)
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __call__(self, *words):
+        parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts))
+        return self.reply()
+
+    def reply(self):
+        line = self.file.readline()
+        if not line:
+            raise RedisError("connection closed")
+        kind, text = line[:1], line[1:-2]
+        if kind == b"-":
+            raise RedisError(text.decode())
+        if kind == b":":
+            return int(text)
+        if kind == b"$":
+            return None if text == b"-1" else self.file.read(int(text) + 2)[:-2]
+        if kind == b"*":
+            return None if text == b"-1" else [self.reply() for _ in range(int(text))]
+        return text.decode()

@@ -1,0 +1,171 @@
+"""One router of a world: an HAProxy and the agent beside it."""
+
+import itertools
+import socket
+from urllib.parse import urlsplit
+
+from harness import configs, places
+from harness.client import Answer, Connection, Request
+from harness.process import Failure, Process
+
+TAGS = itertools.count(1)
+
+
+class Router:
+    def __init__(self, world, id, region, pick):
+        self.world, self.id, self.region, self.pick = world, id, region, pick
+        self.folder = world.logs / id
+        self.folder.mkdir()
+        self.conf = self.folder / "cellrouter.conf"
+        self.spoe_socket = world.run / f"{id}.spoe"
+        self.admin_socket = world.run / f"{id}.admin"
+        self.runtime_socket = world.run / f"{id}.haproxy"
+        self.loop = f"abns@{world.unique}-{id}"
+        self.port = world.ports.reserve()
+        self.agent = self.haproxy = None
+        self.retired = []  # processes that were replaced or ended, for the final check
+        self.files = []
+
+    # Starting and ending
+
+    def write_conf(self):
+        configs.write(self.conf, configs.cellrouter_conf(self, self.world))
+
+    def start_agent(self):
+        environment = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+        self.agent = Process(f"agent {self.id}", [places.built("cellrouter"), "-f", self.conf], self.world.logs / f"agent-{self.id}.log", environment)
+
+    def wait_agent(self):
+        self.agent.ready("answers on its sockets", lambda: connects(self.spoe_socket) and connects(self.admin_socket))
+
+    def start_haproxy(self, *more):
+        if not self.files:
+            self.files = configs.haproxy_files(self, self.world)
+        argv = [places.haproxy(), "-db"]
+        for file in self.files:
+            argv += ["-f", file]
+        self.haproxy = Process(f"haproxy {self.id}", [*argv, *more], self.world.logs / f"haproxy-{self.id}.log",
+                               errors=self.world.logs / f"haproxy-{self.id}.errors")
+
+    def wait_haproxy(self):
+        self.haproxy.ready(f"listens on port {self.port}", lambda: connects(("127.0.0.1", self.port)))
+
+    def reload(self):
+        """A new HAProxy takes over the listening sockets; the old one finishes what it has and ends. Returns the old one."""
+        old = self.haproxy
+        old.ended_on_purpose = True
+        self.start_haproxy("-sf", str(old.pid), "-x", str(self.runtime_socket))
+        self.haproxy.ready("has taken over", lambda: f"Pid: {self.haproxy.pid}\n" in self.runtime("show info"))
+        self.retired.append(old)
+        return old
+
+    def restart_agent(self):
+        self.retired.append(self.agent)
+        self.start_agent()
+        self.wait_agent()
+
+    def stop(self):
+        """Ends both; returns [(process, exit status or None when it had to be killed)]."""
+        running = [process for process in (self.haproxy, self.agent) if process]
+        ends = []
+        for process in running:
+            ends.append((process, process.terminate() if process.alive() else process.child.returncode))
+        for process in self.retired:
+            ends.append((process, process.terminate() if process.alive() else process.child.returncode))
+        return ends
+
+    # Talking to it
+
+    @property
+    def address(self):
+        return ("127.0.0.1", self.port)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def prepare(self, method, target, headers=(), body=b"", user=None, chunked=False, expect=False, host="site.example"):
+        """The request as it will be sent, with a tag by which its deliveries are found."""
+        tag = f"{self.world.unique}-{next(TAGS)}"
+        own = [("Host", host), ("X-Request-Tag", tag)] + ([("Cookie", self.world.cells.cookie(user))] if user else [])
+        if chunked:
+            own.append(("Transfer-Encoding", "chunked"))
+        elif body or method in ("POST", "PUT", "PATCH"):
+            own.append(("Content-Length", str(len(body))))
+        if expect:
+            own.append(("Expect", "100-continue"))
+        return Request(method, target, own + list(headers), body, chunked, expect)
+
+    def request(self, method, target, *, follow_307=False, timeout=15.0, **more):
+        """One request on a connection of its own. With follow_307 a 307 is followed, as browsers do; .steps are all answers."""
+        request = self.prepare(method, target, **more)
+        with Connection(self.address, timeout) as connection:
+            answer = connection.request(request)
+        answer.tag = dict(request.headers)["X-Request-Tag"]
+        answer.steps = [answer]
+        if follow_307 and answer.status == 307:
+            where = urlsplit(answer.get("Location"))
+            again = self.request(method, where.path + ("?" + where.query if where.query else ""), timeout=timeout, **more)
+            again.steps = [answer, *again.steps]
+            return again
+        return answer
+
+    def connect(self, timeout=15.0):
+        return Connection(self.address, timeout)
+
+    def runtime(self, command):
+        """HAProxy's answer on its runtime socket; empty when it is not there."""
+        return ask(self.runtime_socket, command)
+
+    def cellctl(self, command):
+        """The agent's answer to one line on its admin socket."""
+        return ask(self.admin_socket, command)
+
+    def counters(self):
+        """name -> value of all counters of the agent."""
+        found = {}
+        for line in self.cellctl("show counters").splitlines():
+            name, _, value = line.rpartition(" ")
+            if value.lstrip("-").isdigit():
+                found[name.strip()] = int(value)
+        if not found:
+            raise Failure(f"agent {self.id} tells no counters")
+        return found
+
+    def routes(self):
+        """prefix -> cell id, as the agent knows them in its memory."""
+        found = {}
+        for line in self.cellctl("show routes").splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[0].startswith("/"):
+                found[words[0]] = words[1]
+        return found
+
+
+def connects(address):
+    family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
+    with socket.socket(family) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(address if isinstance(address, tuple) else str(address))
+            return True
+        except OSError:
+            return False
+
+
+def ask(path, command):
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(path))
+            client.sendall(command.encode() + b"\n")
+            client.shutdown(socket.SHUT_WR)
+            pieces = []
+            while piece := client.recv(65536):
+                pieces.append(piece)
+            return b"".join(pieces).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+__all__ = ["Answer", "Router"]

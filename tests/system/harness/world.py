@@ -1,0 +1,199 @@
+"""A world: Redis, cells, and routers (HAProxy and agent each), started for one test and gone after it."""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness import configs, places
+from harness.process import Failure, Process, ending, wait_until
+from harness.resp import Redis, RedisError
+from harness.router import Router
+from harness.site import Cells
+
+CELLS = ("us0", "us1", "eu0", "eu1")
+KEY_PREFIX = "cellrouter:"
+
+# Lines that no test may leave behind unless it said so (world.allow).
+NEVER_AGENT = re.compile(r"level=(error|fatal|crit)|AddressSanitizer|LeakSanitizer|runtime error:|Assertion|Segmentation")
+NEVER_HAPROXY = re.compile(r"\[(WARNING|ALERT)\]|BUG|segfault")
+PROXY_STOPPED = re.compile(r"Proxy \S+ stopped")  # HAProxy's farewell
+
+
+class World:
+    """
+    routers   id -> region
+    answers   status of all cells' redirects, or cell id -> status
+    redis     with Redis; agent: with agents (else HAProxy is alone); level0: with HAProxy's map (None: as shipped)
+    pick      region -> cell that a router of that region picks for a miss; not named: a random healthy one
+    settings  section of cellrouter.conf -> {key: value}; "" is the top level
+    plain     HAProxy without the project at all
+    """
+
+    def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
+                 cells=CELLS, plain=False, site_more="", redis_more="", server_options="check inter 500ms fall 1 rise 1"):
+        self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
+        self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
+        self.server_options = server_options
+        self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.,-]", "_", name))
+        self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
+        self.unique = f"{self.run.name}-{os.getpid()}"
+        self.redis_socket = self.run / "redis"
+        self.ports = places.Ports()
+        self.redis_process = None
+        self.allowed = []
+        self.marked = 0
+        self.turns = {}
+        self.stopped = False
+        self.cells = Cells(self, cells, answers)
+        self.routers = {id: Router(self, id, region, (pick or {}).get(region)) for id, region in (routers or {"eu1": "eu"}).items()}
+
+    # Starting and ending
+
+    def start(self):
+        try:
+            self.cells.start()
+            if self.redis:
+                self.start_redis()
+            for router in self.routers.values():
+                router.write_conf()
+            if self.redis:
+                self.wait_redis()
+            if self.with_agent:
+                for router in self.routers.values():
+                    router.start_agent()
+            self.cells.wait_ready()
+            for router in self.routers.values():
+                if self.with_agent:
+                    router.wait_agent()
+                router.start_haproxy()
+            for router in self.routers.values():
+                router.wait_haproxy()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def start_redis(self):
+        conf = configs.write(self.logs / "redis.conf", configs.redis_conf(self))
+        self.redis_process = Process("redis", [places.redis_server(), conf], self.logs / "redis.log")
+
+    def wait_redis(self):
+        def answers():
+            try:
+                with self.redis_client() as redis:
+                    return redis("PING") == "PONG"
+            except (OSError, RedisError):
+                return False
+
+        self.redis_process.ready("answers PING", answers)
+
+    def stop(self):
+        """Ends everything. Returns [(process, exit status)] of what had a word to say about its end."""
+        if self.stopped:
+            return []
+        self.stopped = True
+        ends = []
+        try:
+            for router in self.routers.values():
+                ends += router.stop()
+            for process in (self.redis_process, self.cells.process):
+                if process:
+                    process.terminate()
+        finally:
+            self.ports.release()
+            shutil.rmtree(self.run, ignore_errors=True)
+        return ends
+
+    # Looking
+
+    def router(self, id):
+        return self.routers[id]
+
+    def of(self, region):
+        """The routers of a region, in turn: with two of them every step of a test goes to the other one."""
+        found = [router for router in self.routers.values() if router.region == region]
+        turn = self.turns.get(region, 0)
+        self.turns[region] = turn + 1
+        return found[turn % len(found)]
+
+    def redis_client(self):
+        return Redis(str(self.redis_socket))
+
+    def mark(self):
+        """deliveries() tells what came after this."""
+        self.marked = self.cells.last()
+
+    def deliveries(self):
+        return self.cells.deliveries(self.marked)
+
+    def deliveries_of(self, answer):
+        """What the cells saw of the request that got this answer, in order."""
+        return [delivery for delivery in self.cells.deliveries() if delivery.tag == answer.tag]
+
+    def counters(self, regions=None):
+        """Sum over the agents."""
+        total = {}
+        for router in self.routers.values():
+            if regions is None or router.region in regions:
+                for name, value in router.counters().items():
+                    total[name] = total.get(name, 0) + value
+        return total
+
+    def shared_routes(self):
+        """prefix -> key in Redis."""
+        with self.redis_client() as redis:
+            keys = [key.decode() for key in redis("KEYS", KEY_PREFIX + "*")]
+        return {key[key.index("}") + 1 :]: key for key in keys}
+
+    def wait_shared(self, prefix):
+        """Until the route is in Redis, so that another router can know it."""
+        if self.redis:
+            wait_until(f"{prefix} in Redis (there: {sorted(self.shared_routes())})", lambda: prefix in self.shared_routes())
+
+    def flush(self):
+        """All routers forget all they learned."""
+        for router in self.routers.values():
+            router.cellctl("flush")
+        if self.redis:
+            with self.redis_client() as redis:
+                redis("FLUSHALL")
+
+    # Judging
+
+    def allow(self, pattern):
+        """Log lines of agents and HAProxy that match are expected in this test."""
+        self.allowed.append(re.compile(pattern))
+
+    def check_logs(self):
+        bad = []
+        for log in sorted([*self.logs.glob("agent-*.log"), *self.logs.glob("haproxy-*.errors")]):
+            never = NEVER_AGENT if log.name.startswith("agent") else NEVER_HAPROXY
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                if never.search(line) and not any(allowed.search(line) for allowed in (PROXY_STOPPED, *self.allowed)):
+                    bad.append(f"{log.name}: {line}")
+        if bad:
+            raise Failure("lines that must never appear in a log:\n" + "\n".join("    " + line for line in bad[:20]))
+
+    def check_alive(self):
+        for router in self.routers.values():
+            for process in (router.haproxy, router.agent):
+                if process and not process.ended_on_purpose:
+                    process.must_live()
+        if self.redis_process and not self.redis_process.ended_on_purpose:
+            self.redis_process.must_live()
+
+    def check_ends(self, ends):
+        """Every program that was asked to end did so, and said that all was well."""
+        bad = [f"{process.name}: " + ("did not end on SIGTERM and was killed" if status is None else f"ended {ending(status)}")
+               for process, status in ends
+               if status not in (0, -9) and not (process.name.startswith("haproxy") and status in (-15, 130, 143))]
+        if bad:
+            raise Failure("bad ends:\n" + "\n".join("    " + line for line in bad))
+
+
+def fresh_folder(path):
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
