@@ -112,7 +112,7 @@ def admin(site, cell, request, user, path):
     if not user.admin:
         return not_found(cell)
     if path == "/admin":
-        return own_redirect(cell, f"/admin/cells/{cell.id}/")
+        return own_redirect(cell, f"/admin/cells/{cell.id}")
     segments = path.split("/")
     if segments[2] != "cells" or len(segments) < 4 or segments[3] not in site.cells:
         return not_found(cell)

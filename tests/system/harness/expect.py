@@ -72,3 +72,14 @@ def clean(answer):
     """No header of the contract reaches a client."""
     leaked = [pair for pair in answer.headers if pair[0].lower() in ("x-gitlab-cell-redirect", "x-gitlab-cell-cache")]
     true(f"headers of the contract reached the client: {leaked}", not leaked)
+
+
+REASON = "X-Gitlab-Cell-Reason"  # why the router itself answered with an error
+
+
+def reason(answer, expected=None):
+    """The router's own errors say why."""
+    text = answer.get(REASON)
+    true(f"a {answer.status} without a reason ({REASON}): {answer}", bool(text))
+    if expected:
+        same("reason", text, expected)

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-LOGS = ROOT / "build" / "logs" / "system"
+LOGS = Path(os.environ.get("CELLROUTER_LOGS", ROOT / "build" / "logs" / "system"))
 BUILDS = ("asan", "dev", "release", "clang")
 PORTS = range(20000, 32000)  # below the kernel's own choice of ports
 

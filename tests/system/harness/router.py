@@ -1,6 +1,7 @@
 """One router of a world: an HAProxy and the agent beside it."""
 
 import itertools
+import os
 import socket
 from urllib.parse import urlsplit
 
@@ -32,7 +33,7 @@ class Router:
         configs.write(self.conf, configs.cellrouter_conf(self, self.world))
 
     def start_agent(self):
-        environment = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+        environment = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "quarantine_size_mb=8") + ":exitcode=99:detect_leaks=1"}
         self.agent = Process(f"agent {self.id}", [places.built("cellrouter"), "-f", self.conf], self.world.logs / f"agent-{self.id}.log", environment)
 
     def wait_agent(self):

@@ -152,7 +152,8 @@ class Runner:
             print("\nstopped")
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        print(f"{counts[PASSED]} passed, {counts[FAILED]} failed, {counts[SKIPPED]} skipped ({time.monotonic() - start:.0f} s)")
+        print(f"took {time.monotonic() - start:.0f} s")
+        print(f"{counts[PASSED]} passed, {counts[FAILED]} failed, {counts[SKIPPED]} skipped")
         return 1 if counts[FAILED] or self.stopping or not counts[PASSED] else 0
 
     def run_one(self, test):

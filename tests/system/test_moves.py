@@ -1,0 +1,86 @@
+"""Flows 17 and 18: an organization moved, the routers still know the old owner."""
+
+from harness import counted, expect, flows
+from harness.process import wait_until
+from harness.runner import ANSWERS, ROUTERS, scenario
+
+AWAY = {"eu": "eu0", "us": "us0"}  # the old owner: the worst pick for a miss
+
+
+def know_then_move(world):
+    """Every eu router knows /my-company/ -> eu0 from use, then the organization moves to eu1."""
+    for router in [r for r in world.routers.values() if r.region == "eu"]:
+        expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+        flows.wait_known(world, router, "/my-company/")
+    world.cells.move("my-company", "eu1")
+
+
+def all_know_the_new_owner(world):
+    """On every router the next request goes to the new owner alone."""
+    for router in [r for r in world.routers.values() if r.region == "eu"]:
+        wait_until(f"{router.id} has dropped the old route", lambda: router.routes().get("/my-company/") != "eu0", timeout=5)
+        answer = router.request("GET", "/my-company/y", user="alice")
+        expect.status(answer, 200, world)
+        expect.saw(world, answer, "eu1")
+        flows.wait_known(world, router, "/my-company/")
+        expect.same(f"routes of {router.id}", router.routes(), {"/my-company/": "eu1"})
+
+
+@scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick=AWAY)
+def test_flow_17_get_after_a_move(world):
+    know_then_move(world)
+    router = world.of("eu")
+    answer = router.request("GET", "/my-company/x?q=1", user="alice", follow_307=True)
+    expect.status(answer, 200, world)
+    expect.same("the answering cell", answer.cell, "eu1")
+    answers = world.cells.table["eu0"].answers
+    if len(answer.steps) == 1:
+        expect.saw(world, answer, "eu0", "eu1")
+    else:
+        expect.same("cells answer 302, or no 307 is needed", (answers, len(answer.steps)), (302, 2))
+        expect.same("where the 307 leads", answer.steps[0].get("Location"), "/my-company/x?q=1")
+        expect.saw(world, answer.steps[0], "eu0")
+        seen = [delivery.cell for delivery in world.deliveries_of(answer)]
+        expect.true(f"after the 307 the cells {seen} saw the request", seen in (["eu1"], ["eu0", "eu1"]))
+    all_know_the_new_owner(world)
+
+
+@scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick=AWAY)
+def test_flow_18_post_after_a_move(world):
+    know_then_move(world)
+    before = counted.take(world)
+    answer = world.of("eu").request("POST", "/my-company/x?q=1", user="alice", body=b"title=new")
+    expect.status(answer, 200, world)
+    expect.same("the answering cell", answer.cell, "eu1")
+    expect.saw(world, answer, "eu0", "eu1")
+    counted.expect(world, before, lookups=1, hits=1, misses=0)
+    all_know_the_new_owner(world)
+
+
+@scenario(matrix={"answers": ANSWERS}, routers={"eu1": "eu"}, pick=AWAY)
+def test_move_there_and_back(world):
+    """Each move costs one detour, in both directions, and the last word stands."""
+    router = world.router("eu1")
+    know_then_move(world)
+    for owner in ("eu1", "eu0", "eu1"):
+        world.cells.move("my-company", owner)
+        answer = router.request("GET", "/my-company/x", user="alice", follow_307=True)
+        expect.status(answer, 200, world)
+        expect.same("the answering cell", answer.cell, owner)
+        answer = router.request("GET", "/my-company/x", user="alice", follow_307=True)
+        expect.status(answer, 200, world)
+        expect.saw(world, answer, owner)
+
+
+@scenario(matrix={"answers": ANSWERS}, routers={"eu1": "eu"}, pick=AWAY)
+def test_move_of_a_pick_up_target(world):
+    """An unknown path whose owner is in another region, moved between two requests of one connection."""
+    router = world.router("eu1")
+    with router.connect() as connection:
+        for owner in ("us0", "us1", "us0"):
+            world.cells.move("gitlab-org", owner)
+            request = router.prepare("POST", "/gitlab-org/x", body=b"a=b")
+            answer = connection.request(request)
+            answer.tag = dict(request.headers)["X-Request-Tag"]
+            expect.status(answer, 200, world)
+            expect.same("the answering cell", answer.cell, owner)
