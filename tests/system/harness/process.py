@@ -42,7 +42,8 @@ class Process:
             output.flush()
             self.child = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=trouble,
-                env={**os.environ, **(environment or {})}, preexec_fn=die_with_parent)
+                env={**os.environ, **(environment or {})}, preexec_fn=die_with_parent,
+                start_new_session=True)  # Ctrl-C is for the harness, which then ends them in order
 
     @property
     def pid(self):

@@ -142,6 +142,14 @@ class Router:
                 found[words[0]] = words[1]
         return found
 
+    def route_details(self, prefix):
+        """What the agent tells about one route beside its cell: word -> value."""
+        for line in self.cellctl("show routes").splitlines():
+            words = line.split()
+            if words and words[0] == prefix:
+                return dict(word.split("=", 1) for word in words[2:] if "=" in word)
+        return {}
+
 
 def connects(address):
     family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX

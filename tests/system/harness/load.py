@@ -1,0 +1,90 @@
+"""A modest, steady stream of requests whose every answer is checked, while something else is broken."""
+
+import threading
+import time
+
+from harness.client import Broken, Connection
+
+# (method, path, user, owner)
+MIX = (
+    ("GET", "/my-company/a", "root", "eu0"),
+    ("POST", "/my-company/b", "root", "eu0"),
+    ("GET", "/gitlab-org/a", None, "us0"),
+    ("GET", "/not-my-company/a", "root", "us1"),
+    ("POST", "/api/organizations/my-organization/graphql", "root", "eu0"),
+)
+
+
+class Load:
+    """with Load(world, routers) as load: …; then load.wrong is [] or tells what went wrong."""
+
+    def __init__(self, world, routers, clients=2, pause=0.005, keep_alive=True):
+        self.world, self.routers, self.clients, self.pause, self.keep_alive = world, routers, clients, pause, keep_alive
+        self.count, self.slowest = 0, 0.0
+        self.wrong = []
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.threads = []
+
+    def __enter__(self):
+        for user in {user for _, _, user, _ in MIX if user}:
+            self.world.cells.cookie(user)
+        for router in self.routers:
+            for number in range(self.clients):
+                thread = threading.Thread(target=self.client, args=(router, number), daemon=True)
+                thread.start()
+                self.threads.append(thread)
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+    def client(self, router, number):
+        turn, connection = number, None
+        while not self.stopping.is_set():
+            method, path, user, owner = MIX[turn % len(MIX)]
+            turn += 1
+            try:
+                fresh = connection is None
+                connection = connection or Connection(router.address)
+                connection = self.one(router, connection, fresh, method, f"{path}/{turn}" if method == "GET" else path, user, owner)
+            except (OSError, Broken) as error:
+                self.note(f"{router.id}: {method} {path}: {type(error).__name__}: {error}")
+                connection = None
+            time.sleep(self.pause)
+        if connection:
+            connection.close()
+
+    def one(self, router, connection, fresh, method, path, user, owner):
+        request = router.prepare(method, path, user=user, body=b"a=b" if method == "POST" else b"")
+        try:
+            answer = connection.request(request)
+        except (Broken, ConnectionError):
+            if fresh:
+                raise
+            # A kept connection may have been closed just now, as by a reload; clients then use a new one.
+            connection.close()
+            connection = Connection(router.address)
+            answer = connection.request(request)
+        with self.lock:
+            self.count += 1
+            self.slowest = max(self.slowest, answer.seconds)
+        if answer.status != 200 or answer.cell != owner:
+            self.note(f"{router.id}: {method} {path}: {answer.status} from {answer.cell}, {answer.get('X-Gitlab-Cell-Reason')}, expected 200 from {owner}")
+        if answer.get("Connection", "").lower() == "close" or not self.keep_alive:
+            connection.close()
+            return None
+        return connection
+
+    def note(self, text):
+        with self.lock:
+            self.wrong.append(f"{time.strftime('%H:%M:%S')} {text}")
+
+    def wait_for(self, requests, timeout=30):
+        """Until so many more requests were answered."""
+        from harness.process import wait_until
+
+        goal = self.count + requests
+        wait_until(f"{requests} more answers under load", lambda: self.count >= goal, timeout)

@@ -1,0 +1,242 @@
+"""Flows 23, 24 and 27: the agent or Redis is gone, stopped, slow, full. Clients must not notice."""
+
+import socket
+import threading
+
+from harness import expect, flows, places
+from harness.load import Load
+from harness.process import wait_until
+from harness.runner import ANSWERS, ONE, ROUTERS, scenario
+
+AWAY = {"eu": "eu1", "us": "us1"}
+PROCESSING = 0.5  # s; no request waits longer than HAProxy's timeout processing, and then some for a loaded machine
+AGENT_GONE = r"Server cellrouter\S*agent\S* is (DOWN|UP)|backend 'cellrouter\S*agent\S*' has no server|has no server available"
+
+
+def right_without_agent(world, router):
+    """Each request is served as a miss."""
+    for method in ("GET", "POST"):
+        answer = router.request(method, "/my-company/x", user="alice", body=b"a=b" if method == "POST" else b"")
+        expect.status(answer, 200, world)
+        expect.saw(world, answer, "eu1", "eu0")
+        expect.clean(answer)
+
+
+def learns_again(world, router):
+    def known():
+        expect.status(router.request("GET", "/my-company/y", user="alice"), 200)
+        return router.routes().get("/my-company/") == "eu0"
+
+    wait_until(f"{router.id} learns again", known, every=0.1)
+    answer = router.request("GET", "/my-company/z", user="alice")
+    expect.saw(world, answer, "eu0")
+
+
+@scenario(matrix={"answers": ANSWERS}, agent=False, pick=AWAY, routers=ONE)
+def test_flow_23_no_agent_from_the_start(world):
+    world.allow(AGENT_GONE)
+    right_without_agent(world, world.router("eu1"))
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, redis=False, level0=False)
+def test_flow_23_agent_killed_and_back(world):
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    learns_again(world, router)
+    router.agent.kill()
+    for _ in range(3):
+        right_without_agent(world, router)
+    router.restart_agent()
+    learns_again(world, router)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, redis=False, level0=False)
+def test_flow_23_agent_stopped_and_on(world):
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    learns_again(world, router)
+    router.agent.freeze()
+    slowest = 0
+    for _ in range(10):
+        answer = router.request("POST", "/my-company/x", user="alice", body=b"a=b")
+        expect.status(answer, 200, world)
+        expect.same("the answering cell", answer.cell, "eu0")
+        slowest = max(slowest, answer.seconds)
+    expect.true(f"the slowest request took {slowest:.2f} s while the agent stood still", slowest < 2 * PROCESSING)
+    router.agent.thaw()
+    learns_again(world, router)
+
+
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=120)
+def test_flow_23_agent_comes_and_goes_under_load(world):
+    world.allow(AGENT_GONE)
+    routers = [world.router("eu1"), world.router("us1")]
+    with Load(world, routers) as load:
+        for turn in range(3):
+            load.wait_for(100)
+            for router in routers:
+                router.agent.kill() if turn % 2 else router.agent.terminate()
+            load.wait_for(100)
+            for router in routers:
+                router.restart_agent()
+        load.wait_for(200)
+    expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+
+
+@scenario(agent=False, pick=AWAY, routers=ONE)
+def test_an_agent_that_speaks_garbage(world):
+    """Something else listens on the agent's socket and answers with noise."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(router.spoe_socket))
+    listener.listen(64)
+    stop = threading.Event()
+    listener.settimeout(0.2)
+
+    def noise():
+        while not stop.is_set():
+            try:
+                client, _ = listener.accept()
+                client.sendall(b"\x00\x00\x00\x20" + bytes(range(32)) + b"HTTP/1.1 400 no\r\n\r\n")
+                client.close()
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=noise, daemon=True)
+    thread.start()
+    try:
+        for _ in range(10):
+            right_without_agent(world, router)
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=120)
+def test_haproxy_reloads_under_load(world):
+    router = world.router("eu1")
+    with Load(world, [router]) as load:
+        for _ in range(10):
+            load.wait_for(30)
+            router.reload()
+        load.wait_for(50)
+    expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+
+
+# Redis
+
+def kill(world):
+    world.redis_process.kill()
+
+
+def freeze(world):
+    world.redis_process.freeze()
+
+
+def configure(*words):
+    def do(world):
+        with world.redis_client() as redis:
+            redis(*words)
+
+    return do
+
+
+def restart(world):
+    world.redis_process.terminate() if world.redis_process.alive() else None
+    world.start_redis()
+    world.wait_redis()
+
+
+def thaw(world):
+    world.redis_process.thaw()
+
+
+OUTAGES = {
+    "killed": (kill, restart),
+    "stopped": (freeze, thaw),
+    "read_only": (configure("REPLICAOF", "127.0.0.1", "1"), configure("REPLICAOF", "NO", "ONE")),
+    "full": (configure("CONFIG", "SET", "maxmemory", "1"), configure("CONFIG", "SET", "maxmemory", "0")),
+    "restarted": (lambda world: (kill(world), restart(world)), lambda world: None),
+    "clients_killed": (configure("CLIENT", "KILL", "TYPE", "normal"), lambda world: None),
+    "watch_killed": (configure("CLIENT", "KILL", "TYPE", "pubsub"), lambda world: None),
+}
+
+
+def outage_test(name):
+    breaks, heals = OUTAGES[name]
+
+    @scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick=AWAY, timeout=90)
+    def test(world):
+        routers = [router for router in world.routers.values() if router.region == "eu"]
+        for router in routers:
+            expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+            flows.wait_known(world, router, "/my-company/")
+        with Load(world, routers, clients=1) as load:
+            load.wait_for(20)
+            breaks(world)
+            for router in routers:
+                answer = router.request("GET", "/my-company/x", user="alice")
+                expect.status(answer, 200, world)
+                expect.saw(world, answer, "eu0")
+                answer = router.request("POST", "/gitlab-org/x", body=b"a=b")
+                expect.status(answer, 200, world)
+                expect.same("the answering cell", answer.cell, "us0")
+            load.wait_for(50)
+            heals(world)
+            load.wait_for(50)
+        expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+        expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < 2 * PROCESSING)
+
+        def shared():
+            for router in routers:
+                expect.status(router.request("GET", "/not-my-company/x", user="nora"), 200)
+            return "/not-my-company/" in world.shared_routes()
+
+        wait_until("routes are shared again", shared, every=0.1, timeout=20)
+
+    test.__doc__ = f"Flow 24: Redis is {name.replace('_', ' ')}."
+    return test
+
+
+for _name in OUTAGES:
+    globals()[f"test_flow_24_redis_{_name}"] = outage_test(_name)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
+def test_flow_24_redis_is_not_there_at_the_start(world):
+    world.redis_process.kill()
+    router = world.router("eu1")
+    router.agent.terminate()
+    world.allow(AGENT_GONE)
+    router.restart_agent()
+    learns_again(world, router)
+    restart(world)
+
+    def shared():
+        expect.status(router.request("GET", "/gitlab-org/x"), 200)
+        return {"/my-company/", "/gitlab-org/"} <= set(world.shared_routes())
+
+    wait_until("what was learned without Redis is shared", shared, every=0.1, timeout=20)
+
+
+@scenario(cells=("eu0",), agent=False, redis=False, routers={"eu1": "eu"})
+def test_flow_27_one_cell_and_nothing_else(world):
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        body = b"x" * 100_000 if method in ("POST", "PUT") else b""
+        for path in ("/my-company/x", "/gitlab-org/x", "/admin/cells/eu0/"):
+            answer = router.request(method, path, user="root", body=body)
+            expect.status(answer, 200, world)
+            expect.saw(world, answer, "eu0")
+            expect.clean(answer)
+    answer = router.request("GET", "/my-company/x")
+    expect.status(answer, 302)
+    expect.same("Location", answer.get("Location"), "/users/sign_in?redirect=/my-company/x")
+
+
+def test_programs_are_found(world):
+    """The world of every other test: one router, 302 cells, Redis."""
+    expect.true("the agent is the one that was built", world.router("eu1").agent.argv[0] == places.built("cellrouter"))
