@@ -73,17 +73,18 @@ def test_flow_20_redirects_to_nowhere(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1"}, routers=ONE)
 def test_flow_20_on_a_known_route(world):
-    """The owner goes mad after its route was learned."""
+    """The owner goes mad after its route was learned. (A direct hit on a 302 cell may cost a 307 first.)"""
     router = world.router("eu1")
-    expect.status(router.request("GET", "/my-company/x", user="alice"), 200)
-    flows.wait_known(world, router, "/my-company/")
-    world.cells.misbehave(cell="eu0", path="/my-company", redirect_text="{cell:Cell XX9}")
     for method in ("GET", "POST"):
-        answer = router.request(method, "/my-company/x", user="alice")
+        world.cells.behave()
+        expect.status(router.request("GET", "/my-company/x", user="alice"), 200)
+        flows.wait_known(world, router, "/my-company/")
+        world.cells.misbehave(cell="eu0", path="/my-company", redirect_text="{cell:Cell XX9}")
+        answer = router.request(method, "/my-company/x", user="alice", follow_307=True)
         expect.status(answer, 502, world)
         expect.reason(answer)
-        expect.saw(world, answer, "eu0")
-    expect.same("routes of eu1", router.routes(), {"/my-company/": "eu0"})
+        cells = [delivery.cell for delivery in world.deliveries_of(answer)]
+        expect.true(f"cells that saw it: {cells}", cells == ["eu0"] or (len(answer.steps) == 2 and cells == ["eu1", "eu0"]))
 
 
 FORGED = ("Redirect", "Cache", "Attempt", "From", "Why", "Reason", "Router", "Request", "Next", "Hop", "Hops", "Id", "Visited", "Region")

@@ -47,7 +47,7 @@ class World:
         self.turns = {}
         self.stopped = False
         self.cells = Cells(self, cells, answers)
-        self.routers = {id: Router(self, id, region, (pick or {}).get(region)) for id, region in (routers or {"eu1": "eu"}).items()}
+        self.routers = {id: Router(self, id, region, (pick or {}).get(region)) for id, region in ({"eu1": "eu"} if routers is None else routers).items()}
 
     # Starting and ending
 
