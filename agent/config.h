@@ -137,4 +137,7 @@ size_t config_needs_restart(const struct config *old, const struct config *fresh
 /* The manual of all settings as text (`cellctl settings`), out of agent/settings.def. */
 void config_print_settings(FILE *out);
 
+/* docs/cellrouter.conf: every setting with its text and default (`cellctl settings --sample`). */
+void config_print_sample(FILE *out);
+
 #endif
