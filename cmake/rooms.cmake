@@ -1,6 +1,5 @@
 # One static library a room, cr_<room>, of all its sources; *_main.c are the programs. The arrows between rooms
 # (ARCHITECTURE.md) are the target_link_libraries lines below and are checked by tests/lint/arrows.
-find_package(PkgConfig REQUIRED)
 find_path(EV_INCLUDE ev.h REQUIRED)
 find_library(EV_LIBRARY ev REQUIRED)
 find_path(HIREDIS_INCLUDE hiredis/hiredis.h REQUIRED)
