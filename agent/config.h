@@ -25,13 +25,13 @@ struct config_list {
 };
 
 struct config_cell {
-    char *id;             /* [A-Za-z0-9_-]{1,32}, unique without regard to case: safe as part of an HAProxy name */
-    char *name;           /* display name, unique without regard to case; printable, no quotes or braces */
-    char *region;         /* an id as above */
+    char *id;     /* [A-Za-z0-9_-]{1,32}, unique without regard to case: safe as part of an HAProxy name */
+    char *name;   /* display name, unique without regard to case; printable, no quotes or braces */
+    char *region; /* an id as above */
     enum cell_answer answers;
-    struct config_list servers;  /* at least one; "host:port", "[v6]:port" or "unix@/path", as HAProxy's server line */
-    char *server_options; /* the rest of HAProxy's server line; may be empty */
-    unsigned line;        /* where it stands in the file */
+    struct config_list servers; /* at least one; "host:port", "[v6]:port" or "unix@/path", as HAProxy's server line */
+    char *server_options;       /* the rest of HAProxy's server line; may be empty */
+    unsigned line;              /* where it stands in the file */
 };
 
 struct config_spoe {
@@ -42,42 +42,42 @@ struct config_spoe {
     uint32_t max_frame;        /* bytes */
     uint32_t max_calls;        /* unanswered NOTIFYs of one connection */
     uint32_t max_connections;
-    uint32_t deadline_ms;      /* of one NOTIFY */
-    uint32_t idle_s;           /* a connection that says nothing for so long is closed */
+    uint32_t deadline_ms; /* of one NOTIFY */
+    uint32_t idle_s;      /* a connection that says nothing for so long is closed */
 };
 
 struct config_redis {
-    char *address;         /* "unix:/path", "host:port"; empty: no Redis */
+    char *address; /* "unix:/path", "host:port"; empty: no Redis */
     char *username;
-    char *password_file;   /* first line is the password; empty: none */
-    uint32_t deadline_ms;  /* of one question */
-    uint32_t connect_ms;   /* of connecting and signing in */
-    uint32_t watchdog_ms;  /* a connection that owes an answer for so long is closed */
+    char *password_file;  /* first line is the password; empty: none */
+    uint32_t deadline_ms; /* of one question */
+    uint32_t connect_ms;  /* of connecting and signing in */
+    uint32_t watchdog_ms; /* a connection that owes an answer for so long is closed */
     uint32_t backoff_min_ms, backoff_max_ms;
     uint32_t max_questions; /* in flight */
-    uint32_t max_queued;   /* writes kept while Redis is away */
+    uint32_t max_queued;    /* writes kept while Redis is away */
 };
 
 struct config_routes {
-    uint32_t lifetime_s;   /* of a route whose cell gave no ttl */
+    uint32_t lifetime_s;                     /* of a route whose cell gave no ttl */
     uint32_t lifetime_min_s, lifetime_max_s; /* what a cell's ttl is clamped to */
     uint32_t refresh_percent;                /* of its lifetime, then a route is learned again */
     uint32_t jitter_percent;
-    uint64_t memory;       /* bytes of level 1 */
+    uint64_t memory;            /* bytes of level 1 */
     struct config_list refused; /* prefixes that nobody may claim */
-    uint32_t max_path;     /* bytes */
-    uint32_t max_depth;    /* segments of a prefix */
-    bool hosts;            /* a route belongs to a host */
-    bool fold_case;        /* ASCII letters of paths compare without case */
-    uint32_t absent_s;     /* "not in Redis" is remembered for so long */
-    uint32_t distrust_s;   /* life left to routes in memory after a gap in the invalidations */
-    uint32_t claims_per_cell; /* new or moved routes a second that one cell may cause */
-    uint32_t moves;        /* moves of one route between cells within damp_s before it is left alone */
+    uint32_t max_path;          /* bytes */
+    uint32_t max_depth;         /* segments of a prefix */
+    bool hosts;                 /* a route belongs to a host */
+    bool fold_case;             /* ASCII letters of paths compare without case */
+    uint32_t absent_s;          /* "not in Redis" is remembered for so long */
+    uint32_t distrust_s;        /* life left to routes in memory after a gap in the invalidations */
+    uint32_t claims_per_cell;   /* new or moved routes a second that one cell may cause */
+    uint32_t moves;             /* moves of one route between cells within damp_s before it is left alone */
     uint32_t damp_s;
 };
 
 struct config_admin {
-    char *socket;          /* path; empty: none */
+    char *socket; /* path; empty: none */
     unsigned mode;
     char *user, *group;
     uint32_t max_clients;
@@ -86,26 +86,26 @@ struct config_admin {
 
 struct config_log {
     enum log_level level;
-    uint32_t per_reason;   /* lines a second of one reason that a peer can cause */
+    uint32_t per_reason; /* lines a second of one reason that a peer can cause */
 };
 
 struct config_haproxy {
     enum direct_hits direct_hits;
-    char *header_prefix;   /* "X-Gitlab-Cell-": of the contract's headers */
-    char *loop;            /* address of the replay pass: "abns@name" or "unix@/path" */
-    char *agent_address;   /* of the agent, as an HAProxy server address; empty: the first spoe listen */
+    char *header_prefix; /* "X-Gitlab-Cell-": of the contract's headers */
+    char *loop;          /* address of the replay pass: "abns@name" or "unix@/path" */
+    char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     struct config_list runtime; /* HAProxy's runtime sockets, "unix:/path" or "host:port" */
 };
 
 struct config {
-    char *file;            /* as given */
+    char *file; /* as given */
     char *region;
-    char *router;          /* id of this router; never empty */
-    char *default_cell;    /* cell id; empty: any healthy cell of the region */
-    char *user, *group;    /* whom the daemon becomes; empty: stays who it is */
+    char *router;       /* id of this router; never empty */
+    char *default_cell; /* cell id; empty: any healthy cell of the region */
+    char *user, *group; /* whom the daemon becomes; empty: stays who it is */
     uint32_t drain_s;
-    struct config_cell *cells;  /* at least one, in the order of the file */
+    struct config_cell *cells; /* at least one, in the order of the file */
     size_t cell_count;
     struct config_spoe spoe;
     struct config_redis redis;

@@ -31,7 +31,8 @@ static void check_required(struct config_parse *parse, size_t cell)
         if (s->kind == SETTING_TEXT && !given && !**(char **)field)
             complain(parse, cell, s->section, s->key, NULL, "missing");
         if (s->kind == SETTING_LIST && !given && !((struct config_list *)field)->count)
-            complain(parse, cell, s->section, s->key, cell ? parse->config->cells[cell - 1].id : NULL, "missing or empty");
+            complain(parse, cell, s->section, s->key, cell ? parse->config->cells[cell - 1].id : NULL,
+                     "missing or empty");
     }
 }
 
@@ -70,7 +71,8 @@ static void check_names(struct config_parse *parse, size_t index)
         const struct config_cell *other = &config->cells[i];
         if (strcasecmp(cell->id, other->id) == 0)
             config_errors_add(parse->errors, cell->line,
-                              "cell \"%s\": there is a cell \"%s\" already; ids differ in more than case", cell->id, other->id);
+                              "cell \"%s\": there is a cell \"%s\" already; ids differ in more than case", cell->id,
+                              other->id);
         else if (strcasecmp(cell->name, other->name) == 0 || strcasecmp(cell->name, other->id) == 0) {
             snprintf(what, sizeof what, "cell \"%s\" has this name already", other->id);
             complain(parse, index + 1, "cell", "name", cell->name, what);
@@ -85,7 +87,8 @@ static void check_cells(struct config_parse *parse)
     struct config *config = parse->config;
     bool in_region = false;
     if (config->cell_count == 0)
-        config_errors_add(parse->errors, 0, "there is no cell; right would be at least one block cell \"ID\" { servers = … }");
+        config_errors_add(parse->errors, 0,
+                          "there is no cell; right would be at least one block cell \"ID\" { servers = … }");
     if (config->cell_count > CELLS_MAX)
         config_errors_add(parse->errors, 0, "%zu cells; at most %d are allowed", config->cell_count, CELLS_MAX);
     for (size_t i = 0; i < config->cell_count && i < CELLS_MAX; i++) {
@@ -123,8 +126,7 @@ static void check_listeners(struct config_parse *parse)
     for (size_t i = 0; i < spoe->listen.count; i++) {
         const char *address = spoe->listen.items[i];
         if (strncmp(address, "unix:", 5) != 0 && !spoe->allow_remote && !config_address_is_loopback(address))
-            complain(parse, 0, "spoe", "listen", address,
-                     "not a loopback address, and spoe.allow-remote is not true");
+            complain(parse, 0, "spoe", "listen", address, "not a loopback address, and spoe.allow-remote is not true");
         for (size_t j = 0; j < i; j++)
             if (strcmp(address, spoe->listen.items[j]) == 0)
                 complain(parse, 0, "spoe", "listen", address, "given twice");
@@ -132,15 +134,15 @@ static void check_listeners(struct config_parse *parse)
 }
 
 /* The first must not be greater than the second. */
-static void check_order(struct config_parse *parse, const char *section, const char *key, uint64_t low, const char *other,
-                        uint64_t high)
+static void check_order(struct config_parse *parse, const char *section, const char *key, uint64_t low,
+                        const char *other, uint64_t high)
 {
     if (low <= high)
         return;
     unsigned line = config_line(parse, 0, section, key);
     config_errors_add(parse->errors, line ? line : config_line(parse, 0, section, other),
-                      "%s.%s \"%llu\": greater than %s; right would be at most %llu", section, key, (unsigned long long)low,
-                      other, (unsigned long long)high);
+                      "%s.%s \"%llu\": greater than %s; right would be at most %llu", section, key,
+                      (unsigned long long)low, other, (unsigned long long)high);
 }
 
 static void check_limits(struct config_parse *parse)
@@ -152,9 +154,11 @@ static void check_limits(struct config_parse *parse)
     check_order(parse, "redis", "backoff-min", c->redis.backoff_min_ms, "backoff-max", c->redis.backoff_max_ms);
     if (c->redis.deadline_ms >= c->spoe.deadline_ms) {
         unsigned line = config_line(parse, 0, "redis", "deadline");
-        config_errors_add(parse->errors, line ? line : config_line(parse, 0, "spoe", "deadline"),
-                          "redis.deadline \"%u\": not less than spoe.deadline, %u; deadlines nest, so that a slow Redis "
-                          "does not cost the whole lookup", c->redis.deadline_ms, c->spoe.deadline_ms);
+        config_errors_add(
+            parse->errors, line ? line : config_line(parse, 0, "spoe", "deadline"),
+            "redis.deadline \"%u\": not less than spoe.deadline, %u; deadlines nest, so that a slow Redis "
+            "does not cost the whole lookup",
+            c->redis.deadline_ms, c->spoe.deadline_ms);
     }
     if (!c->redis.password_file[0] && c->redis.username[0])
         complain(parse, 0, "redis", "username", c->redis.username, "there is no redis.password-file to go with it");

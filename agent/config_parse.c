@@ -29,8 +29,8 @@ void config_complain(struct config_parse *parse, unsigned line, const struct set
     else if (!s->preset[0])
         config_errors_add(parse->errors, line, "%s \"%s\": %s; right would be %s", name, value, what, right);
     else
-        config_errors_add(parse->errors, line, "%s \"%s\": %s; right would be %s (the default is %s)", name, value, what,
-                          right, s->preset);
+        config_errors_add(parse->errors, line, "%s \"%s\": %s; right would be %s (the default is %s)", name, value,
+                          what, right, s->preset);
 }
 
 static unsigned *line_of(const struct config_parse *parse, size_t cell, const struct setting *s)
@@ -104,8 +104,8 @@ static void store(struct config_parse *parse, const struct setting *s, size_t ce
     if (is_repeated(s, opt, *seen)) {
         char name[64];
         name_of(s, name, sizeof name);
-        config_errors_add(parse->errors, line, "%s \"%s\": given twice, first on line %u; one of them must go", name, value,
-                          *seen);
+        config_errors_add(parse->errors, line, "%s \"%s\": given twice, first on line %u; one of them must go", name,
+                          value, *seen);
         return;
     }
     if (*seen == 0 && s->kind == SETTING_LIST)
@@ -169,7 +169,8 @@ static void on_error(cfg_t *section, const char *fmt, va_list args)
     } else if (strncmp(text, "found duplicate title", 21) == 0) {
         size_t token = config_text_section(&current->text, "cell", name, line);
         line = token < current->text.count ? current->text.tokens[token].line : line;
-        config_errors_add(current->errors, line, "cell \"%s\": there is a cell of this id already; ids are unique", name);
+        config_errors_add(current->errors, line, "cell \"%s\": there is a cell of this id already; ids are unique",
+                          name);
         stumble(token);
     } else {
         config_errors_add(current->errors, line, "%s; a setting is written key = value, a block name { … }", text);
@@ -213,7 +214,8 @@ static void fill_tables(struct tables *tables)
         tables->opts[table][tables->counts[table]++] = s->kind == SETTING_LIST ? list : one;
     }
     for (size_t i = 1; i < tables->count; i++) {
-        cfg_flag_t flags = strcmp(tables->sections[i], "cell") == 0 ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE;
+        cfg_flag_t flags =
+            strcmp(tables->sections[i], "cell") == 0 ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE;
         cfg_opt_t section = CFG_SEC(tables->sections[i], tables->opts[i], flags);
         end_table(tables, i);
         tables->opts[0][tables->counts[0]++] = section;

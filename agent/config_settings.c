@@ -21,12 +21,12 @@
 #undef SETTING
 #undef CELL_SETTING
 
-#define SETTING(section, key, field, kind, check, preset, min, max, unit, when, text)                                  \
-    {section, key, offsetof(struct config, field), SETTING_##kind, CHECK_##check, preset, min, max, unit, WHEN_##when, \
-     text},
-#define CELL_SETTING(key, field, kind, check, preset, min, max, unit, when, text)                                     \
-    {"cell", key,  offsetof(struct config_cell, field), SETTING_##kind, CHECK_##check, preset, min, max, unit, WHEN_##when, \
-     text},
+#define SETTING(section, key, field, kind, check, preset, min, max, unit, when, text) \
+    {section,     key, offsetof(struct config, field), SETTING_##kind, CHECK_##check, preset, min, max, unit, \
+     WHEN_##when, text},
+#define CELL_SETTING(key, field, kind, check, preset, min, max, unit, when, text) \
+    {"cell",      key, offsetof(struct config_cell, field), SETTING_##kind, CHECK_##check, preset, min, max, unit, \
+     WHEN_##when, text},
 const struct setting settings[] = {
 #include "agent/settings.def"
 };
@@ -161,19 +161,11 @@ void setting_describe(const struct setting *s, char *out, size_t size)
         snprintf(out, size, "%" PRIu64 " to %" PRIu64 "%s%s%s", s->min, s->max, blank, s->unit,
                  s->kind == SETTING_SIZE ? ", k, m or g may follow" : "");
         return;
-    case SETTING_MODE:
-        snprintf(out, size, "an octal mode such as %s", s->preset);
-        return;
-    case SETTING_BOOL:
-        snprintf(out, size, "true or false");
-        return;
-    case SETTING_CHOICE:
-        describe_words(s, out, size);
-        return;
+    case SETTING_MODE: snprintf(out, size, "an octal mode such as %s", s->preset); return;
+    case SETTING_BOOL: snprintf(out, size, "true or false"); return;
+    case SETTING_CHOICE: describe_words(s, out, size); return;
     case SETTING_TEXT:
-    case SETTING_LIST:
-        snprintf(out, size, "%s", describe_check(s->check));
-        return;
+    case SETTING_LIST: snprintf(out, size, "%s", describe_check(s->check)); return;
     }
 }
 
@@ -206,7 +198,9 @@ void config_print_settings(FILE *out)
         char right[300];
         if (strcmp(section, s->section) != 0)
             fprintf(out, "%s%s\n", i ? "\n" : "",
-                    !s->section[0] ? "top level" : setting_in_cell(s) ? "cell \"ID\" { }, for each cell" : s->section);
+                    !s->section[0]       ? "top level"
+                    : setting_in_cell(s) ? "cell \"ID\" { }, for each cell"
+                                         : s->section);
         section = s->section;
         setting_describe(s, right, sizeof right);
         fprintf(out, "  %s = ", s->key);
@@ -224,17 +218,16 @@ static const char sample_head[] =
     "# region of this router; at least one cell must stand in it\n"
     "region = \"eu\"\n";
 
-static const char sample_cells[] =
-    "\n# One block for each cell of all regions, under its id.\n"
-    "cell \"eu0\" {\n"
-    "    name = \"Cell EU0\"\n"
-    "    servers = {\"127.0.0.1:8001\", \"127.0.0.1:8002\"}\n"
-    "    server-options = \"check inter 1s\"\n"
-    "}\n"
-    "cell \"us0\" {\n"
-    "    name = \"Cell US0\"\n"
-    "    region = \"us\"\n"
-    "    servers = {\"127.0.0.1:8003\"}\n";
+static const char sample_cells[] = "\n# One block for each cell of all regions, under its id.\n"
+                                   "cell \"eu0\" {\n"
+                                   "    name = \"Cell EU0\"\n"
+                                   "    servers = {\"127.0.0.1:8001\", \"127.0.0.1:8002\"}\n"
+                                   "    server-options = \"check inter 1s\"\n"
+                                   "}\n"
+                                   "cell \"us0\" {\n"
+                                   "    name = \"Cell US0\"\n"
+                                   "    region = \"us\"\n"
+                                   "    servers = {\"127.0.0.1:8003\"}\n";
 
 static void sample_setting(FILE *out, const struct setting *s, const char *indent)
 {

@@ -8,23 +8,31 @@
 
 #include "agent/config.h"
 
-enum setting_kind { SETTING_NUMBER, SETTING_SIZE, SETTING_MODE, SETTING_BOOL, SETTING_TEXT, SETTING_LIST, SETTING_CHOICE };
+enum setting_kind {
+    SETTING_NUMBER,
+    SETTING_SIZE,
+    SETTING_MODE,
+    SETTING_BOOL,
+    SETTING_TEXT,
+    SETTING_LIST,
+    SETTING_CHOICE
+};
 
 enum setting_check {
     CHECK_NONE,
-    CHECK_PLAIN,            /* printable, no blanks */
+    CHECK_PLAIN, /* printable, no blanks */
     CHECK_ID,
     CHECK_ID_OR_EMPTY,
-    CHECK_NAME,             /* display name of a cell */
-    CHECK_SERVER,           /* HAProxy server address */
+    CHECK_NAME,   /* display name of a cell */
+    CHECK_SERVER, /* HAProxy server address */
     CHECK_SERVER_OR_EMPTY,
-    CHECK_OPTIONS,          /* rest of a server line: one line, printable */
-    CHECK_ADDRESS,          /* unix:/path or host:port */
+    CHECK_OPTIONS, /* rest of a server line: one line, printable */
+    CHECK_ADDRESS, /* unix:/path or host:port */
     CHECK_ADDRESS_OR_EMPTY,
-    CHECK_SOCKET_OR_EMPTY,  /* path of a unix socket */
+    CHECK_SOCKET_OR_EMPTY, /* path of a unix socket */
     CHECK_PATH_OR_EMPTY,
-    CHECK_PREFIX,           /* path prefix: starts and ends with a slash, no empty or dot segments */
-    CHECK_HEADER,           /* start of a header name */
+    CHECK_PREFIX, /* path prefix: starts and ends with a slash, no empty or dot segments */
+    CHECK_HEADER, /* start of a header name */
     CHECK_LOOP,
     CHECK_cell_answers,
     CHECK_log_levels,
@@ -36,10 +44,10 @@ enum setting_when { WHEN_LIVE, WHEN_RESTART, WHEN_TOOL };
 struct setting {
     const char *section; /* "" top level; "cell" for the rows of each cell */
     const char *key;
-    size_t offset;       /* in struct config, or in struct config_cell */
+    size_t offset; /* in struct config, or in struct config_cell */
     enum setting_kind kind;
     enum setting_check check;
-    const char *preset;  /* the default, as in the file without quotes; "" for an empty text or list */
+    const char *preset; /* the default, as in the file without quotes; "" for an empty text or list */
     uint64_t min, max;
     const char *unit;
     enum setting_when when;

@@ -73,7 +73,7 @@ static int scan_quoted(struct scan *scan)
         char c = peek(scan, 0);
         if (c == '\0' || c == '\n') {
             config_errors_add(scan->errors, scan->line, "a text begins with %c and does not end on its line", quote);
-            return push(scan, 'a', start, scan->at - start);
+            return push(scan, 'q', start, scan->at - start);
         }
         if (c == '\\') {
             if (peek(scan, 1) != '\\' && peek(scan, 1) != '"' && peek(scan, 1) != '\'')
@@ -85,7 +85,7 @@ static int scan_quoted(struct scan *scan)
             config_errors_add(scan->errors, scan->line, "${ begins the name of a variable and no } ends it");
     }
     scan->at++;
-    return push(scan, 'a', start, scan->at - 1 - start);
+    return push(scan, 'q', start, scan->at - 1 - start);
 }
 
 static bool in_word(char c)
@@ -197,10 +197,15 @@ void config_text_deinit(struct config_text *text)
     *text = (struct config_text){0};
 }
 
+static bool is_text(const struct config_token *t)
+{
+    return t->kind == 'a' || t->kind == 'q';
+}
+
 int config_token_is(const struct config_text *text, size_t token, const char *word)
 {
     const struct config_token *t = &text->tokens[token];
-    return t->kind == 'a' && strlen(word) == t->length && memcmp(text->text + t->at, word, t->length) == 0;
+    return is_text(t) && strlen(word) == t->length && memcmp(text->text + t->at, word, t->length) == 0;
 }
 
 /* Whether a value, and no key, stands at this token. */
@@ -243,13 +248,13 @@ static size_t after_block(const struct config_text *text, size_t token)
 static size_t after_statement(const struct config_text *text, size_t token)
 {
     size_t next = token + 1;
-    if (next < text->count && text->tokens[next].kind == 'a')
+    if (next < text->count && is_text(&text->tokens[next]))
         next++; /* a title */
     if (next < text->count && (text->tokens[next].kind == '=' || text->tokens[next].kind == '+'))
         next++;
     if (next < text->count && text->tokens[next].kind == '{')
         return after_block(text, next);
-    return next < text->count && text->tokens[next].kind == 'a' ? next + 1 : next;
+    return next < text->count && is_text(&text->tokens[next]) ? next + 1 : next;
 }
 
 void config_text_blank(struct config_text *text, size_t token)
@@ -258,7 +263,7 @@ void config_text_blank(struct config_text *text, size_t token)
     for (size_t i = token; i < end; i++) {
         struct config_token *t = &text->tokens[i];
         size_t from = t->at, to = t->at + t->length;
-        if (from > 0 && t->kind == 'a' && strchr("\"'", text->text[from - 1])) {
+        if (t->kind == 'q') {
             from--;
             to++;
         }

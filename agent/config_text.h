@@ -14,14 +14,14 @@
 enum { CONFIG_TEXT_MAX = 1 << 20 }; /* bytes of a file: ten thousand cells fit */
 
 struct config_token {
-    char kind;     /* 'a' for a word or a quoted text, otherwise the character itself; '+' for += */
+    char kind;     /* 'a' a word, 'q' a text in quotes, ' ' blanked, otherwise the character itself; '+' for += */
     size_t at;     /* in text; without the quote */
     size_t length; /* without quotes */
     unsigned line;
 };
 
 struct config_text {
-    char *text;    /* own copy, ended by a zero, comments blanked */
+    char *text; /* own copy, ended by a zero, comments blanked */
     size_t length;
     struct config_token *tokens;
     size_t count;

@@ -100,7 +100,8 @@ static bool check_socket(const char *path, struct config_complaint *why)
     if (path[0] != '/')
         return wrong(why, "the path of a socket is not absolute");
     if (strlen(path) > room)
-        return wrong(why, "the path of a socket has %zu bytes, more than the %zu that the system allows", strlen(path), room);
+        return wrong(why, "the path of a socket has %zu bytes, more than the %zu that the system allows", strlen(path),
+                     room);
     return all(path, plain_byte, why);
 }
 
@@ -258,7 +259,8 @@ static enum config_value set_list(const struct setting *s, struct config_list *l
     return add_item(list, text);
 }
 
-static enum config_value set_number(const struct setting *s, void *field, const char *text, struct config_complaint *why)
+static enum config_value set_number(const struct setting *s, void *field, const char *text,
+                                    struct config_complaint *why)
 {
     uint64_t number = 0;
     if (!parse_number(s, text, &number, why))

@@ -37,7 +37,8 @@ struct log_field {
 #define LOG_BYTES(key_, text_, length_) \
     ((struct log_field){.key = (key_), .kind = LOG_TEXT, .text = (text_), .length = (length_)})
 #define LOG_NUM(key_, number_) ((struct log_field){.key = (key_), .kind = LOG_NUMBER, .number = (uint64_t)(number_)})
-#define LOG_FIELDS(...) (const struct log_field[]){__VA_ARGS__}, sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
+#define LOG_FIELDS(...) \
+    (const struct log_field[]){__VA_ARGS__}, sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
 
 struct log_field log_text_field(const char *key, const char *text);
 

@@ -104,22 +104,27 @@ static void wrong_values_name_line_key_value_and_what_is_right(void **state)
     (void)state;
     expect_errors(with("spoe { deadline = 0 }\n"),
                   "t.conf:6: spoe.deadline \"0\": too small; right would be 1 to 10000 ms (the default is 30)\n");
-    expect_errors(with("\n\nspoe {\n  max-frame = 99999 }\n"),
-                  "t.conf:9: spoe.max-frame \"99999\": too large; right would be 256 to 16380 bytes (the default is 16380)\n");
+    expect_errors(
+        with("\n\nspoe {\n  max-frame = 99999 }\n"),
+        "t.conf:9: spoe.max-frame \"99999\": too large; right would be 256 to 16380 bytes (the default is 16380)\n");
     expect_line(with("routes { hosts = maybe }"), "t.conf:6: routes.hosts \"maybe\": neither true nor false");
-    expect_line(with("routes { refused = {\"admin\"} }"), "t.conf:6: routes.refused \"admin\": a prefix starts and ends with /");
+    expect_line(with("routes { refused = {\"admin\"} }"),
+                "t.conf:6: routes.refused \"admin\": a prefix starts and ends with /");
     expect_line(with("routes { memory = 64x }"), "t.conf:6: routes.memory \"64x\": not a whole number");
     expect_line(with("routes { memory = 99999999999999999999g }"), "t.conf:6: routes.memory");
     expect_line(with("redis { address = \"redis\" }"), "t.conf:6: redis.address \"redis\": there is no port");
     expect_line(with("redis { address = \"redis:0\" }"), "t.conf:6: redis.address \"redis:0\": the port");
-    expect_line(with("redis { address = \"unix:run/x\" }"), "t.conf:6: redis.address \"unix:run/x\": the path of a socket is not");
+    expect_line(with("redis { address = \"unix:run/x\" }"),
+                "t.conf:6: redis.address \"unix:run/x\": the path of a socket is not");
     expect_line(with("spoe { mode = 0999 }"), "t.conf:6: spoe.mode \"0999\": not an octal number");
     expect_line(with("log { level = \"loud\" }"),
                 "t.conf:6: log.level \"loud\": not one of the words; right would be error, warn, info or debug");
     expect_line(with("default-cell = \"eu9\""), "t.conf:6: default-cell \"eu9\": no such cell");
-    expect_line(with("spoe { listen = {\"0.0.0.0:9000\"} }"), "t.conf:6: spoe.listen \"0.0.0.0:9000\": not a loopback address");
+    expect_line(with("spoe { listen = {\"0.0.0.0:9000\"} }"),
+                "t.conf:6: spoe.listen \"0.0.0.0:9000\": not a loopback address");
     expect_line(with("spoe { deadline = 10 }"), "t.conf:6: redis.deadline \"15\": not less than spoe.deadline, 10");
-    expect_line(with("routes { lifetime = 5 lifetime-max = 4 }"), "t.conf:6: routes.lifetime \"5\": greater than lifetime-max");
+    expect_line(with("routes { lifetime = 5 lifetime-max = 4 }"),
+                "t.conf:6: routes.lifetime \"5\": greater than lifetime-max");
 }
 
 static void a_socket_path_that_the_system_refuses_is_refused_here(void **state)
@@ -160,18 +165,23 @@ static void a_key_given_twice_names_both_lines(void **state)
 {
     (void)state;
     expect_line(with("drain = 1\ndrain = 2\n"), "t.conf:7: drain \"2\": given twice, first on line 6");
-    expect_line(with("spoe { deadline = 20 }\nspoe {\ndeadline = 21 }\n"), "t.conf:8: spoe.deadline \"21\": given twice");
-    expect_line(with("routes { refused = {\"/a/\"}\nrefused = {\"/b/\"} }"), "t.conf:7: routes.refused \"/b/\": given twice");
+    expect_line(with("spoe { deadline = 20 }\nspoe {\ndeadline = 21 }\n"),
+                "t.conf:8: spoe.deadline \"21\": given twice");
+    expect_line(with("routes { refused = {\"/a/\"}\nrefused = {\"/b/\"} }"),
+                "t.conf:7: routes.refused \"/b/\": given twice");
 }
 
 static void cells_are_unique_complete_and_in_a_region(void **state)
 {
     (void)state;
-    expect_line(with("\ncell \"eu0\" { servers = {\"a:1\"} }"), "t.conf:7: cell \"eu0\": there is a cell of this id already");
-    expect_line(with("cell \"EU0\" { servers = {\"a:1\"} }"), "t.conf:6: cell \"EU0\": there is a cell \"eu0\" already");
+    expect_line(with("\ncell \"eu0\" { servers = {\"a:1\"} }"),
+                "t.conf:7: cell \"eu0\": there is a cell of this id already");
+    expect_line(with("cell \"EU0\" { servers = {\"a:1\"} }"),
+                "t.conf:6: cell \"EU0\": there is a cell \"eu0\" already");
     expect_line(with("cell \"x\" { servers = {\"a:1\"}\n name = \"cell eu0\" }"),
                 "t.conf:7: cell.name \"cell eu0\": cell \"eu0\" has this name already");
-    expect_line(with("cell \"x\" { servers = {\"a:1\"}\n name = \"eu0\" }"), "t.conf:7: cell.name \"eu0\": cell \"eu0\" has");
+    expect_line(with("cell \"x\" { servers = {\"a:1\"}\n name = \"eu0\" }"),
+                "t.conf:7: cell.name \"eu0\": cell \"eu0\" has");
     expect_line("region = eu\ncell a { name = b servers = {\"a:1\"} }\ncell b { name = c servers = {\"a:1\"} }",
                 "t.conf:3: cell \"b\": this id is the name of cell \"a\"");
     expect_line(with("\n\ncell \"x\" { name = \"X\" }"), "t.conf:8: cell.servers \"x\": missing or empty");
@@ -180,8 +190,10 @@ static void cells_are_unique_complete_and_in_a_region(void **state)
     expect_line(with("cell \"a b\" { servers = {\"a:1\"} }"), "t.conf:6: cell \"a b\": not an id");
     expect_line(with("cell \"x\" { servers = {\"a:1\"} answers = 303 }"), "t.conf:6: cell.answers \"303\"");
     expect_line(with("cell \"x\" { servers = {\"a b\"} }"), "t.conf:6: cell.servers \"a b\"");
-    expect_line(with("cell \"x\" { servers = {\"a:1\"} name = \"a{b\" }"), "t.conf:6: cell.name \"a{b\": { is not allowed");
-    expect_line("region = us\ncell \"x\" { region = eu servers = {\"a:1\"} }", "t.conf:1: region \"us\": no cell stands in");
+    expect_line(with("cell \"x\" { servers = {\"a:1\"} name = \"a{b\" }"),
+                "t.conf:6: cell.name \"a{b\": { is not allowed");
+    expect_line("region = us\ncell \"x\" { region = eu servers = {\"a:1\"} }",
+                "t.conf:1: region \"us\": no cell stands in");
     expect_errors("region = us\n",
                   "t.conf: there is no cell; right would be at least one block cell \"ID\" { servers = … }\n");
     expect_line("cell \"x\" { servers = {\"a:1\"} }", "t.conf: region: missing");
@@ -266,7 +278,8 @@ static void the_sample_is_what_the_table_says_and_is_valid(void **state)
     size_t length = fread(is, 1, size + 1, in);
     fclose(in);
     if (length != size || memcmp(is, wanted, size) != 0)
-        fail_msg("docs/cellrouter.conf is not what agent/settings.def says: cellctl settings --sample > docs/cellrouter.conf");
+        fail_msg(
+            "docs/cellrouter.conf is not what agent/settings.def says: cellctl settings --sample > docs/cellrouter.conf");
     struct config *config = parse(wanted);
     if (!config)
         fail_msg("the sample is refused: %s", said);
@@ -285,8 +298,14 @@ static void every_default_is_valid_as_it_stands_in_the_file(void **state)
         if (setting_in_cell(s) || (s->min > 0 && texty && !s->preset[0]))
             continue;
         snprintf(line, sizeof line, "%s %s %s = %s%s%s %s\n", s->section, s->section[0] ? "{" : "", s->key,
-                 s->kind == SETTING_LIST ? "{" : texty ? "\"" : "", s->preset,
-                 s->kind == SETTING_LIST ? "}" : texty ? "\"" : "", s->section[0] ? "}" : "");
+                 s->kind == SETTING_LIST ? "{"
+                 : texty                 ? "\""
+                                         : "",
+                 s->preset,
+                 s->kind == SETTING_LIST ? "}"
+                 : texty                 ? "\""
+                                         : "",
+                 s->section[0] ? "}" : "");
         struct config *config = parse(with(line));
         if (!config)
             fail_msg("%s: %s", line, said);
