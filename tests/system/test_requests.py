@@ -166,7 +166,10 @@ def test_keep_alive_connection_with_many_owners(world):
                     expect.same(f"cell of {method} {path}", answer.cell, owner)
 
 
-@scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=90)
+MIXED = {"eu0": 302, "eu1": 421, "us0": 425, "us1": 302}
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425, "mixed": MIXED}}, routers=ONE, timeout=90)
 def test_many_at_once(world):
     """Replays of many clients at the same time do not mix."""
     router = world.router("eu1")
