@@ -90,6 +90,7 @@ def run_here(test):
         world.start()
         test.function(world)
         world.check_alive()
+        world.check_counters()
         world.check_logs()
         ends = world.stop()
         world.check_logs()

@@ -18,6 +18,7 @@ KEY_PREFIX = "cellrouter:"
 # Lines that no test may leave behind unless it said so (world.allow).
 NEVER_AGENT = re.compile(r"level=(error|fatal|crit)|AddressSanitizer|LeakSanitizer|runtime error:|Assertion|Segmentation")
 NEVER_HAPROXY = re.compile(r"\[(WARNING|ALERT)\]|BUG|segfault")
+NEVER_COUNTED = ("learns_malformed", "messages_unknown", "messages_malformed", "misses_malformed", "log_lines_lost")
 PROXY_STOPPED = re.compile(r"Proxy \S+ stopped")  # HAProxy's farewell
 
 
@@ -42,7 +43,7 @@ class World:
         self.redis_socket = self.run / "redis"
         self.ports = places.Ports()
         self.redis_process = None
-        self.allowed = []
+        self.allowed, self.allowed_counters = [], set()
         self.marked = 0
         self.turns = {}
         self.stopped = False
@@ -183,6 +184,23 @@ class World:
                     process.must_live()
         if self.redis_process and not self.redis_process.ended_on_purpose:
             self.redis_process.must_live()
+
+    def check_counters(self):
+        """What must hold of the agents' counters after every test, whatever it did."""
+        for router in self.routers.values():
+            if not router.agent or not router.agent.alive():
+                continue
+            wait_until(f"{router.id}'s agent to have no open calls", lambda: router.counters().get("spoe_calls") == 0, timeout=5)
+            counters = router.counters()
+            wrong = [f"{name} is {counters[name]}" for name in NEVER_COUNTED if counters.get(name) and name not in self.allowed_counters]
+            answered = sum(counters[name] for name in ("lookup_hits_level1", "lookup_hits_level2", "lookup_misses"))
+            if counters["lookups"] != answered:
+                wrong.append(f"lookups is {counters['lookups']}, but hits and misses are {answered}")
+            why = sum(value for name, value in counters.items() if name.startswith("misses_"))
+            if counters["lookup_misses"] != why:
+                wrong.append(f"lookup_misses is {counters['lookup_misses']}, but its reasons are {why}")
+            if wrong:
+                raise Failure(f"counters of {router.id}: " + "; ".join(wrong))
 
     def check_ends(self, ends):
         """Every program that was asked to end did so, and said that all was well."""
