@@ -104,7 +104,7 @@ static void run(struct client *client, const char *line, FILE *out)
     if (strcmp(line, "help") == 0)
         help(admin, out);
     else
-        fprintf(out, "error: no such command; `help` lists those that there are\n");
+        fprintf(out, "error: unknown command; `help` lists those that there are\n");
 }
 
 /* Answers one line into client->out; -1: out of memory. */

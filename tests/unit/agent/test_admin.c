@@ -168,7 +168,7 @@ static void commands_get_their_argument_and_wrong_ones_an_error(void **state)
     struct fixture *f = *state;
     expect(f, "show echo\n", "<>\n\n");
     expect(f, "  show echo   a b \r\n", "<a b>\n\n");
-    expect(f, "show echoes\n", "error: no such command; `help` lists those that there are\n\n");
+    expect(f, "show echoes\n", "error: unknown command; `help` lists those that there are\n\n");
     expect(f, "need\n", "error: need needs an argument: TEXT\n\n");
     expect(f, "none x\n", "error: none takes no argument\n\n");
     expect(f, "\n\nneed x\nnone\n", "<x>\n\n<>\n\n");

@@ -1,0 +1,86 @@
+/* agent/counters.c - the names of the counters, and both ways of printing them. */
+#include "agent/counters.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* One row a counter. A row of another room's table of reasons has a label key instead of labels: its value is the name. */
+struct row {
+    const char *prefix; /* of the name: "" or "store_reason_" */
+    const char *name;   /* as in the table; printed in small letters */
+    const char *family;
+    const char *labels, *label_key;
+    const char *text;
+    bool is_gauge;
+};
+
+static const struct row rows[COUNTER_COUNT] = {
+#define COUNTER(id, family, labels, text) [COUNTER_##id] = {"", #id, family, labels, NULL, text, false},
+#define GAUGE(id, family, labels, text) [COUNTER_##id] = {"", #id, family, labels, NULL, text, true},
+#include "agent/counters.def"
+#undef COUNTER
+#undef GAUGE
+#define STORE_COUNTER(field, text) \
+    [COUNTER_STORE_##field] = {"store_", #field, "store_" #field "_total", "", NULL, text, false},
+#define STORE_GAUGE(field, text) [COUNTER_STORE_##field] = {"store_", #field, "store_" #field, "", NULL, text, true},
+#include "redis/counters.def"
+#undef STORE_COUNTER
+#undef STORE_GAUGE
+#define STORE_REASON(id, level, text) \
+    [COUNTER_STORE_REASON_## \
+        id] = {"store_reason_", #id, "store_reasons_total", "", "reason", "what the store met, by reason", false},
+#include "redis/reasons.def"
+#undef STORE_REASON
+#define ROUTE_RECORD(id, text) \
+    [COUNTER_RECORD_##id] = { \
+        "store_record_", #id, "store_records_total", "", "state", "values read from Redis by what they were", false},
+#include "redis/hostile.def"
+#undef ROUTE_RECORD
+};
+
+static void put_small(char *out, size_t size, const char *name)
+{
+    size_t i = 0;
+    for (; name[i] && i + 1 < size; i++)
+        out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+    out[i] = '\0';
+}
+
+void counter_name(enum counter counter, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s", rows[counter].prefix);
+    if (n >= 0 && (size_t)n < size)
+        put_small(out + n, size - (size_t)n, rows[counter].name);
+}
+
+void counters_print(const struct counters *counters, FILE *out)
+{
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        char name[80];
+        counter_name((enum counter)i, name, sizeof name);
+        fprintf(out, "%s %" PRIu64 "\n", name, counters->values[i]);
+    }
+}
+
+static bool same_family(int a, int b)
+{
+    return strcmp(rows[a].family, rows[b].family) == 0;
+}
+
+void counters_print_metrics(const struct counters *counters, FILE *out)
+{
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        const struct row *row = &rows[i];
+        char value[64];
+        put_small(value, sizeof value, row->name);
+        if (i == 0 || !same_family(i, i - 1))
+            fprintf(out, "# HELP cellrouter_%s %s\n# TYPE cellrouter_%s %s\n", row->family, row->text, row->family,
+                    row->is_gauge ? "gauge" : "counter");
+        fprintf(out, "cellrouter_%s", row->family);
+        if (row->label_key)
+            fprintf(out, "{%s=\"%s\"}", row->label_key, value);
+        else if (row->labels[0])
+            fprintf(out, "{%s}", row->labels);
+        fprintf(out, " %" PRIu64 "\n", counters->values[i]);
+    }
+}
