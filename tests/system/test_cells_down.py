@@ -30,7 +30,7 @@ def test_flow_25_the_owning_cell_is_down(world):
         for method in ("GET", "POST"):
             answer = router.request(method, "/my-company/x", user="alice")
             expect.status(answer, 503, world)
-            expect.reason(answer)
+            expect.reason(answer, "cell-down")
             expect.saw(world, answer)
             if moment != "at first":
                 expect.true(f"the 503 took {answer.seconds:.2f} s", answer.seconds < 1)
@@ -64,6 +64,6 @@ def test_a_redirect_to_a_cell_that_is_down(world):
     noticed(router, "us0")
     answer = router.request("GET", "/gitlab-org/x")
     expect.status(answer, 503, world)
-    expect.reason(answer)
+    expect.reason(answer, "cell-down")
     expect.saw(world, answer, "eu1")
     expect.same("routes", router.routes(), {})

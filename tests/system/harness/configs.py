@@ -56,6 +56,7 @@ global
 frontend mysite from cellrouter-edge
     bind 127.0.0.1:{port}
     filter spoe engine cellrouter config {spoe}
+    use_backend %[var(txn.cellrouter.backend)]
 """
 
 
