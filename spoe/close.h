@@ -6,7 +6,7 @@
 
 enum spoe_close {
     SPOE_CLOSE_NONE, /* it has not ended */
-#define SPOE_CLOSE(id, level, status, text) SPOE_CLOSE_##id,
+#define SPOE_CLOSE(id, name, level, status, text) SPOE_CLOSE_##id,
 #include "spoe/close.def"
 #undef SPOE_CLOSE
     SPOE_CLOSE_COUNT
