@@ -95,6 +95,7 @@ struct config_haproxy {
     char *loop;          /* address of the replay pass: "abns@name" or "unix@/path" */
     char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
+    uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_server_s, timeout_tunnel_s;
     struct config_list runtime; /* HAProxy's runtime sockets, "unix:/path" or "host:port" */
 };
 

@@ -1,0 +1,210 @@
+#include "agent/haproxy_config.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "haproxy_rules.h"
+
+/* Words of a server line that belong to health checks. They stand once, in the cell's own backend; the same servers in other
+ * backends follow that check's result (`track`). Source: HAProxy configuration manual 2.6, section 5.2. */
+static const struct {
+    const char *word;
+    bool has_value;
+} check_words[] = {
+    {"check", false},      {"no-check", false},         {"inter", true},      {"fastinter", true},      {"downinter", true},
+    {"rise", true},        {"fall", true},              {"port", true},       {"addr", true},           {"check-ssl", false},
+    {"check-sni", true},   {"check-alpn", true},        {"check-proto", true}, {"check-send-proxy", false}, {"check-via-socks4", false},
+    {"observe", true},     {"error-limit", true},       {"on-error", true},   {"on-marked-down", true}, {"on-marked-up", true},
+    {"slowstart", true},   {"agent-check", false},      {"agent-inter", true}, {"agent-port", true},     {"agent-addr", true},
+    {"agent-send", true},
+};
+
+/* The next blank-separated word of text; quoted blanks belong to it. *length is 0 at the end. */
+static const char *next_word(const char *text, size_t *length)
+{
+    text += strspn(text, " \t");
+    size_t n = 0;
+    for (char quote = 0; text[n] != '\0' && (quote != 0 || !isblank((unsigned char)text[n])); n++) {
+        if (quote != 0 ? text[n] == quote : text[n] == '"' || text[n] == '\'')
+            quote = quote != 0 ? (char)0 : text[n];
+        else if (text[n] == '\\' && quote != '\'' && text[n + 1] != '\0')
+            n++;
+    }
+    *length = n;
+    return text;
+}
+
+static int check_word(const char *word, size_t length)
+{
+    for (size_t i = 0; i < sizeof(check_words) / sizeof(check_words[0]); i++) {
+        if (strlen(check_words[i].word) == length && memcmp(check_words[i].word, word, length) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static bool is_checked(const struct config_cell *cell)
+{
+    size_t length;
+    for (const char *word = next_word(cell->server_options, &length); length > 0; word = next_word(word + length, &length)) {
+        if (length == strlen("check") && memcmp(word, "check", length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The server options without the words of the health check. */
+static void print_plain_options(FILE *out, const struct config_cell *cell)
+{
+    size_t length;
+    for (const char *word = next_word(cell->server_options, &length); length > 0; word = next_word(word + length, &length)) {
+        int found = check_word(word, length);
+        if (found < 0)
+            fprintf(out, " %.*s", (int)length, word);
+        else if (check_words[found].has_value)
+            word = next_word(word + length, &length);
+    }
+}
+
+/* Another server line for a server of the cell, whose health its own backend knows. */
+static void print_follower(FILE *out, const struct config_cell *cell, size_t server, const char *more)
+{
+    fprintf(out, "    server %s.%zu %s", cell->id, server + 1, cell->servers.items[server]);
+    print_plain_options(out, cell);
+    if (is_checked(cell))
+        fprintf(out, " track cellrouter-cell-%s/%s.%zu", cell->id, cell->id, server + 1);
+    fprintf(out, "%s\n", more);
+}
+
+static void print_cell_ids(FILE *out, const struct config *config, bool also_421)
+{
+    bool any = false;
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        if (cell->answers == CELL_ANSWER_425 || (also_421 && cell->answers == CELL_ANSWER_421)) {
+            fprintf(out, "%s%s", any ? " " : "", cell->id);
+            any = true;
+        }
+    }
+    /* A pattern that no cell's id can be: a list must not be empty. */
+    if (!any)
+        fputs(".", out);
+}
+
+/* Cells whose redirect HAProxy can retry by itself: 425 everywhere, 421 from 3.2 on. */
+static void print_retry_cells(FILE *out, const struct config *config)
+{
+    if (config->haproxy.direct_hits == DIRECT_HITS_NEVER) {
+        fputs("    setenv CELLROUTER_RETRY_CELLS .\n", out);
+        return;
+    }
+    fputs(".if version_atleast(3.2)\n    setenv CELLROUTER_RETRY_CELLS \"", out);
+    print_cell_ids(out, config, true);
+    fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n.else\n    setenv CELLROUTER_RETRY_CELLS \"", out);
+    print_cell_ids(out, config, false);
+    fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n.endif\n", out);
+}
+
+static void print_global(FILE *out, const struct config *config)
+{
+    static const char *const hits[] = {[DIRECT_HITS_SAFE] = "safe", [DIRECT_HITS_ALL] = "all", [DIRECT_HITS_NEVER] = "never"};
+    const struct config_haproxy *haproxy = &config->haproxy;
+    fprintf(out, "# made by `cellctl haproxy -f %s`: change that file, not this one\n\nglobal\n", config->file);
+    fprintf(out, "    setenv CELLROUTER_ROUTER \"%s\"\n", config->router);
+    fprintf(out, "    setenv CELLROUTER_PREFIX \"%s\"\n    setenv CELLROUTER_PREFIX_UNDERSCORE \"", haproxy->header_prefix);
+    for (const char *at = haproxy->header_prefix; *at != '\0'; at++)
+        fputc(*at == '-' ? '_' : *at, out);
+    fprintf(out, "\"\n    setenv CELLROUTER_DIRECT_HITS %s\n", hits[haproxy->direct_hits]);
+    fprintf(out, "    setenv CELLROUTER_DIRECT_METHODS \"%s\"\n", haproxy->direct_hits == DIRECT_HITS_NEVER ? "." : "GET HEAD OPTIONS");
+    fprintf(out, "    setenv CELLROUTER_MAX_HOPS %u\n", haproxy->max_hops);
+    fprintf(out, "    setenv CELLROUTER_TIMEOUT_CLIENT %us\n", haproxy->timeout_client_s);
+    fprintf(out, "    setenv CELLROUTER_TIMEOUT_REQUEST %us\n", haproxy->timeout_request_s);
+    fprintf(out, "    setenv CELLROUTER_TIMEOUT_CONNECT %ums\n", haproxy->timeout_connect_ms);
+    fprintf(out, "    setenv CELLROUTER_TIMEOUT_SERVER %us\n", haproxy->timeout_server_s);
+    fprintf(out, "    setenv CELLROUTER_TIMEOUT_TUNNEL %us\n", haproxy->timeout_tunnel_s);
+    print_retry_cells(out, config);
+    fputc('\n', out);
+}
+
+/* The end of `defaults cellrouter-cell`, which the shared rules leave open: names to numbers, counted from 1. */
+static void print_numbers(FILE *out, const struct config *config)
+{
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        fprintf(out, "    http-response set-var(txn.cellrouter.self) int(%zu) if { var(txn.cellrouter.to) -m found } { srv_name -m beg \"%s.\" }\n",
+                i + 1, cell->id);
+        fprintf(out, "    http-response set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
+                i + 1, cell->id, cell->name);
+    }
+    fputc('\n', out);
+}
+
+static void print_inner(FILE *out, const struct config *config)
+{
+    fprintf(out, "frontend cellrouter-inner from cellrouter-inner\n    bind %s%s\n", config->haproxy.loop,
+            strncmp(config->haproxy.loop, "unix@", 5) == 0 ? " mode 600" : "");
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const char *id = config->cells[i].id;
+        fprintf(out, "    http-request set-var(txn.cellrouter.cell) str(%s) if { var(txn.cellrouter.go) -m int %zu }\n", id, i + 1);
+        fprintf(out, "    http-request set-header \"${CELLROUTER_PREFIX}From\" %s if { var(txn.cellrouter.last) -m int %zu }\n", id, i + 1);
+    }
+    fputs("    use_backend cellrouter-cell-%[var(txn.cellrouter.cell)] if { var(txn.cellrouter.cell) -m found }\n\n", out);
+    fprintf(out, "backend cellrouter-replay from cellrouter-replay\n    server cellrouter-loop %s\n\n", config->haproxy.loop);
+    fputs("backend cellrouter-notes from cellrouter-replay\n"
+          "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n", out);
+}
+
+static int print_agent(FILE *out, const struct config *config)
+{
+    const char *address = config->haproxy.agent_address;
+    const char *prefix = "";
+    if (address[0] == '\0') {
+        address = config->spoe.listen.items[0];
+        if (strncmp(address, "unix:", 5) == 0) {
+            address += 5;
+            prefix = "unix@";
+        }
+    }
+    fprintf(out, "backend cellrouter-agent from cellrouter-agent\n    server agent %s%s check inter 500ms rise 1 fall 2\n\n", prefix, address);
+    return 0;
+}
+
+/* Where an unknown path goes: a cell of the region, or the default cell; what else there is takes over when none is up. */
+static void print_any(FILE *out, const struct config *config)
+{
+    fputs("backend cellrouter-any from cellrouter-cell\n    balance random\n    retries 3\n    option allbackups\n", out);
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        bool local = strcmp(cell->region, config->region) == 0;
+        bool picked = config->default_cell[0] != '\0' ? strcmp(cell->id, config->default_cell) == 0 : local;
+        for (size_t server = 0; server < cell->servers.count; server++)
+            print_follower(out, cell, server, picked ? "" : " backup");
+    }
+    fputc('\n', out);
+}
+
+static void print_cell(FILE *out, const struct config_cell *cell)
+{
+    fprintf(out, "backend cellrouter-cell-%s from cellrouter-cell\n", cell->id);
+    fprintf(out, "    retries %zu\n", cell->servers.count > 3 ? (size_t)3 : cell->servers.count - 1);
+    for (size_t server = 0; server < cell->servers.count; server++)
+        fprintf(out, "    server %s.%zu %s %s\n", cell->id, server + 1, cell->servers.items[server], cell->server_options);
+    fputc('\n', out);
+}
+
+int haproxy_config_print(FILE *out, const struct config *config)
+{
+    print_global(out, config);
+    fwrite(haproxy_rules, 1, sizeof(haproxy_rules), out);
+    print_numbers(out, config);
+    print_inner(out, config);
+    if (print_agent(out, config) != 0)
+        return -1;
+    print_any(out, config);
+    for (size_t i = 0; i < config->cell_count; i++)
+        print_cell(out, &config->cells[i]);
+    /* What comes after this text and names no defaults section starts from nothing, as if it stood alone. */
+    fputs("defaults\n", out);
+    return 0;
+}
