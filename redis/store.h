@@ -15,33 +15,13 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "redis/key.h"
 #include "redis/reason.h"
 #include "redis/record.h"
 
 struct ev_loop;
 struct route_store;
 struct route_wait; /* one lookup that waits for its answer */
-
-#define ROUTE_PREFIXES_MAX 32
-
-/* One route: a host (empty where routes have none) and a prefix that begins and ends with '/', "/my-company/". Views. */
-struct route_name {
-    const char *host;
-    size_t host_len;
-    const char *prefix;
-    size_t prefix_len;
-};
-
-/* All prefixes of one path. text is the path in its canonical form, with a '/' at its end or at least up to the last of ends;
- * ends[i] is the length of the i-th prefix, text[ends[i] - 1] is '/', ends ascend, all of them are longer than "/" and have the
- * first segment in common. Views; the store copies what it needs. */
-struct route_question {
-    const char *host;
-    size_t host_len;
-    const char *text;
-    const uint16_t *ends;
-    size_t count; /* 1 … ROUTE_PREFIXES_MAX */
-};
 
 enum route_outcome {
     ROUTE_FOUND,

@@ -1,0 +1,135 @@
+#include "redis/command.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM 512
+
+void command_free(struct command *command)
+{
+    free(command->bytes);
+    *command = (struct command){0};
+}
+
+/* Where n more bytes go, or NULL. */
+static char *grow(struct command *command, size_t n)
+{
+    char *at;
+
+    if (command->bad) {
+        return NULL;
+    }
+    if (n > command->room - command->length) {
+        size_t room = (command->length + n) * 2 + FIRST_ROOM;
+        char *bytes = realloc(command->bytes, room);
+
+        if (bytes == NULL) {
+            command->bad = true;
+            return NULL;
+        }
+        command->bytes = bytes;
+        command->room = room;
+    }
+    at = command->bytes + command->length;
+    command->length += n;
+    return at;
+}
+
+static void append(struct command *command, const void *bytes, size_t n)
+{
+    char *at = grow(command, n);
+
+    if (at != NULL && n != 0) {
+        memcpy(at, bytes, n);
+    }
+}
+
+/* "*3\r\n" or "$3\r\n". */
+static void head(struct command *command, char kind, size_t number)
+{
+    char text[24];
+    size_t i = sizeof text;
+
+    text[--i] = '\n';
+    text[--i] = '\r';
+    do {
+        text[--i] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    text[--i] = kind;
+    append(command, text + i, sizeof text - i);
+}
+
+void command_begin(struct command *command, unsigned arguments)
+{
+    command->length = 0;
+    command->bad = false;
+    head(command, '*', arguments);
+}
+
+void command_bytes(struct command *command, const void *bytes, size_t n)
+{
+    head(command, '$', n);
+    append(command, bytes, n);
+    append(command, "\r\n", 2);
+}
+
+void command_text(struct command *command, const char *text)
+{
+    command_bytes(command, text, strlen(text));
+}
+
+void command_number(struct command *command, uint64_t number)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%" PRIu64, number);
+
+    command_bytes(command, text, (size_t)n);
+}
+
+void command_key(struct command *command, const struct route_name *name)
+{
+    size_t n = key_length(name);
+    char *at;
+
+    head(command, '$', n);
+    at = grow(command, n);
+    if (at != NULL) {
+        key_write(name, at);
+    }
+    append(command, "\r\n", 2);
+}
+
+void command_tombstone(struct command *command, const struct route_name *name)
+{
+    size_t n = key_tombstone_length(name);
+    char *at;
+
+    head(command, '$', n);
+    at = grow(command, n);
+    if (at != NULL) {
+        key_write_tombstone(name, at);
+    }
+    append(command, "\r\n", 2);
+}
+
+void command_words(struct command *command, ...)
+{
+    unsigned count = 0;
+    va_list words;
+
+    va_start(words, command);
+    while (va_arg(words, const char *) != NULL) {
+        count++;
+    }
+    va_end(words);
+    command_begin(command, count);
+    va_start(words, command);
+    for (unsigned i = 0; i < count; i++) {
+        command_text(command, va_arg(words, const char *));
+    }
+    va_end(words);
+}
