@@ -123,6 +123,11 @@ static void print_global(FILE *out, const struct config *config)
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_CONNECT %ums\n", haproxy->timeout_connect_ms);
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_SERVER %us\n", haproxy->timeout_server_s);
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_TUNNEL %us\n", haproxy->timeout_tunnel_s);
+    /* HAProxy's own HTTP log format, and what the router knows. Not in the shared rules: a frontend that does not log would
+     * be warned about it. */
+    fputs("    setenv CELLROUTER_LOG_FORMAT \"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc "
+          "%sq/%bq %hr %hs %{+Q}r cell=%[var(txn.cellrouter.answered)] level=%[var(txn.cellrouter.level)] "
+          "redirects=%[var(txn.cellrouter.redirects)] reason=%[var(txn.cellrouter.reason)]\"\n", out);
     print_retry_cells(out, config);
     fputc('\n', out);
 }

@@ -2,8 +2,8 @@
 set(shared_rules ${CMAKE_SOURCE_DIR}/haproxy/cellrouter.cfg)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shared_rules})
 file(READ ${shared_rules} shared_rules_hex HEX)
-string(REGEX REPLACE "(..)" "0x\\1," shared_rules_bytes "${shared_rules_hex}")
+string(REGEX REPLACE "(..)" "0x\\1,\n" shared_rules_bytes "${shared_rules_hex}")
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/haproxy_rules.h @ONLY CONTENT
 "/* made of haproxy/cellrouter.cfg by cmake/haproxy.cmake */
-static const char haproxy_rules[] = {@shared_rules_bytes@};
+static const unsigned char haproxy_rules[] = {@shared_rules_bytes@};
 ")
