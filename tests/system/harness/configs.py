@@ -54,6 +54,7 @@ global
     hard-stop-after 20s
 
 frontend mysite from cellrouter-edge
+    log global
     bind 127.0.0.1:{port}
     filter spoe engine cellrouter config {spoe}
     use_backend %[var(txn.cellrouter.backend)]
