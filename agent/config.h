@@ -43,6 +43,7 @@ struct config_spoe {
     uint32_t max_calls;        /* unanswered NOTIFYs of one connection */
     uint32_t max_connections;
     uint32_t deadline_ms; /* of one NOTIFY */
+    uint32_t lame_duck_ms;     /* of a drain */
     uint32_t idle_s;      /* a connection that says nothing for so long is closed */
 };
 

@@ -4,10 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cells.h"
 #include "agent/config_parse.h"
 #include "agent/config_value.h"
-
-enum { CELLS_MAX = 1000 }; /* of all regions; a record stores a cell as 16 bits, HAProxy gets two backends for each */
 
 static void complain(struct config_parse *parse, size_t cell, const char *section, const char *key, const char *value,
                      const char *what)

@@ -36,6 +36,25 @@ static const struct row rows[COUNTER_COUNT] = {
         "store_record_", #id, "store_records_total", "", "state", "values read from Redis by what they were", false},
 #include "redis/hostile.def"
 #undef ROUTE_RECORD
+#define SPOE_CLOSE(id, name, level, status, text) \
+    [COUNTER_SPOE_CLOSE_## \
+        id] = {"spoe_close_", name, "spoe_closes_total", "", "reason", "ends of SPOE connections by reason", false},
+#include "spoe/close.def"
+#undef SPOE_CLOSE
+#define LEARN(id, kind, text) \
+    [COUNTER_LEARN_##id] = { \
+        "learn_", #id, "learn_verdicts_total", "", "verdict", "what became of answers to be learned from", false},
+#include "agent/learning.def"
+#undef LEARN
+#define PATH_VERDICT(id, text) \
+    [COUNTER_PATH_##id] = {"path_", #id, "paths_total", "", "verdict", "paths looked up by what they were", false},
+    PATH_VERDICTS(PATH_VERDICT)
+#undef PATH_VERDICT
+#define DIRECTIVE_OUTCOME(id, text) \
+    [COUNTER_DIRECTIVE_## \
+        id] = {"directive_", #id, "directives_total", "", "outcome", "cache directives by how they parsed", false},
+        DIRECTIVE_OUTCOMES(DIRECTIVE_OUTCOME)
+#undef DIRECTIVE_OUTCOME
 };
 
 static void put_small(char *out, size_t size, const char *name)

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "agent/directive.h"
+#include "agent/path.h"
+
 enum counter {
 #define COUNTER(id, family, labels, text) COUNTER_##id,
 #define GAUGE(id, family, labels, text) COUNTER_##id,
@@ -26,7 +29,19 @@ enum counter {
 #define ROUTE_RECORD(id, text) COUNTER_RECORD_##id,
 #include "redis/hostile.def"
 #undef ROUTE_RECORD
-    COUNTER_COUNT
+#define SPOE_CLOSE(id, name, level, status, text) COUNTER_SPOE_CLOSE_##id,
+#include "spoe/close.def"
+#undef SPOE_CLOSE
+#define LEARN(id, kind, text) COUNTER_LEARN_##id,
+#include "agent/learning.def"
+#undef LEARN
+#define PATH_VERDICT(id, text) COUNTER_PATH_##id,
+    PATH_VERDICTS(PATH_VERDICT)
+#undef PATH_VERDICT
+#define DIRECTIVE_OUTCOME(id, text) COUNTER_DIRECTIVE_##id,
+        DIRECTIVE_OUTCOMES(DIRECTIVE_OUTCOME)
+#undef DIRECTIVE_OUTCOME
+            COUNTER_COUNT
 };
 
 struct counters {
