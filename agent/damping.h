@@ -57,6 +57,9 @@ void damping_reset(struct damping *damping, const struct damping_options *option
 MUST_USE enum damping_verdict damping_claim(struct damping *damping, const char *key, size_t length, uint16_t former,
                                             uint16_t cell, uint64_t now_ms, struct damping_event *event);
 
+/* A redirect dropped the route of key to cell: should another cell claim it next, then that is a move from this one. */
+void damping_dropped(struct damping *damping, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
+
 struct damping_stats {
     uint64_t moves;        /* claims that took a prefix from another cell, held ones too: conflicts */
     uint64_t holds;        /* that began */

@@ -71,7 +71,7 @@ MUST_USE enum directive_outcome directive_parse(struct directive *directive, con
 /* One line for people, without an ending dot. */
 const char *directive_outcome_text(enum directive_outcome outcome);
 
-/* The outcome's name in small letters. */
+/* The id as in the table, in capitals: "BAD_TTL". */
 const char *directive_outcome_name(enum directive_outcome outcome);
 
 #endif

@@ -77,7 +77,7 @@ enum learn_kind learning_kind(enum learn_verdict verdict);
 /* One line for people, without an ending dot. */
 const char *learning_text(enum learn_verdict verdict);
 
-/* The verdict's name in small letters, for counters: "foreign_prefix". */
+/* The id as in the table, in capitals: "FOREIGN_PREFIX". */
 const char *learning_name(enum learn_verdict verdict);
 
 #endif

@@ -69,7 +69,7 @@ MUST_USE enum path_verdict path_parse(struct path *path, const struct path_optio
 /* One line for people, without an ending dot. */
 const char *path_verdict_text(enum path_verdict verdict);
 
-/* The verdict's name in small letters, for counters: "ok", "too_long", ... */
+/* The id as in the table, in capitals: "TOO_LONG". */
 const char *path_verdict_name(enum path_verdict verdict);
 
 /* An ASCII letter in small; other bytes as they are. */
