@@ -117,6 +117,8 @@ static void print_global(FILE *out, const struct config *config)
         fputc(*at == '-' ? '_' : *at, out);
     fprintf(out, "\"\n    setenv CELLROUTER_DIRECT_HITS %s\n", hits[haproxy->direct_hits]);
     fprintf(out, "    setenv CELLROUTER_DIRECT_METHODS \"%s\"\n", haproxy->direct_hits == DIRECT_HITS_NEVER ? "." : "GET HEAD OPTIONS");
+    /* Numbers in a note that no cell has: gpt entries hold 32 bits. */
+    fputs("    setenv CELLROUTER_UNKNOWN 4294967294\n    setenv CELLROUTER_MALFORMED 4294967295\n", out);
     fprintf(out, "    setenv CELLROUTER_MAX_HOPS %u\n", haproxy->max_hops);
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_CLIENT %us\n", haproxy->timeout_client_s);
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_REQUEST %us\n", haproxy->timeout_request_s);
@@ -132,7 +134,7 @@ static void print_global(FILE *out, const struct config *config)
     fputc('\n', out);
 }
 
-/* The end of `defaults cellrouter-cell`, which the shared rules leave open: names to numbers, counted from 1. */
+/* Numbers of the cells, counted from 1: of the one that redirects and of the one that it names. */
 static void print_numbers(FILE *out, const struct config *config)
 {
     for (size_t i = 0; i < config->cell_count; i++) {
@@ -142,12 +144,38 @@ static void print_numbers(FILE *out, const struct config *config)
         fprintf(out, "    http-response set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
                 i + 1, cell->id, cell->name);
     }
+}
+
+static const struct {
+    const char *line;
+    void (*print)(FILE *out, const struct config *config);
+} marks[] = {
+    {"    #cellctl numbers\n", print_numbers},
+};
+
+/* The shared rules, with each mark replaced by what hangs on the list of cells. */
+static void print_rules(FILE *out, const struct config *config)
+{
+    const char *at = (const char *)haproxy_rules;
+    const char *end = at + sizeof(haproxy_rules);
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t length = newline ? (size_t)(newline - at) + 1 : (size_t)(end - at);
+        size_t mark = 0;
+        while (mark < sizeof(marks) / sizeof(marks[0]) && (strlen(marks[mark].line) != length || memcmp(marks[mark].line, at, length) != 0))
+            mark++;
+        if (mark < sizeof(marks) / sizeof(marks[0]))
+            marks[mark].print(out, config);
+        else
+            fwrite(at, 1, length, out);
+        at += length;
+    }
     fputc('\n', out);
 }
 
 static void print_inner(FILE *out, const struct config *config)
 {
-    fprintf(out, "frontend cellrouter-inner from cellrouter-inner\n    bind %s%s\n", config->haproxy.loop,
+    fprintf(out, "frontend cellrouter-inner from cellrouter-inner-pass\n    bind %s%s\n", config->haproxy.loop,
             strncmp(config->haproxy.loop, "unix@", 5) == 0 ? " mode 600" : "");
     for (size_t i = 0; i < config->cell_count; i++) {
         const char *id = config->cells[i].id;
@@ -155,8 +183,8 @@ static void print_inner(FILE *out, const struct config *config)
         fprintf(out, "    http-request set-header \"${CELLROUTER_PREFIX}From\" %s if { var(txn.cellrouter.last) -m int %zu }\n", id, i + 1);
     }
     fputs("    use_backend cellrouter-cell-%[var(txn.cellrouter.cell)] if { var(txn.cellrouter.cell) -m found }\n\n", out);
-    fprintf(out, "backend cellrouter-replay from cellrouter-replay\n    server cellrouter-loop %s\n\n", config->haproxy.loop);
-    fputs("backend cellrouter-notes from cellrouter-replay\n"
+    fprintf(out, "backend cellrouter-replay from cellrouter-replay-pass\n    server cellrouter-loop %s\n\n", config->haproxy.loop);
+    fputs("backend cellrouter-notes from cellrouter-replay-pass\n"
           "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n", out);
 }
 
@@ -171,14 +199,14 @@ static int print_agent(FILE *out, const struct config *config)
             prefix = "unix@";
         }
     }
-    fprintf(out, "backend cellrouter-agent from cellrouter-agent\n    server agent %s%s check inter 500ms rise 1 fall 2\n\n", prefix, address);
+    fprintf(out, "backend cellrouter-agent from cellrouter-spop\n    server agent %s%s check inter 500ms rise 1 fall 2\n\n", prefix, address);
     return 0;
 }
 
 /* Where an unknown path goes: a cell of the region, or the default cell; what else there is takes over when none is up. */
 static void print_any(FILE *out, const struct config *config)
 {
-    fputs("backend cellrouter-any from cellrouter-cell\n    balance random\n    retries 3\n    option allbackups\n", out);
+    fputs("backend cellrouter-any from cellrouter-cells\n    balance random\n    retries 3\n    option allbackups\n", out);
     for (size_t i = 0; i < config->cell_count; i++) {
         const struct config_cell *cell = &config->cells[i];
         bool local = strcmp(cell->region, config->region) == 0;
@@ -191,24 +219,66 @@ static void print_any(FILE *out, const struct config *config)
 
 static void print_cell(FILE *out, const struct config_cell *cell)
 {
-    fprintf(out, "backend cellrouter-cell-%s from cellrouter-cell\n", cell->id);
+    fprintf(out, "backend cellrouter-cell-%s from cellrouter-cells\n", cell->id);
     fprintf(out, "    retries %zu\n", cell->servers.count > 3 ? (size_t)3 : cell->servers.count - 1);
     for (size_t server = 0; server < cell->servers.count; server++)
         fprintf(out, "    server %s.%zu %s %s\n", cell->id, server + 1, cell->servers.items[server], cell->server_options);
     fputc('\n', out);
 }
 
+/* What a redirect of a cell that was asked at once leaves in cellrouter-notes. HAProxy decides on the retry before http-response
+ * rules run, but after these. */
+static void print_notes(FILE *out, const struct config *config, size_t self)
+{
+    fputs("    tcp-response inspect-delay 24h\n"
+          "    tcp-response content accept if { srv_name -m str cellrouter-loop }\n"
+          "    tcp-response content set-var(txn.cellrouter.to) \"res.fhdr(${CELLROUTER_PREFIX}Redirect)\""
+          " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int 1 }\n"
+          "    tcp-response content set-var(txn.cellrouter.to) str(malformed)"
+          " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int gt 1 }\n"
+          "    tcp-response content accept unless { var(txn.cellrouter.to) -m found }\n"
+          "    tcp-response content set-var(txn.cellrouter.to) \"var(txn.cellrouter.to),${CELLROUTER_CELL_OF}\"\n"
+          "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_MALFORMED}\") if !{ var(txn.cellrouter.to) -m beg = }\n"
+          "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_UNKNOWN}\") if { var(txn.cellrouter.to) -m beg = }\n"
+          "    tcp-response content sc-set-gpt(1,1) int(1)\n",
+          out);
+    fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu)\n", self + 1);
+    for (size_t i = 0; i < config->cell_count; i++) {
+        fprintf(out, "    tcp-response content sc-set-gpt(0,1) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n", i + 1,
+                config->cells[i].id, config->cells[i].name);
+    }
+}
+
+/* The cell asked at once, with the loop server as the only one that a retry can be given to: the others have no weight, and
+ * `use-server` holds for the first try alone. Source: HAProxy configuration manual 2.6, `use-server`, `option redispatch`. */
+static void print_retry_cell(FILE *out, const struct config *config, size_t index)
+{
+    const struct config_cell *cell = &config->cells[index];
+    fprintf(out, "backend cellrouter-direct-%s from cellrouter-retry\n", cell->id);
+    print_notes(out, config, index);
+    if (cell->servers.count > 1)
+        fprintf(out, "    use-server %s.%%[rand(%zu),add(1)] if TRUE\n", cell->id, cell->servers.count);
+    for (size_t server = 0; server < cell->servers.count; server++)
+        fprintf(out, "    use-server %s.%zu if TRUE\n", cell->id, server + 1);
+    for (size_t server = 0; server < cell->servers.count; server++)
+        print_follower(out, cell, server, " weight 0");
+    fprintf(out, "    server cellrouter-loop %s\n\n", config->haproxy.loop);
+}
+
 int haproxy_config_print(FILE *out, const struct config *config)
 {
     print_global(out, config);
-    fwrite(haproxy_rules, 1, sizeof(haproxy_rules), out);
-    print_numbers(out, config);
+    print_rules(out, config);
     print_inner(out, config);
     if (print_agent(out, config) != 0)
         return -1;
     print_any(out, config);
     for (size_t i = 0; i < config->cell_count; i++)
         print_cell(out, &config->cells[i]);
+    for (size_t i = 0; i < config->cell_count; i++) {
+        if (config->cells[i].answers != CELL_ANSWER_302)
+            print_retry_cell(out, config, i);
+    }
     /* What comes after this text and names no defaults section starts from nothing, as if it stood alone. */
     fputs("defaults\n", out);
     return 0;
