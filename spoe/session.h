@@ -34,7 +34,8 @@ struct spoe_handler {
     void *user;
 
     /* All complete NOTIFYs of one read, at most SPOE_BATCH_MAX at a time, in order. Each call is answered exactly once, now
-     * or later, in any order. */
+     * or later, in any order. Other functions of spoe/ than those of calls and messages, and spoe_server_drain, are not for
+     * use in here. */
     void (*on_notify)(void *user, struct spoe_notify *batch, size_t n);
 
     /* Nobody waits for this call any more: forget the handle before returning. Comes at most once for a call, never after its

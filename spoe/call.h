@@ -1,0 +1,44 @@
+/* spoe/call.h - NOTIFYs that wait for an answer: a pool of them, and lists in the order of arrival, which is the order of
+ * deadlines. Private to spoe/; users see spoe_call_* of spoe/session.h. */
+#ifndef CELLROUTER_SPOE_CALL_H
+#define CELLROUTER_SPOE_CALL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "spoe/session.h"
+
+struct spoe_call {
+    struct spoe_common *common;
+    struct spoe_session *session; /* NULL: answered or cancelled */
+    struct spoe_call *previous, *next;
+    uint64_t stream_id, frame_id;
+    uint64_t deadline_ms;
+    void *user;
+};
+
+/* Memory of calls is kept until the end, so that a handle used too late meets a free call rather than foreign memory. */
+struct spoe_calls {
+    void *(*allocate)(size_t size);
+    struct spoe_call *spare; /* by next */
+    struct spoe_slab *slabs;
+};
+
+void spoe_calls_init(struct spoe_calls *pool);
+void spoe_calls_deinit(struct spoe_calls *pool);
+
+/* A call with nothing set. NULL: out of memory. */
+MUST_USE struct spoe_call *spoe_calls_take(struct spoe_calls *pool);
+void spoe_calls_give(struct spoe_calls *pool, struct spoe_call *call);
+
+/* All zeros is an empty one. */
+struct spoe_call_list {
+    struct spoe_call *first, *last;
+    uint32_t count;
+};
+
+void spoe_call_list_append(struct spoe_call_list *list, struct spoe_call *call);
+void spoe_call_list_remove(struct spoe_call_list *list, struct spoe_call *call);
+
+#endif

@@ -1,0 +1,133 @@
+/* spoe/out.c - see the header. */
+#include "spoe/out.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Spare blocks kept for the next wake-ups. HAProxy 3.2 opens about one connection a concurrent request: 64 clients, 64 blocks
+ * of 16 KiB at the worst. Nobody tuned it further. */
+enum { SPARE_MAX = 64 };
+
+void spoe_blocks_init(struct spoe_blocks *pool, size_t size)
+{
+    *pool = (struct spoe_blocks){.size = size, .allocate = malloc};
+}
+
+void spoe_blocks_deinit(struct spoe_blocks *pool)
+{
+    while (pool->spare) {
+        struct spoe_block *block = pool->spare;
+        pool->spare = block->next;
+        free(block);
+    }
+    pool->spare_count = 0;
+}
+
+struct spoe_block *spoe_blocks_take(struct spoe_blocks *pool)
+{
+    struct spoe_block *block = pool->spare;
+    if (block) {
+        pool->spare = block->next;
+        pool->spare_count--;
+    } else {
+        block = pool->allocate(sizeof *block + pool->size);
+        if (!block)
+            return NULL;
+    }
+    block->next = NULL;
+    block->used = block->sent = 0;
+    return block;
+}
+
+void spoe_blocks_give(struct spoe_blocks *pool, struct spoe_block *block)
+{
+    if (!block)
+        return;
+    if (pool->spare_count == SPARE_MAX) {
+        free(block);
+        return;
+    }
+    block->next = pool->spare;
+    pool->spare = block;
+    pool->spare_count++;
+}
+
+static void give_chain(struct spoe_blocks *pool, struct spoe_block *chain)
+{
+    while (chain) {
+        struct spoe_block *next = chain->next;
+        spoe_blocks_give(pool, chain);
+        chain = next;
+    }
+}
+
+/* Empty blocks with room for n bytes, or NULL. n is more than 0. */
+static struct spoe_block *take_chain(struct spoe_blocks *pool, size_t n)
+{
+    struct spoe_block *chain = NULL;
+    for (size_t room = 0; room < n; room += pool->size) {
+        struct spoe_block *block = spoe_blocks_take(pool);
+        if (!block) {
+            give_chain(pool, chain);
+            return NULL;
+        }
+        block->next = chain;
+        chain = block;
+    }
+    return chain;
+}
+
+bool spoe_out_append(struct spoe_out *out, struct spoe_blocks *pool, const uint8_t *bytes, size_t n)
+{
+    size_t room = out->last ? pool->size - out->last->used : 0;
+    if (n > room) {
+        struct spoe_block *chain = take_chain(pool, n - room);
+        if (!chain)
+            return false;
+        if (out->last)
+            out->last->next = chain;
+        else
+            out->first = chain;
+        if (!out->last)
+            out->last = chain;
+    }
+    out->unsent += n;
+    while (n > 0) {
+        if (out->last->used == pool->size)
+            out->last = out->last->next;
+        size_t left = pool->size - out->last->used;
+        size_t piece = n < left ? n : left;
+        memcpy(out->last->bytes + out->last->used, bytes, piece);
+        out->last->used += piece;
+        bytes += piece;
+        n -= piece;
+    }
+    return true;
+}
+
+size_t spoe_out_pieces(const struct spoe_out *out, struct spoe_bytes *pieces, size_t max)
+{
+    size_t n = 0;
+    for (const struct spoe_block *block = out->first; block && n < max; block = block->next)
+        pieces[n++] = (struct spoe_bytes){.at = block->bytes + block->sent, .length = block->used - block->sent};
+    return n;
+}
+
+void spoe_out_drop(struct spoe_out *out, struct spoe_blocks *pool, size_t n)
+{
+    assert(n <= out->unsent);
+    out->unsent -= n;
+    while (out->first) {
+        struct spoe_block *block = out->first;
+        size_t piece = block->used - block->sent;
+        if (n < piece) {
+            block->sent += n;
+            return;
+        }
+        n -= piece;
+        out->first = block->next;
+        spoe_blocks_give(pool, block);
+    }
+    out->last = NULL;
+}

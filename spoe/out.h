@@ -1,0 +1,51 @@
+/* spoe/out.h - bytes that wait to be sent: a chain of blocks out of a pool, so that an idle connection holds none and a busy
+ * one allocates nothing. Private to spoe/. */
+#ifndef CELLROUTER_SPOE_OUT_H
+#define CELLROUTER_SPOE_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "spoe/session.h"
+
+struct spoe_block {
+    struct spoe_block *next;
+    size_t used, sent;
+    uint8_t bytes[]; /* as many as its pool says */
+};
+
+/* Blocks of one size. Some of those given back are kept. */
+struct spoe_blocks {
+    size_t size;
+    void *(*allocate)(size_t size);
+    struct spoe_block *spare;
+    unsigned spare_count;
+};
+
+void spoe_blocks_init(struct spoe_blocks *pool, size_t size);
+void spoe_blocks_deinit(struct spoe_blocks *pool);
+
+/* An empty block; NULL: out of memory. */
+MUST_USE struct spoe_block *spoe_blocks_take(struct spoe_blocks *pool);
+
+/* NULL is allowed. */
+void spoe_blocks_give(struct spoe_blocks *pool, struct spoe_block *block);
+
+/* All zeros is an empty one. */
+struct spoe_out {
+    struct spoe_block *first, *last;
+    size_t unsent;
+};
+
+/* All n bytes or, when memory is short, none. */
+MUST_USE bool spoe_out_append(struct spoe_out *out, struct spoe_blocks *pool, const uint8_t *bytes, size_t n);
+
+/* As spoe_session_output. */
+size_t spoe_out_pieces(const struct spoe_out *out, struct spoe_bytes *pieces, size_t max);
+
+/* Forgets the first n bytes. n is at most out->unsent. */
+void spoe_out_drop(struct spoe_out *out, struct spoe_blocks *pool, size_t n);
+
+#endif
