@@ -127,10 +127,9 @@ static int next_piece(struct client *client)
     client->out = malloc(ADMIN_PIECE + 1);
     if (!client->out)
         return -1;
-    client->out_at = 0;
-    client->out_length = client->stream.step(client->stream.state, client->out, ADMIN_PIECE);
-    if (client->out_length == 0) {
-        client->out[client->out_length++] = '\n';
+    client->out_at = client->out_length = 0;
+    if (!client->stream.step(client->stream.state, client->out, ADMIN_PIECE, &client->out_length)) {
+        client->out[client->out_length++] = '\n'; /* the empty line; there is one byte more than the piece */
         end_stream(client);
     }
     return 0;
@@ -186,6 +185,8 @@ static void client_write(struct client *client)
         client_close(client);
         return;
     }
+    if (client->out_at == client->out_length)
+        return; /* nothing yet: the loop comes back here */
     ssize_t n = send(client->io.fd, client->out + client->out_at, client->out_length - client->out_at, MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;

@@ -22,10 +22,11 @@ enum {
     ADMIN_PIECE = 65536,   /* bytes of an answer that are made at a time */
 };
 
-/* A long answer. step writes at most room bytes (ADMIN_PIECE) to out and returns how many; 0 ends the answer. done, if set, is called once,
- * also when the client goes away in between. */
+/* A long answer. step writes at most room bytes (ADMIN_PIECE) to out, sets *lengthp to how many, which may be none, and
+ * returns whether there is more to come; it must not take long. done, if set, is called once, also when the client goes away
+ * in between. */
 struct admin_stream {
-    size_t (*step)(void *state, char *out, size_t room);
+    bool (*step)(void *state, char *out, size_t room, size_t *lengthp);
     void (*done)(void *state);
     void *state;
 };

@@ -1,0 +1,100 @@
+/* agent/router_message.c - the arguments of lookup and learn, by name and type. What is missing or of another type is as if
+ * it were not there; whether that matters is for the caller to judge. */
+#include "agent/router_private.h"
+
+#include <string.h>
+
+static struct spop_text text_of(const struct spop_data *value)
+{
+    return value->type == SPOP_STRING ? value->text : (struct spop_text){NULL, 0};
+}
+
+/* HAProxy makes booleans of samples in more than one way. */
+static bool truth_of(const struct spop_data *value)
+{
+    switch (value->type) {
+    case SPOP_BOOL: return value->boolean;
+    case SPOP_INT32:
+    case SPOP_INT64: return value->integer != 0;
+    case SPOP_UINT32:
+    case SPOP_UINT64: return value->natural != 0;
+    case SPOP_NULL:
+    case SPOP_IPV4:
+    case SPOP_IPV6:
+    case SPOP_STRING:
+    case SPOP_BINARY: break;
+    }
+    return false;
+}
+
+static void read_lookup(struct spop_messages *messages, struct request *request)
+{
+    struct spop_text name;
+    struct spop_data value;
+    request->lookup = true;
+    while (spop_next_arg(messages, &name, &value)) {
+        if (spop_text_is(name, "path")) {
+            request->path = text_of(&value);
+            request->path_given = value.type == SPOP_STRING;
+        } else if (spop_text_is(name, "host")) {
+            request->host = text_of(&value);
+        }
+    }
+}
+
+static void read_learn(struct spop_messages *messages, struct request *request)
+{
+    struct spop_text name;
+    struct spop_data value;
+    bool path = false, cell = false;
+    request->learn = true;
+    while (spop_next_arg(messages, &name, &value)) {
+        if (spop_text_is(name, "path")) {
+            request->teach.path = text_of(&value);
+            path = value.type == SPOP_STRING;
+        } else if (spop_text_is(name, "cell")) {
+            request->teach.cell = text_of(&value);
+            cell = value.type == SPOP_STRING;
+        } else if (spop_text_is(name, "host")) {
+            request->teach.host = text_of(&value);
+        } else if (spop_text_is(name, "cache")) {
+            request->teach.cache = text_of(&value);
+        } else if (spop_text_is(name, "from")) {
+            request->teach.from = text_of(&value);
+        } else if (spop_text_is(name, "redirected")) {
+            request->teach.redirected = truth_of(&value);
+        }
+    }
+    request->teach.complete = path && cell;
+}
+
+static void unknown(struct router *router, struct spop_text name)
+{
+    router_count(router, COUNTER_MESSAGES_UNKNOWN);
+    log_write(router->log, REASON_MALFORMED_MESSAGE,
+              LOG_FIELDS(LOG_STR("problem", "no such message"), LOG_BYTES("message", name.at, name.length)));
+}
+
+void router_read_messages(struct router *router, struct spoe_notify *notify, struct request *request)
+{
+    struct spop_text name;
+    request->call = notify->call;
+    request->lookup = request->learn = request->malformed = request->path_given = false;
+    request->path = request->host = (struct spop_text){NULL, 0};
+    memset(&request->teach, 0, sizeof request->teach);
+    while (spop_next_message(&notify->messages, &name)) {
+        if (spop_text_is(name, "lookup"))
+            read_lookup(&notify->messages, request);
+        else if (spop_text_is(name, "learn"))
+            read_learn(&notify->messages, request);
+        else
+            unknown(router, name);
+    }
+    request->malformed = notify->messages.in.bad;
+    if (!request->malformed)
+        return;
+    router_count(router, COUNTER_MESSAGES_MALFORMED);
+    log_write(router->log, REASON_MALFORMED_MESSAGE,
+              LOG_FIELDS(LOG_STR("problem", "does not parse"), LOG_NUM("connection", notify->connection),
+                         LOG_NUM("stream", notify->stream_id)));
+}
