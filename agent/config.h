@@ -97,6 +97,8 @@ struct config_haproxy {
     char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_server_s, timeout_tunnel_s;
+    char *map_file; /* of level 0; empty: none */
+    uint32_t map_entries, map_uses, map_life_s;
     struct config_list runtime; /* HAProxy's runtime sockets, "unix:/path" or "host:port" */
 };
 

@@ -106,6 +106,19 @@ static void print_retry_cells(FILE *out, const struct config *config)
     fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n.endif\n", out);
 }
 
+/* The map of level 0 and how a request's key in it is made: as the agent makes the keys of routes. */
+static void print_level0(FILE *out, const struct config *config)
+{
+    if (config->haproxy.map_file[0] == '\0' || config->haproxy.runtime.count == 0)
+        return;
+    fprintf(out, "    setenv CELLROUTER_MAP \"%s\"\n    setenv CELLROUTER_MAX_PATH %u\n", config->haproxy.map_file, config->routes.max_path);
+    const char *fold = config->routes.fold_case ? ",lower" : "";
+    if (config->routes.hosts)
+        fprintf(out, "    setenv CELLROUTER_MAP_KEY \"req.hdr(host),host_only,lower,concat(,txn.cellrouter.path,/)%s\"\n", fold);
+    else
+        fprintf(out, "    setenv CELLROUTER_MAP_KEY \"path%s,concat(/)\"\n", fold);
+}
+
 static void print_global(FILE *out, const struct config *config)
 {
     static const char *const hits[] = {[DIRECT_HITS_SAFE] = "safe", [DIRECT_HITS_ALL] = "all", [DIRECT_HITS_NEVER] = "never"};
@@ -130,6 +143,7 @@ static void print_global(FILE *out, const struct config *config)
     fputs("    setenv CELLROUTER_LOG_FORMAT \"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc "
           "%sq/%bq %hr %hs %{+Q}r cell=%[var(txn.cellrouter.answered)] level=%[var(txn.cellrouter.level)] "
           "redirects=%[var(txn.cellrouter.redirects)] reason=%[var(txn.cellrouter.reason)]\"\n", out);
+    print_level0(out, config);
     print_retry_cells(out, config);
     fputc('\n', out);
 }
