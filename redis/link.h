@@ -1,0 +1,72 @@
+/* redis/link.h - one connection to Redis: connects, signs in, watches that it is answered, and comes back after a pause.
+ *
+ * What hiredis (0.14 and 1.x) wants, and where it is seen to here:
+ * - It frees its context itself after a failed connect and after a disconnect: forget() is the only place that drops ours.
+ * - Every callback may get a NULL reply: the connection is ending. Nothing can be sent then; link_send() refuses.
+ * - A context must not be freed inside one of its callbacks: link_close() only marks, on_soon() does it.
+ * - Its own timeout does not fire while commands keep being written: the deadline of connecting and the watchdog are here.
+ * - Its libev adapter asks for write events through epoll for each burst: here a burst is written in the loop turn in which it
+ *   was made, without that.
+ * Source: hiredis async.c of v0.14.1 and v1.2.0. */
+#ifndef CELLROUTER_REDIS_LINK_H
+#define CELLROUTER_REDIS_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+
+#include "base/attributes.h"
+#include "redis/address.h"
+#include "redis/command.h"
+#include "redis/reason.h"
+
+struct ev_loop;
+struct link;
+
+/* Everything is borrowed for the life of the link, the pointers' targets included. */
+struct link_setup {
+    struct ev_loop *loop;
+    const struct address *address;
+    const char *username, *password; /* NULL: none */
+    const char *client_name;         /* for CLIENT SETNAME */
+    uint32_t connect_ms;             /* for connecting and signing in */
+    uint32_t watchdog_ms;            /* the longest time without any answer while one is owed */
+    uint32_t backoff_min_ms, backoff_max_ms;
+    uint64_t seed;
+};
+
+/* Called from the loop. on_down comes after all callbacks of commands had their NULL; the link tries again by itself. It is
+ * called for every end, of a connection that never came up as well. */
+struct link_events {
+    void (*on_up)(void *user);
+    void (*on_down)(void *user, bool was_up, enum store_reason reason, const char *detail);
+};
+
+/* NULL: out of memory. Connecting begins with link_start(). */
+MUST_USE struct link *link_new(const struct link_setup *setup, const struct link_events *events, void *user);
+void link_start(struct link *link);
+
+/* Closes at once, without on_down; callbacks of commands get their NULL. Not from a callback. NULL is fine. */
+void link_free(struct link *link);
+
+bool link_is_up(const struct link *link);
+
+/* Sends the command when the loop turn ends. callback gets (context, redisReply or NULL, data) and calls link_reply() first.
+ * False: not up, or no memory; then callback is not called. */
+MUST_USE bool link_send(struct link *link, const struct command *command, redisCallbackFn *callback, void *data);
+
+/* Accounts for an answer or message; returns the user of the link. reply may be NULL. */
+void *link_reply(struct redisAsyncContext *context, const void *reply);
+
+/* Ends the connection for this reason, soon. detail is copied. A second reason is ignored. */
+void link_close(struct link *link, enum store_reason reason, const char *detail);
+
+/* Why the connection is ending, for callbacks that got a NULL reply. */
+enum store_reason link_ending(const struct link *link);
+
+/* Milliseconds of a clock that never jumps. */
+uint64_t link_now_ms(void);
+
+#endif

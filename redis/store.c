@@ -1,0 +1,369 @@
+#include "redis/store_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_EVERY_MS 1000
+#define OWN_ENTRIES 4096 /* writes of this router whose echoes are on their way */
+
+struct route_store_config route_store_defaults(void)
+{
+    return (struct route_store_config){
+        .router = "router",
+        .deadline_ms = 15,
+        .connect_ms = 1000,
+        .watchdog_ms = 1000,
+        .backoff_min_ms = 100,
+        .backoff_max_ms = 5000,
+        .max_questions = 10000,
+        .max_waiting = 100000,
+        .max_queued = 10000,
+        .max_writes_s = 2000,
+        .absent_ms = 5000,
+        .max_absent = 65536,
+        .tombstone_s = 300,
+        .skew_ms = 60000,
+    };
+}
+
+uint64_t store_wall_ms(const struct route_store *store)
+{
+    return (uint64_t)(ev_now(store->loop) * 1000);
+}
+
+/* Events */
+
+/* Whatever Redis said goes to a log: only printable ASCII, and not too much of it. */
+static void make_plain(char *out, size_t room, const char *text, size_t n)
+{
+    size_t i = 0;
+
+    for (; i < n && i + 1 < room; i++) {
+        out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+    }
+    out[i] = '\0';
+}
+
+void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
+                 size_t n)
+{
+    uint64_t now_ms = link_now_ms();
+    char detail[200];
+
+    store->counters.reasons[reason]++;
+    if (store->handler.on_event == NULL || store->ending ||
+        (store->event_ms[reason] != 0 && now_ms - store->event_ms[reason] < EVENT_EVERY_MS)) {
+        return;
+    }
+    store->event_ms[reason] = now_ms;
+    make_plain(detail, sizeof detail, text, n);
+    struct route_store_event event = {reason, connection, detail};
+    store->handler.on_event(store->user, &event);
+}
+
+/* Connections */
+
+static void on_ask_up(void *user)
+{
+    struct route_store *store = user;
+
+    store->counters.connected = 1;
+    store_event(store, STORE_REASON_CONNECTED, "ask", "", 0);
+    store_writer_up(store);
+    store_track(store);
+}
+
+static void on_ask_down(void *user, bool was_up, enum store_reason reason, const char *detail)
+{
+    struct route_store *store = user;
+
+    (void)was_up;
+    store->counters.connected = 0;
+    store->counters.disconnects++;
+    store_event(store, reason, "ask", detail, strlen(detail));
+    store_writer_down(store);
+    store_untrack(store);
+}
+
+static void on_watch_up(void *user)
+{
+    store_watch_up(user);
+}
+
+static void on_watch_down(void *user, bool was_up, enum store_reason reason, const char *detail)
+{
+    struct route_store *store = user;
+
+    (void)was_up;
+    store->counters.disconnects++;
+    store_event(store, reason, "watch", detail, strlen(detail));
+    store_watch_down(store);
+}
+
+/* Birth and end */
+
+static struct link *make_link(struct route_store *store, const char *client_name, const struct link_events *events)
+{
+    const struct link_setup setup = {
+        .loop = store->loop,
+        .address = &store->address,
+        .username = store->username,
+        .password = store->password,
+        .client_name = client_name,
+        .connect_ms = store->config.connect_ms,
+        .watchdog_ms = store->config.watchdog_ms,
+        .backoff_min_ms = store->config.backoff_min_ms,
+        .backoff_max_ms = store->config.backoff_max_ms,
+        .seed = rng_next(&store->rng),
+    };
+
+    return link_new(&setup, events, store);
+}
+
+static bool copy_text(char **to, const char *from)
+{
+    *to = NULL;
+    if (from == NULL || from[0] == '\0') {
+        return true;
+    }
+    *to = strdup(from);
+    return *to != NULL;
+}
+
+static bool make_parts(struct route_store *store)
+{
+    static const struct link_events asking = {on_ask_up, on_ask_down};
+    static const struct link_events watching = {on_watch_up, on_watch_down};
+    const struct route_store_config *config = &store->config;
+
+    store->questions = questions_new(&store->hash, config->max_questions, config->max_waiting);
+    store->writer.queue = words_new(&store->hash, config->max_queued == 0 ? 1 : config->max_queued);
+    store->absent = absent_new(config->max_absent);
+    store->own = absent_new(OWN_ENTRIES);
+    store->ask = make_link(store, store->ask_name, &asking);
+    store->watch = make_link(store, store->watch_name, &watching);
+    return store->questions != NULL && store->writer.queue != NULL && store->absent != NULL && store->own != NULL &&
+           store->ask != NULL && store->watch != NULL;
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events);
+
+static void set_up(struct route_store *store)
+{
+    const struct route_store_config *config = &store->config;
+
+    store->hash = (struct hash_key){rng_next(&store->rng), rng_next(&store->rng)};
+    store->writer.pause = (struct backoff){.min_ms = config->backoff_min_ms, .max_ms = config->backoff_max_ms};
+    store->writer.rate = (struct bucket){.per_s = config->max_writes_s};
+    snprintf(store->ask_name, sizeof store->ask_name, "cellrouter:%s:ask", store->router);
+    snprintf(store->watch_name, sizeof store->watch_name, "cellrouter:%s:watch", store->router);
+    snprintf(store->watching.beat, sizeof store->watching.beat, "cellrouter-beat:%s:%016llx", store->router,
+             (unsigned long long)rng_next(&store->rng));
+    ev_init(&store->deadlines, on_deadline);
+    ev_init(&store->writer.timer, store_on_writer_timer);
+    ev_timer_init(&store->watching.timer, store_on_heartbeat, 0, (double)config->watchdog_ms / 2000);
+    store->deadlines.data = store->writer.timer.data = store->watching.timer.data = store;
+}
+
+/* Also of a store that is only half made. */
+static void free_parts(struct route_store *store)
+{
+    link_free(store->ask);
+    link_free(store->watch);
+    ev_timer_stop(store->loop, &store->deadlines);
+    ev_timer_stop(store->loop, &store->writer.timer);
+    ev_timer_stop(store->loop, &store->watching.timer);
+    questions_free(store->questions);
+    words_free(store->writer.queue);
+    absent_free(store->absent);
+    absent_free(store->own);
+    command_free(&store->command);
+    free(store->username);
+    free(store->password);
+    free(store);
+}
+
+struct route_store *route_store_new(struct ev_loop *loop, const struct route_store_config *config,
+                                    const struct route_store_handler *handler, void *user, enum store_reason *reason)
+{
+    struct route_store *store = calloc(1, sizeof *store);
+    char router[ROUTE_ID_MAX];
+    uint8_t router_len;
+
+    *reason = STORE_REASON_MEMORY;
+    if (store == NULL) {
+        return NULL;
+    }
+    store->loop = loop;
+    store->config = *config;
+    store->handler = *handler;
+    store->user = user;
+    store->rng.state = config->seed;
+    if (!record_set_id(router, &router_len, config->router, strlen(config->router))) {
+        *reason = STORE_REASON_BAD_NAME;
+        free(store);
+        return NULL;
+    }
+    memcpy(store->router, router, router_len);
+    set_up(store);
+    if (!address_parse(config->address, &store->address)) {
+        *reason = STORE_REASON_BAD_ADDRESS;
+    } else if (copy_text(&store->username, config->username) && copy_text(&store->password, config->password) &&
+               make_parts(store)) {
+        *reason = STORE_REASON_NONE;
+        link_start(store->ask);
+        link_start(store->watch);
+        ev_timer_again(store->loop, &store->watching.timer);
+        return store;
+    }
+    free_parts(store);
+    return NULL;
+}
+
+void route_store_free(struct route_store *store)
+{
+    static const struct route_answer over = {.outcome = ROUTE_FAILED, .reason = STORE_REASON_SHUTTING_DOWN};
+    struct route_wait *wait;
+
+    if (store == NULL) {
+        return;
+    }
+    store->ending = true;
+    while ((wait = questions_first_wait(store->questions)) != NULL) {
+        store_answer_all(store, wait->question, &over);
+    }
+    free_parts(store);
+}
+
+/* Lookups */
+
+static void set_deadline(struct route_store *store)
+{
+    const struct route_wait *first = questions_first_wait(store->questions);
+    uint64_t now_ms = link_now_ms();
+
+    if (first == NULL || ev_is_active(&store->deadlines)) {
+        return; /* a timer that comes too early sets itself again */
+    }
+    uint64_t after_ms = first->deadline_ms > now_ms ? first->deadline_ms - now_ms : 0;
+    ev_timer_set(&store->deadlines, (double)after_ms / 1000, 0);
+    ev_timer_start(store->loop, &store->deadlines);
+}
+
+/* The wait is over before its callback runs: the callback may do what it likes with the store. */
+static void answer_one(struct route_store *store, struct route_wait *wait, const struct route_answer *answer)
+{
+    route_answer_fn *callback = wait->callback;
+    void *user = wait->user;
+
+    questions_unwait(store->questions, wait);
+    store->counters.found += answer->outcome == ROUTE_FOUND;
+    store->counters.not_found += answer->outcome == ROUTE_ABSENT;
+    if (answer->outcome == ROUTE_FAILED) {
+        store->counters.failed++;
+        store->counters.reasons[answer->reason]++;
+    }
+    callback(user, answer);
+}
+
+void store_answer_all(struct route_store *store, struct question *question, const struct route_answer *answer)
+{
+    while (!list_is_empty(&question->waits)) {
+        answer_one(store, LIST_OWNER(question->waits.next, struct route_wait, among), answer);
+    }
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    static const struct route_answer late = {.outcome = ROUTE_FAILED, .reason = STORE_REASON_DEADLINE};
+    struct route_store *store = timer->data;
+    uint64_t now_ms = link_now_ms();
+    struct route_wait *wait;
+
+    (void)loop, (void)events;
+    while ((wait = questions_first_wait(store->questions)) != NULL && wait->deadline_ms <= now_ms) {
+        answer_one(store, wait, &late);
+    }
+    set_deadline(store);
+}
+
+static enum route_outcome failed(struct route_store *store, enum store_reason why, enum store_reason *reason)
+{
+    store->counters.failed++;
+    *reason = why;
+    if (why == STORE_REASON_OVERLOADED) {
+        store_event(store, why, "", "", 0);
+    } else {
+        store->counters.reasons[why]++;
+    }
+    return ROUTE_FAILED;
+}
+
+/* A Redis that owes an answer past its deadline is not asked for more: the first lookups pay the deadline, not all. */
+static bool is_stalled(const struct route_store *store, uint64_t now_ms)
+{
+    const struct question *oldest = questions_oldest(store->questions);
+
+    return oldest != NULL && now_ms - oldest->asked_ms > store->config.deadline_ms;
+}
+
+enum route_outcome route_store_get(struct route_store *store, const struct route_question *what,
+                                   route_answer_fn *callback, void *user, struct route_wait **waitp,
+                                   enum store_reason *reason)
+{
+    uint64_t now_ms = link_now_ms();
+    struct question *question;
+    struct route_wait *wait;
+
+    *reason = STORE_REASON_NONE;
+    store->used = true;
+    store->counters.gets++;
+    if (!key_question_ok(what)) {
+        return failed(store, STORE_REASON_BAD_NAME, reason);
+    }
+    question = questions_find(store->questions, what);
+    if (question != NULL && now_ms - question->asked_ms <= store->config.deadline_ms) {
+        store->counters.shared++;
+    } else if (is_stalled(store, now_ms)) {
+        return failed(store, STORE_REASON_NOT_ANSWERING, reason);
+    } else {
+        enum route_outcome outcome = store_ask(store, what, &question, reason);
+
+        if (outcome == ROUTE_FAILED) {
+            return failed(store, *reason, reason);
+        }
+        if (outcome == ROUTE_ABSENT) {
+            store->counters.remembered++;
+            return ROUTE_ABSENT;
+        }
+    }
+    wait = questions_wait(store->questions, question, now_ms + store->config.deadline_ms, reason);
+    if (wait == NULL) {
+        return failed(store, *reason, reason);
+    }
+    wait->callback = callback;
+    wait->user = user;
+    set_deadline(store);
+    *waitp = wait;
+    return ROUTE_WAITING;
+}
+
+void route_store_cancel(struct route_store *store, struct route_wait *wait)
+{
+    store->counters.cancelled++;
+    questions_unwait(store->questions, wait);
+}
+
+const struct route_store_counters *route_store_counters(const struct route_store *store)
+{
+    /* The gauges are read when somebody looks; that is no change that the caller could see otherwise. */
+    struct route_store_counters *counters = (struct route_store_counters *)&store->counters;
+
+    counters->questions = questions_count(store->questions);
+    counters->waiting = questions_waits(store->questions);
+    counters->queued = words_count(store->writer.queue);
+    counters->writing = store->writer.in_flight;
+    counters->absent = absent_count(store->absent);
+    return counters;
+}

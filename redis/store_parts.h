@@ -1,0 +1,110 @@
+/* redis/store_parts.h - the inside of a store, for redis/store*.c only. Who does what:
+ *   store.c        birth, end, configuration, get and cancel, the deadlines of lookups
+ *   store_read.c   questions to Redis and what their answers mean
+ *   store_write.c  the queue of words, the scripts, their verdicts
+ *   store_watch.c  invalidations, and the heartbeat through both connections */
+#ifndef CELLROUTER_REDIS_STORE_PARTS_H
+#define CELLROUTER_REDIS_STORE_PARTS_H
+
+#include <ev.h>
+
+#include "base/rng.h"
+#include "redis/absent.h"
+#include "redis/address.h"
+#include "redis/command.h"
+#include "redis/hash.h"
+#include "redis/link.h"
+#include "redis/pace.h"
+#include "redis/questions.h"
+#include "redis/scripts.h"
+#include "redis/store.h"
+#include "redis/words.h"
+
+/* Protected: the watch is subscribed, tracking is on, and a beat sent after that was heard. Anything less is a gap. */
+struct store_watch {
+    bool subscribed;                 /* the watch connection is subscribed and knows its client id */
+    bool tracking;                   /* CLIENT TRACKING said OK on the ask connection */
+    bool protects;                   /* WATCHING was announced */
+    unsigned splits;                 /* times in a row that the connections led to two servers */
+    uint64_t epoch;                  /* grows each time that protection begins; never 0 after the first */
+    uint64_t attempt;                /* number of the beat with which tracking was last turned on */
+    uint64_t sent, delivered, heard; /* numbers of beats: sent, taken by Redis for one listener, heard */
+    uint64_t silent_since_ms;        /* a delivered beat is not heard since; 0: none */
+    ev_timer timer;
+    long long client_id; /* of the watch connection */
+    unsigned subscriptions;
+    char beat[128]; /* the channel of the heartbeat, of this store alone */
+};
+
+struct store_writer {
+    struct words *queue;
+    unsigned in_flight;
+    char put_sha[41], forget_sha[41]; /* empty: not loaded on this connection */
+    bool loading;                     /* the scripts are on their way */
+    bool paused;
+    struct backoff pause;
+    struct bucket rate;
+    ev_timer timer; /* the end of a pause, or the next token */
+};
+
+struct route_store {
+    struct ev_loop *loop;
+    struct route_store_config config; /* its texts are below */
+    struct route_store_handler handler;
+    void *user;
+    struct address address;
+    char *username, *password;
+    char router[ROUTE_ID_MAX + 1];
+    char ask_name[ROUTE_ID_MAX + 32], watch_name[ROUTE_ID_MAX + 32];
+    struct route_store_counters counters;
+    struct hash_key hash;
+    struct rng rng;
+    struct link *ask, *watch;
+    struct questions *questions;
+    struct absent *absent;  /* names that Redis does not have */
+    struct absent *own;     /* names that this router wrote a moment ago */
+    struct command command; /* the one that is being built */
+    struct store_watch watching;
+    struct store_writer writer;
+    ev_timer deadlines;
+    unsigned verifying;
+    bool used; /* level 1 may hold something by now */
+    bool ending;
+    uint64_t event_ms[STORE_REASON_COUNT];
+};
+
+/* store.c */
+uint64_t store_wall_ms(const struct route_store *store);
+/* Counts the reason and tells it to the handler, at most once a second. text may hold anything. */
+void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
+                 size_t n);
+/* Ends every wait of the question with this answer. */
+void store_answer_all(struct route_store *store, struct question *question, const struct route_answer *answer);
+
+/* store_read.c */
+/* Sends the question; names known as absent are left out. All are: ABSENT. Not sent: FAILED. Else WAITING, *questionp is it. */
+enum route_outcome store_ask(struct route_store *store, const struct route_question *what, struct question **questionp,
+                             enum store_reason *reason);
+/* The name changed, and it may have been by this router: reads it, and tells the handler unless it was. */
+void store_verify(struct route_store *store, const struct route_name *name);
+void store_tell_changed(struct route_store *store, const struct route_name *name);
+
+/* store_write.c */
+/* Whether this router wrote the name a moment ago; the word with this stamp. */
+bool store_wrote(const struct route_store *store, const struct route_name *name);
+bool store_wrote_word(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms);
+void store_writer_up(struct route_store *store);
+void store_writer_down(struct route_store *store);
+/* Sends what may be sent now. */
+void store_drain(struct route_store *store);
+void store_on_writer_timer(struct ev_loop *loop, ev_timer *timer, int events);
+
+/* store_watch.c */
+void store_watch_up(struct route_store *store);
+void store_watch_down(struct route_store *store);
+/* The ask connection came up or went down. */
+void store_track(struct route_store *store);
+void store_untrack(struct route_store *store);
+void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events);
+
+#endif

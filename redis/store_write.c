@@ -1,0 +1,333 @@
+/* redis/store_write.c - what this router learned or dropped, on its way to Redis.
+ *
+ * A word goes through the queue always. It is sent at once where nothing speaks against it: not connected, too many on their way,
+ * too many this second, or Redis refused the last one (read-only, full, loading …) and a pause is on. A word that was refused or
+ * whose connection was lost goes back into the queue, unless a newer one on the same route is there. The scripts decide whether
+ * it stands, so that sending one twice does no harm. */
+#include <string.h>
+
+#include "redis/store_parts.h"
+
+#define IN_FLIGHT_MOST 128 /* writes: enough to fill a pipeline, few enough not to delay questions behind them */
+#define ECHO_MS 5000       /* how long a change of a name is taken for a possible echo of an own write */
+
+/* Marks of own writes */
+
+static uint64_t hash_word(uint64_t name, uint64_t stamp_ms)
+{
+    return name ^ (stamp_ms + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+bool store_wrote(const struct route_store *store, const struct route_name *name)
+{
+    return absent_has(store->own, hash_name(&store->hash, name), link_now_ms());
+}
+
+bool store_wrote_word(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms)
+{
+    return absent_has(store->own, hash_word(hash_name(&store->hash, name), stamp_ms), link_now_ms());
+}
+
+static void mark(struct route_store *store, const struct word *word)
+{
+    uint64_t hash = hash_name(&store->hash, &word->name), now_ms = link_now_ms();
+
+    absent_add(store->own, hash, now_ms, now_ms + ECHO_MS);
+    if (word->kind == WORD_PUT) {
+        absent_add(store->own, hash_word(hash, word->record.stamp_ms), now_ms, now_ms + ECHO_MS);
+    }
+}
+
+/* The queue */
+
+static void enqueue(struct route_store *store, struct word *word)
+{
+    switch (words_add(store->writer.queue, word)) {
+    case WORDS_ADDED: break;
+    case WORDS_REPLACED:
+    case WORDS_REFUSED: store->counters.queue_replaced++; break;
+    case WORDS_PUSHED:
+        store->counters.queue_full++;
+        store_event(store, STORE_REASON_QUEUE_FULL, "", "", 0);
+        break;
+    }
+}
+
+static void set_timer(struct route_store *store, uint64_t after_ms)
+{
+    ev_timer_stop(store->loop, &store->writer.timer);
+    ev_timer_set(&store->writer.timer, (double)after_ms / 1000, 0);
+    ev_timer_start(store->loop, &store->writer.timer);
+}
+
+/* Redis would refuse the next one as well. */
+static void pause_writing(struct route_store *store)
+{
+    if (!store->writer.paused) {
+        store->writer.paused = true;
+        set_timer(store, backoff_next(&store->writer.pause, &store->rng));
+    }
+}
+
+/* Scripts */
+
+static void take_sha(char sha[41], const redisReply *reply)
+{
+    sha[0] = '\0';
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING && reply->len == 40) {
+        memcpy(sha, reply->str, 41);
+    }
+}
+
+static void on_put_loaded(redisAsyncContext *context, void *data, void *unused)
+{
+    struct route_store *store = link_reply(context, data);
+
+    (void)unused;
+    take_sha(store->writer.put_sha, data);
+}
+
+static void on_forget_loaded(redisAsyncContext *context, void *data, void *unused)
+{
+    struct route_store *store = link_reply(context, data);
+
+    (void)unused;
+    take_sha(store->writer.forget_sha, data);
+    store->writer.loading = false;
+}
+
+/* Until their hashes are known, and where the user may not load, the scripts' text goes with each write. */
+static void load_scripts(struct route_store *store)
+{
+    if (store->writer.loading) {
+        return;
+    }
+    store->writer.put_sha[0] = store->writer.forget_sha[0] = '\0';
+    command_words(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
+    if (!link_send(store->ask, &store->command, on_put_loaded, NULL)) {
+        return;
+    }
+    command_words(&store->command, "SCRIPT", "LOAD", script_forget(), NULL);
+    store->writer.loading = link_send(store->ask, &store->command, on_forget_loaded, NULL);
+}
+
+/* Verdicts */
+
+static void take_put_verdict(struct route_store *store, const struct word *word, enum verdict verdict)
+{
+    struct route_store_counters *counters = &store->counters;
+
+    counters->written += verdict == VERDICT_WRITTEN || verdict == VERDICT_REPLACED;
+    counters->replaced_garbage += verdict == VERDICT_REPLACED;
+    counters->kept += verdict == VERDICT_KEPT;
+    counters->lost += verdict == VERDICT_LOST;
+    counters->lost_pinned += verdict == VERDICT_PINNED;
+    counters->lost_dropped += verdict == VERDICT_DROPPED;
+    if (verdict == VERDICT_LOST || verdict == VERDICT_PINNED || verdict == VERDICT_DROPPED) {
+        store_tell_changed(store, &word->name);
+    }
+}
+
+static void take_verdict(struct route_store *store, const struct word *word, const redisReply *reply)
+{
+    enum verdict verdict = verdict_of(reply->str, (size_t)reply->len);
+
+    backoff_reset(&store->writer.pause);
+    store->counters.lost_newer_version += verdict == VERDICT_NEWER_VERSION;
+    store->counters.lost_skewed += verdict == VERDICT_SKEWED;
+    if (verdict == VERDICT_SKEWED) {
+        store_event(store, STORE_REASON_SKEWED, "ask", "", 0);
+    } else if (verdict == VERDICT_UNKNOWN) {
+        store_event(store, STORE_REASON_PROTOCOL, "ask", "a verdict that the script does not give", 39);
+    } else if (word->kind == WORD_PUT) {
+        take_put_verdict(store, word, verdict);
+    } else {
+        store->counters.forgotten += verdict == VERDICT_FORGOTTEN;
+        store->counters.forget_moot += verdict == VERDICT_MOOT;
+        store->counters.lost_pinned += verdict == VERDICT_PINNED;
+    }
+    if (store->writer.put_sha[0] == '\0') {
+        load_scripts(store);
+    }
+}
+
+static void take_write_error(struct route_store *store, struct word *word, const redisReply *reply)
+{
+    enum store_reason reason = reply->type == REDIS_REPLY_ERROR ? store_reason_of_error(reply->str, (size_t)reply->len)
+                                                                : STORE_REASON_PROTOCOL;
+
+    store->counters.write_errors++;
+    store_event(store, reason, "ask", reply->type == REDIS_REPLY_ERROR ? reply->str : "",
+                reply->type == REDIS_REPLY_ERROR ? (size_t)reply->len : 0);
+    if (reason == STORE_REASON_NOSCRIPT) {
+        load_scripts(store);
+    } else {
+        pause_writing(store);
+    }
+    enqueue(store, word);
+}
+
+static void on_written(redisAsyncContext *context, void *data, void *user)
+{
+    struct route_store *store = link_reply(context, data);
+    struct word *word = user;
+    const redisReply *reply = data;
+
+    store->writer.in_flight--;
+    if (reply == NULL && store->ending) {
+        word_free(word);
+    } else if (reply == NULL) {
+        enqueue(store, word);
+    } else if (reply->type == REDIS_REPLY_STRING) {
+        take_verdict(store, word, reply);
+        word_free(word);
+    } else {
+        take_write_error(store, word, reply);
+    }
+    store_drain(store);
+}
+
+/* Sending */
+
+static void build(struct route_store *store, const struct word *word)
+{
+    bool is_put = word->kind == WORD_PUT;
+    const char *sha = is_put ? store->writer.put_sha : store->writer.forget_sha;
+    struct command *command = &store->command;
+    uint8_t bytes[ROUTE_RECORD_MAX];
+
+    command_begin(command, is_put ? 12 : 9);
+    command_text(command, sha[0] != '\0' ? "EVALSHA" : "EVAL");
+    command_text(command, sha[0] != '\0' ? sha : is_put ? script_put() : script_forget());
+    command_text(command, "2");
+    command_key(command, &word->name);
+    command_tombstone(command, &word->name);
+    command_number(command, word->record.stamp_ms);
+    command_bytes(command, word->record.cell, word->record.cell_len);
+    command_number(command, store->config.skew_ms);
+    if (!is_put) {
+        command_number(command, (uint64_t)store->config.tombstone_s * 1000);
+        return;
+    }
+    command_bytes(command, bytes, record_encode(&word->record, bytes));
+    command_number(command, record_left_ms(&word->record, store_wall_ms(store)));
+    command_number(command, word->record.flags);
+    command_bytes(command, word->record.router, word->record.router_len);
+}
+
+static bool is_stale(struct route_store *store, const struct word *word)
+{
+    return word->kind == WORD_PUT && record_left_ms(&word->record, store_wall_ms(store)) == 0;
+}
+
+/* False: it went back into the queue. */
+static bool send_word(struct route_store *store, struct word *word)
+{
+    build(store, word);
+    if (!link_send(store->ask, &store->command, on_written, word)) {
+        enqueue(store, word);
+        return false;
+    }
+    mark(store, word);
+    store->counters.sent++;
+    store->writer.in_flight++;
+    return true;
+}
+
+void store_drain(struct route_store *store)
+{
+    struct store_writer *writer = &store->writer;
+    struct word *word;
+
+    while (!writer->paused && !store->ending && link_is_up(store->ask) && writer->in_flight < IN_FLIGHT_MOST &&
+           words_count(writer->queue) != 0) {
+        if (!bucket_take(&writer->rate, link_now_ms())) {
+            uint64_t wait_ms = bucket_wait_ms(&writer->rate, link_now_ms());
+
+            if (wait_ms != UINT64_MAX) {
+                set_timer(store, wait_ms);
+            }
+            return;
+        }
+        word = words_take(writer->queue);
+        if (is_stale(store, word)) {
+            store->counters.queue_stale++;
+            word_free(word);
+        } else if (!send_word(store, word)) {
+            return;
+        }
+    }
+}
+
+void store_on_writer_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct route_store *store = timer->data;
+
+    (void)loop, (void)events;
+    store->writer.paused = false;
+    store_drain(store);
+}
+
+void store_writer_up(struct route_store *store)
+{
+    load_scripts(store);
+    store_drain(store);
+}
+
+void store_writer_down(struct route_store *store)
+{
+    store->writer.loading = false;
+    store->writer.paused = false;
+    ev_timer_stop(store->loop, &store->writer.timer);
+}
+
+/* Words */
+
+static bool add_word(struct route_store *store, enum word_kind kind, const struct route_name *name,
+                     const struct route_record *record)
+{
+    struct word *word;
+
+    if (!key_name_ok(name)) {
+        store->counters.reasons[STORE_REASON_BAD_NAME]++;
+        return false;
+    }
+    word = word_new(kind, name, record);
+    if (word == NULL) {
+        store->counters.reasons[STORE_REASON_MEMORY]++;
+        return false;
+    }
+    store->used = true;
+    questions_changed(store->questions, name); /* answers on their way are older than this word */
+    absent_drop(store->absent, hash_name(&store->hash, name));
+    enqueue(store, word);
+    store_drain(store);
+    return true;
+}
+
+bool route_store_put(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len,
+                     uint32_t life_s, uint32_t flags)
+{
+    struct route_record record = {.stamp_ms = store_wall_ms(store), .life_s = life_s, .flags = flags};
+
+    store->counters.puts++;
+    if (!record_set_id(record.cell, &record.cell_len, cell, cell_len) ||
+        !record_set_id(record.router, &record.router_len, store->router, strlen(store->router)) || life_s == 0 ||
+        life_s > ROUTE_LIFE_MAX_S || (flags & ~ROUTE_FLAGS_KNOWN) != 0) {
+        store->counters.reasons[STORE_REASON_BAD_NAME]++;
+        return false;
+    }
+    return add_word(store, WORD_PUT, name, &record);
+}
+
+bool route_store_forget(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len)
+{
+    struct route_record record = {.stamp_ms = store_wall_ms(store)};
+
+    store->counters.forgets++;
+    if (!record_set_id(record.cell, &record.cell_len, cell, cell_len)) {
+        store->counters.reasons[STORE_REASON_BAD_NAME]++;
+        return false;
+    }
+    return add_word(store, WORD_FORGET, name, &record);
+}
