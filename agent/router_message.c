@@ -42,6 +42,7 @@ static void read_lookup(struct spop_messages *messages, struct request *request)
     }
 }
 
+/* The three messages about an answer (haproxy/cellrouter-spoe.conf) differ only in when HAProxy sends them. */
 static void read_learn(struct spop_messages *messages, struct request *request)
 {
     struct spop_text name;
@@ -85,7 +86,7 @@ void router_read_messages(struct router *router, struct spoe_notify *notify, str
     while (spop_next_message(&notify->messages, &name)) {
         if (spop_text_is(name, "lookup"))
             read_lookup(&notify->messages, request);
-        else if (spop_text_is(name, "learn"))
+        else if (spop_text_is(name, "learn") || spop_text_is(name, "learn-direct") || spop_text_is(name, "stale"))
             read_learn(&notify->messages, request);
         else
             unknown(router, name);
