@@ -341,20 +341,36 @@ void route_table_prefetch_routes(const struct route_table *table, const struct r
         route_index_prefetch_routes(&table->index, probe->hashes[i]);
 }
 
-bool route_table_get(struct route_table *table, const struct route_probe *probe, uint64_t now_ms, struct route *route)
+static uint32_t find_longest(const struct route_table *table, const struct route_probe *probe, uint64_t now_ms)
 {
     for (unsigned i = 0; i < probe->count; i++) {
         size_t length = probe->path->ends[probe->depths[i] - 1];
         uint32_t block = find(table, probe->path->key, length, probe->hashes[i]);
-        if (block == 0 || !is_live(table, entry_at(table, block), now_ms))
-            continue;
-        struct route_entry *entry = entry_at(table, block);
-        if (!entry->used)
-            entry->used = 1;
-        fill_route(table, block, now_ms, route);
-        return true;
+        if (block != 0 && is_live(table, entry_at(table, block), now_ms))
+            return block;
     }
-    return false;
+    return 0;
+}
+
+bool route_table_peek(const struct route_table *table, const struct route_probe *probe, uint64_t now_ms,
+                      struct route *route)
+{
+    uint32_t block = find_longest(table, probe, now_ms);
+    if (block != 0)
+        fill_route(table, block, now_ms, route);
+    return block != 0;
+}
+
+bool route_table_get(struct route_table *table, const struct route_probe *probe, uint64_t now_ms, struct route *route)
+{
+    uint32_t block = find_longest(table, probe, now_ms);
+    if (block == 0)
+        return false;
+    struct route_entry *entry = entry_at(table, block);
+    if (!entry->used) /* do not dirty the cache line of a hot route each time */
+        entry->used = 1;
+    fill_route(table, block, now_ms, route);
+    return true;
 }
 
 /* The block of the live route of this key, or 0. */

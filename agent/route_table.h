@@ -87,6 +87,10 @@ void route_table_prefetch_routes(const struct route_table *table, const struct r
 MUST_USE bool route_table_get(struct route_table *table, const struct route_probe *probe, uint64_t now_ms,
                               struct route *route);
 
+/* The same, without marking it as used. */
+MUST_USE bool route_table_peek(const struct route_table *table, const struct route_probe *probe, uint64_t now_ms,
+                               struct route *route);
+
 /* The live route of exactly this key; does not mark it as used. */
 MUST_USE bool route_table_find(const struct route_table *table, const char *key, size_t length, uint64_t now_ms,
                                struct route *route);
