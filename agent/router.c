@@ -123,32 +123,41 @@ void router_set_store(struct router *router, struct route_store *store)
 
 /* ---- batches ------------------------------------------------------------------------------------------------------ */
 
-/* The paths of a whole batch are hashed, and their memory asked for, before the first is looked up: then the answers do not
- * wait for memory one after the other. */
+/* Whether the lookup of this request has a path that the table can be asked for. */
+static bool has_path(const struct request *request)
+{
+    return request->lookup && !request->malformed && request->path_given && request->verdict == PATH_OK;
+}
+
+static void prepare(struct router *router, size_t i)
+{
+    struct request *request = &router->requests[i];
+    if (!request->lookup || request->malformed || !request->path_given)
+        return;
+    request->verdict = path_parse(&request->parsed, &router->paths, request->path.at, request->path.length,
+                                  request->host.at, request->host.length, router->keys[i], sizeof router->keys[i]);
+    if (request->verdict == PATH_OK)
+        route_table_prefetch(router->table, &request->parsed, &request->probe);
+}
+
+/* What is to be learned comes first: it changes the table. Then the paths of the whole batch are hashed, and their memory
+ * asked for, before the first is looked up: so the lookups do not wait for memory one after the other. */
 static void on_notify(void *user, struct spoe_notify *batch, size_t n)
 {
     struct router *router = user;
     uint64_t now_ms = router->now_ms();
     for (size_t i = 0; i < n; i++) {
-        struct request *request = &router->requests[i];
-        router_read_messages(router, &batch[i], request);
-        if (!request->lookup || request->malformed || !request->path_given)
-            continue;
-        request->verdict = path_parse(&request->parsed, &router->paths, request->path.at, request->path.length,
-                                      request->host.at, request->host.length, router->keys[i], sizeof router->keys[i]);
-        if (request->verdict == PATH_OK)
-            route_table_prefetch(router->table, &request->parsed, &request->probe);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct request *request = &router->requests[i];
-        if (request->lookup && !request->malformed && request->path_given && request->verdict == PATH_OK)
-            route_table_prefetch_routes(router->table, &request->probe);
-    }
-    for (size_t i = 0; i < n; i++) {
+        router_read_messages(router, &batch[i], &router->requests[i]);
         if (router->requests[i].learn)
             router_learn(router, &router->requests[i], now_ms);
-        router_answer(router, &router->requests[i], now_ms, router->requests[i].learn);
     }
+    for (size_t i = 0; i < n; i++)
+        prepare(router, i);
+    for (size_t i = 0; i < n; i++)
+        if (has_path(&router->requests[i]))
+            route_table_prefetch_routes(router->table, &router->requests[i].probe);
+    for (size_t i = 0; i < n; i++)
+        router_answer(router, &router->requests[i], now_ms, router->requests[i].learn);
 }
 
 /* "learn" is true: nobody knows whether the answer would teach anything, so it had better be asked. */

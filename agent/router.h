@@ -4,7 +4,8 @@
  * SPOE messages (haproxy/cellrouter-spoe.conf; arguments by name, unknown ones are skipped):
  *   lookup  path (string), host (string, may be missing)
  *           -> cell (string, when known), learn (bool), level (int32: 1, 2, or 0 for unknown)
- *   learn   path, host, cell (string: id of the cell that answered), cache (string or nothing: the directive),
+ *   learn, learn-direct, stale
+ *           path, host, cell (string: id of the cell that answered), cache (string or nothing: the directive),
  *           from (string or nothing: the cell that the lookup named), redirected (bool)
  *           -> done (bool)
  * A lookup that nobody can answer, or that makes no sense, is answered "unknown", and counted. */
