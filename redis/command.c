@@ -14,7 +14,7 @@ void command_free(struct command *command)
     *command = (struct command){0};
 }
 
-/* Where n more bytes go, or NULL. */
+/* Where n more bytes go, or NULL. Behind them is a zero: hiredis 0.14 looks for '$' with strchr(). */
 static char *grow(struct command *command, size_t n)
 {
     char *at;
@@ -22,7 +22,7 @@ static char *grow(struct command *command, size_t n)
     if (command->bad) {
         return NULL;
     }
-    if (n > command->room - command->length) {
+    if (n >= command->room - command->length) {
         size_t room = (command->length + n) * 2 + FIRST_ROOM;
         char *bytes = realloc(command->bytes, room);
 
@@ -35,6 +35,7 @@ static char *grow(struct command *command, size_t n)
     }
     at = command->bytes + command->length;
     command->length += n;
+    command->bytes[command->length] = '\0';
     return at;
 }
 

@@ -10,7 +10,7 @@
 #include "base/attributes.h"
 #include "redis/key.h"
 
-/* {0} is an empty one. bytes[0 … length) is what to send, unless bad: then memory ran out on the way. */
+/* {0} is an empty one. bytes[0 … length) is what to send, a zero behind it, unless bad: then memory ran out on the way. */
 struct command {
     char *bytes;
     size_t length, room;

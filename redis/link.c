@@ -52,7 +52,7 @@ uint64_t link_now_ms(void)
 static void set_state(struct link *link, enum link_state state)
 {
     static const unsigned next[] = {
-        [LINK_IDLE] = 1u << LINK_CONNECTING | 1u << LINK_RESTING,
+        [LINK_IDLE] = 1u << LINK_RESTING,
         [LINK_RESTING] = 1u << LINK_CONNECTING | 1u << LINK_RESTING,
         [LINK_CONNECTING] = 1u << LINK_SIGNING_IN | 1u << LINK_CLOSING | 1u << LINK_RESTING,
         [LINK_SIGNING_IN] = 1u << LINK_UP | 1u << LINK_CLOSING | 1u << LINK_RESTING,
@@ -457,8 +457,9 @@ struct link *link_new(const struct link_setup *setup, const struct link_events *
 void link_start(struct link *link)
 {
     assert(link->state == LINK_IDLE);
-    ev_now_update(link->setup.loop);
-    connect_now(link);
+    ev_now_update(link->setup.loop); /* before the loop runs, its time is that of its making */
+    set_state(link, LINK_RESTING);
+    set_timer(link, 0, 0);
 }
 
 void link_free(struct link *link)

@@ -44,7 +44,7 @@ struct link_events {
     void (*on_down)(void *user, bool was_up, enum store_reason reason, const char *detail);
 };
 
-/* NULL: out of memory. Connecting begins with link_start(). */
+/* NULL: out of memory. link_start() makes it connect when the loop runs. */
 MUST_USE struct link *link_new(const struct link_setup *setup, const struct link_events *events, void *user);
 void link_start(struct link *link);
 

@@ -5,7 +5,8 @@
  * not in here: the handler's functions say what it must drop.
  *
  * Everything runs on one libev loop and thread. The functions of the handler and the callbacks of lookups are called from the
- * loop, never from within a call to the store, route_store_free() excepted; they may call everything but route_store_free().
+ * loop, and may call everything but route_store_free(). They are not called from within a call to the store, with two exceptions:
+ * on_event(), and the callbacks of what still waits at route_store_free().
  * Sources: https://redis.io/docs/manual/client-side-caching/, docs/redis.md. */
 #ifndef CELLROUTER_REDIS_STORE_H
 #define CELLROUTER_REDIS_STORE_H

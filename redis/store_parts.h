@@ -23,7 +23,8 @@
 /* Protected: the watch is subscribed, tracking is on, and a beat sent after that was heard. Anything less is a gap. */
 struct store_watch {
     bool subscribed;                 /* the watch connection is subscribed and knows its client id */
-    bool tracking;                   /* CLIENT TRACKING said OK on the ask connection */
+    bool asking;                     /* CLIENT TRACKING was sent and is not answered */
+    bool tracking;                   /* it said OK */
     bool protects;                   /* WATCHING was announced */
     unsigned splits;                 /* times in a row that the connections led to two servers */
     uint64_t epoch;                  /* grows each time that protection begins; never 0 after the first */
@@ -68,6 +69,7 @@ struct route_store {
     struct store_writer writer;
     ev_timer deadlines;
     unsigned verifying;
+    uint64_t last_stamp_ms;
     bool used; /* level 1 may hold something by now */
     bool ending;
     uint64_t event_ms[STORE_REASON_COUNT];

@@ -140,15 +140,18 @@ void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* Turning it on */
 
-static void on_tracking(redisAsyncContext *context, void *data, void *number)
+static void on_tracking(redisAsyncContext *context, void *data, void *client_id)
 {
     struct route_store *store = link_reply(context, data);
     const redisReply *reply = data;
 
-    if (reply == NULL || !store->watching.subscribed || (uintptr_t)store->watching.attempt != (uintptr_t)number) {
+    store->watching.asking = false;
+    if (reply == NULL || !store->watching.subscribed) {
         return;
     }
-    if (reply->type != REDIS_REPLY_ERROR) {
+    if ((uintptr_t)store->watching.client_id != (uintptr_t)client_id) {
+        store_track(store); /* meanwhile the watch connected anew */
+    } else if (reply->type != REDIS_REPLY_ERROR) {
         store->watching.tracking = true;
         begin_protection(store);
     } else if (strstr(reply->str, "client ID") != NULL) {
@@ -171,7 +174,7 @@ void store_track(struct route_store *store)
     struct store_watch *watching = &store->watching;
     char id[24];
 
-    if (!watching->subscribed || !link_is_up(store->ask)) {
+    if (watching->asking || !watching->subscribed || !link_is_up(store->ask)) {
         return;
     }
     watching->tracking = false;
@@ -183,13 +186,13 @@ void store_track(struct route_store *store)
     }
     command_words(&store->command, "CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST", "PREFIX", ROUTE_KEYS, "NOLOOP",
                   NULL);
-    if (link_send(store->ask, &store->command, on_tracking, (void *)(uintptr_t)watching->attempt)) {
-        send_beat(store);
-    }
+    watching->asking = link_send(store->ask, &store->command, on_tracking, (void *)(uintptr_t)watching->client_id);
+    send_beat(store);
 }
 
 void store_untrack(struct route_store *store)
 {
+    store->watching.asking = false;
     store->watching.silent_since_ms = 0;
     end_protection(store);
 }

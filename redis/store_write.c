@@ -305,10 +305,19 @@ static bool add_word(struct route_store *store, enum word_kind kind, const struc
     return true;
 }
 
+/* Words of this router never have the same stamp: the later one is the newer one. A clock that was set back is followed. */
+static uint64_t next_stamp_ms(struct route_store *store)
+{
+    uint64_t now_ms = store_wall_ms(store), last_ms = store->last_stamp_ms;
+
+    store->last_stamp_ms = now_ms <= last_ms && last_ms - now_ms < 1000 ? last_ms + 1 : now_ms;
+    return store->last_stamp_ms;
+}
+
 bool route_store_put(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len,
                      uint32_t life_s, uint32_t flags)
 {
-    struct route_record record = {.stamp_ms = store_wall_ms(store), .life_s = life_s, .flags = flags};
+    struct route_record record = {.stamp_ms = next_stamp_ms(store), .life_s = life_s, .flags = flags};
 
     store->counters.puts++;
     if (!record_set_id(record.cell, &record.cell_len, cell, cell_len) ||
@@ -322,7 +331,7 @@ bool route_store_put(struct route_store *store, const struct route_name *name, c
 
 bool route_store_forget(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len)
 {
-    struct route_record record = {.stamp_ms = store_wall_ms(store)};
+    struct route_record record = {.stamp_ms = next_stamp_ms(store)};
 
     store->counters.forgets++;
     if (!record_set_id(record.cell, &record.cell_len, cell, cell_len)) {
