@@ -48,15 +48,15 @@ static void make_plain(char *out, size_t room, const char *text, size_t n)
 void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
                  size_t n)
 {
-    uint64_t now_ms = link_now_ms();
+    unsigned which = connection[0] == 'a' ? 1 : connection[0] == 'w' ? 2 : 0;
+    uint64_t now_ms = link_now_ms(), *last_ms = &store->event_ms[which][reason];
     char detail[200];
 
     store->counters.reasons[reason]++;
-    if (store->handler.on_event == NULL || store->ending ||
-        (store->event_ms[reason] != 0 && now_ms - store->event_ms[reason] < EVENT_EVERY_MS)) {
+    if (store->handler.on_event == NULL || store->ending || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS)) {
         return;
     }
-    store->event_ms[reason] = now_ms;
+    *last_ms = now_ms;
     make_plain(detail, sizeof detail, text, n);
     struct route_store_event event = {reason, connection, detail};
     store->handler.on_event(store->user, &event);

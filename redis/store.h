@@ -68,7 +68,8 @@ struct route_store_handler {
     void (*on_distrust)(void *user);
     /* A found route whose lookups are all over: too late for them, of use for the next request. As for a lookup's callback. */
     void (*on_late)(void *user, const struct route_answer *answer);
-    /* Something for the log. Events that a peer can repeat come at most once a second for each reason. */
+    /* Something for the log. Events that a peer can repeat come at most once a second for each reason and
+     * connection. */
     void (*on_event)(void *user, const struct route_store_event *event);
 };
 

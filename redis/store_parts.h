@@ -72,7 +72,7 @@ struct route_store {
     uint64_t last_stamp_ms;
     bool used; /* level 1 may hold something by now */
     bool ending;
-    uint64_t event_ms[STORE_REASON_COUNT];
+    uint64_t event_ms[3][STORE_REASON_COUNT]; /* of "", ask, watch: when it was last told */
 };
 
 /* store.c */

@@ -108,11 +108,26 @@ static inline redisReply *server_ask(redisContext *client, const char *format, .
 
 #define server_do(client, ...) freeReplyObject(server_ask(client, __VA_ARGS__))
 
+/* How often Redis ran a command since CONFIG RESETSTAT. */
+static inline long long server_calls(redisContext *client, const char *command)
+{
+    redisReply *reply = server_ask(client, "INFO commandstats");
+    char name[64];
+    const char *at;
+    long long calls;
+
+    snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
+    at = strstr(reply->str, name);
+    calls = at == NULL ? 0 : atoll(at + strlen(name));
+    freeReplyObject(reply);
+    return calls;
+}
+
 static inline void server_wait(const struct server *server)
 {
     redisContext *client = server_connect(server);
 
-    server_do(client, "ECHO up");
+    freeReplyObject(redisCommand(client, "ECHO up")); /* any answer will do */
     redisFree(client);
 }
 
