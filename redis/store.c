@@ -305,7 +305,7 @@ static bool is_stalled(const struct route_store *store, uint64_t now_ms)
 {
     const struct question *oldest = questions_oldest(store->questions);
 
-    return oldest != NULL && now_ms - oldest->asked_ms > store->config.deadline_ms;
+    return oldest != NULL && now_ms - oldest->asked_ms >= store->config.deadline_ms;
 }
 
 enum route_outcome route_store_get(struct route_store *store, const struct route_question *what,
@@ -323,7 +323,7 @@ enum route_outcome route_store_get(struct route_store *store, const struct route
         return failed(store, STORE_REASON_BAD_NAME, reason);
     }
     question = questions_find(store->questions, what);
-    if (question != NULL && now_ms - question->asked_ms <= store->config.deadline_ms) {
+    if (question != NULL && now_ms - question->asked_ms < store->config.deadline_ms) {
         store->counters.shared++;
     } else if (is_stalled(store, now_ms)) {
         return failed(store, STORE_REASON_NOT_ANSWERING, reason);
