@@ -72,6 +72,8 @@ class Connection:
         self.socket.settimeout(timeout)
         self.timeout = timeout
         self.socket.connect(address)
+        if kind == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
 
     def __enter__(self):

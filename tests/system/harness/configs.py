@@ -58,6 +58,7 @@ frontend mysite from cellrouter-edge
     bind 127.0.0.1:{port}
     filter spoe engine cellrouter config {spoe}
     use_backend %[var(txn.cellrouter.backend)]
+    log-format "${{CELLROUTER_LOG_FORMAT}}"
 """
 
 
