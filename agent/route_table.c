@@ -35,7 +35,7 @@ static_assert((int)ROUTE_TICK_MS == (int)ROUTE_LIFE_TICK_MS, "the table's limits
 enum {
     SLOT_NONE = UINT16_MAX,
     SLOTS_LEAST = 256, /* in tables so small that CELLS_MAX slots would fill them */
-    HAND_STEPS = 32,   /* routes spared in one eviction at most: it must end */
+    HAND_STEPS = 256,  /* routes spared in one eviction at most: it must not become a pause */
 };
 
 enum { LEARNED, PINNED, RINGS };
