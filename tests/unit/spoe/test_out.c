@@ -1,0 +1,116 @@
+#include "spoe/out.h"
+#include "tests/unit/spoe/wire.h"
+
+enum { SIZE = 8 };
+
+static unsigned allocations_left;
+
+static void *allocate_some(size_t size)
+{
+    return allocations_left > 0 ? (allocations_left--, malloc(size)) : NULL;
+}
+
+static size_t collect(const struct spoe_out *out, uint8_t *bytes)
+{
+    struct spoe_bytes pieces[64];
+    size_t n = spoe_out_pieces(out, pieces, 64), used = 0;
+    for (size_t i = 0; i < n; i++) {
+        assert_true(pieces[i].length > 0);
+        memcpy(bytes + used, pieces[i].at, pieces[i].length);
+        used += pieces[i].length;
+    }
+    assert_int_equal(used, out->unsent);
+    return used;
+}
+
+/* Every mixture of appending a and dropping d bytes keeps the order. */
+static void bytes_come_out_in_order(void **state)
+{
+    (void)state;
+    for (size_t a = 1; a <= 3 * SIZE; a++) {
+        for (size_t d = 0; d <= a; d++) {
+            struct spoe_blocks pool;
+            struct spoe_out out = {0};
+            uint8_t next_in = 0, next_out = 0, bytes[1024];
+            spoe_blocks_init(&pool, SIZE);
+            for (unsigned round = 0; round < 10; round++) {
+                for (size_t i = 0; i < a; i++)
+                    bytes[i] = next_in++;
+                assert_true(spoe_out_append(&out, &pool, bytes, a));
+                size_t n = collect(&out, bytes);
+                for (size_t i = 0; i < n; i++)
+                    assert_int_equal(bytes[i], (uint8_t)(next_out + i));
+                spoe_out_drop(&out, &pool, d);
+                next_out = (uint8_t)(next_out + d);
+            }
+            spoe_out_drop(&out, &pool, out.unsent);
+            assert_null(out.first);
+            assert_null(out.last);
+            spoe_blocks_deinit(&pool);
+        }
+    }
+}
+
+static void without_memory_nothing_is_added(void **state)
+{
+    (void)state;
+    struct spoe_blocks pool;
+    struct spoe_out out = {0};
+    uint8_t bytes[64];
+    spoe_blocks_init(&pool, SIZE);
+    pool.allocate = allocate_some;
+    allocations_left = 1;
+    assert_true(spoe_out_append(&out, &pool, (const uint8_t *)"abcdef", 6));
+    assert_false(spoe_out_append(&out, &pool, (const uint8_t *)"ghi", 3));
+    assert_int_equal(collect(&out, bytes), 6);
+    assert_true(spoe_out_append(&out, &pool, (const uint8_t *)"gh", 2));
+    allocations_left = 1;
+    assert_false(
+        spoe_out_append(&out, &pool, (const uint8_t *)"0123456789abcdef", 9 + SIZE)); /* the one is given back */
+    assert_int_equal(pool.spare_count, 1);
+    assert_int_equal(collect(&out, bytes), 8);
+    assert_memory_equal(bytes, "abcdefgh", 8);
+    spoe_out_drop(&out, &pool, 8);
+    spoe_blocks_deinit(&pool);
+}
+
+static void steady_work_allocates_nothing(void **state)
+{
+    (void)state;
+    struct spoe_blocks pool;
+    struct spoe_out out = {0};
+    spoe_blocks_init(&pool, SIZE);
+    pool.allocate = allocate_some;
+    allocations_left = 2;
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_true(spoe_out_append(&out, &pool, (const uint8_t *)"0123456789", 10));
+        spoe_out_drop(&out, &pool, 10);
+    }
+    spoe_blocks_deinit(&pool);
+}
+
+static void spare_blocks_are_bounded(void **state)
+{
+    (void)state;
+    struct spoe_blocks pool;
+    struct spoe_out out = {0};
+    uint8_t bytes[4096] = {0};
+    spoe_blocks_init(&pool, SIZE);
+    assert_true(spoe_out_append(&out, &pool, bytes, sizeof bytes));
+    spoe_out_drop(&out, &pool, sizeof bytes);
+    assert_int_equal(pool.spare_count, 64);
+    spoe_blocks_give(&pool, NULL);
+    spoe_blocks_deinit(&pool);
+    assert_null(pool.spare);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_come_out_in_order),
+        cmocka_unit_test(without_memory_nothing_is_added),
+        cmocka_unit_test(steady_work_allocates_nothing),
+        cmocka_unit_test(spare_blocks_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
