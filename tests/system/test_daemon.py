@@ -114,7 +114,7 @@ def test_reload_of_the_agent(world):
     expect.saw(world, answer, "eu0")
 
 
-@scenario(matrix={"answers": ANSWERS}, routers=ONE)
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, settings={"spoe": {"lame-duck": 2000}})
 def test_drain_under_load(world):
     """SIGTERM while requests come: the agent ends by itself, with status 0, and no client notices."""
     world.allow(r"Server cellrouter\S*agent\S* is (DOWN|UP)|has no server available")

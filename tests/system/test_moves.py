@@ -1,9 +1,10 @@
 """Flows 17 and 18: an organization moved, the routers still know the old owner."""
 
-from harness import counted, expect, flows
+from harness import counted, expect, flows, places
 from harness.process import wait_until
 from harness.runner import ANSWERS, ROUTERS, scenario
 
+ALL = {**ANSWERS, "425": 425}
 AWAY = {"eu": "eu0", "us": "us0"}  # the old owner: the worst pick for a miss
 
 
@@ -26,7 +27,7 @@ def all_know_the_new_owner(world):
         expect.same(f"routes of {router.id}", router.routes(), {"/my-company/": "eu1"})
 
 
-@scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick=AWAY)
+@scenario(matrix={"answers": ALL, "routers": ROUTERS}, pick=AWAY)
 def test_flow_17_get_after_a_move(world):
     know_then_move(world)
     router = world.of("eu")
@@ -34,10 +35,11 @@ def test_flow_17_get_after_a_move(world):
     expect.status(answer, 200, world)
     expect.same("the answering cell", answer.cell, "eu1")
     answers = world.cells.table["eu0"].answers
+    mended_by_307 = answers == 302 or (answers == 421 and places.haproxy_version() < (3, 2))
     if len(answer.steps) == 1:
         expect.saw(world, answer, "eu0", "eu1")
     else:
-        expect.same("cells answer 302, or no 307 is needed", (answers, len(answer.steps)), (302, 2))
+        expect.true(f"a 307, though HAProxy itself can send a {answers} again", mended_by_307 and len(answer.steps) == 2)
         expect.same("where the 307 leads", answer.steps[0].get("Location"), "/my-company/x?q=1")
         expect.saw(world, answer.steps[0], "eu0")
         seen = [delivery.cell for delivery in world.deliveries_of(answer)]
@@ -45,7 +47,7 @@ def test_flow_17_get_after_a_move(world):
     all_know_the_new_owner(world)
 
 
-@scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick=AWAY)
+@scenario(matrix={"answers": ALL, "routers": ROUTERS}, pick=AWAY)
 def test_flow_18_post_after_a_move(world):
     know_then_move(world)
     before = counted.take(world)
@@ -57,7 +59,7 @@ def test_flow_18_post_after_a_move(world):
     all_know_the_new_owner(world)
 
 
-@scenario(matrix={"answers": ANSWERS}, routers={"eu1": "eu"}, pick=AWAY)
+@scenario(matrix={"answers": ALL}, routers={"eu1": "eu"}, pick=AWAY)
 def test_move_there_and_back(world):
     """Each move costs one detour, in both directions, and the last word stands."""
     router = world.router("eu1")
@@ -72,7 +74,7 @@ def test_move_there_and_back(world):
         expect.saw(world, answer, owner)
 
 
-@scenario(matrix={"answers": ANSWERS}, routers={"eu1": "eu"}, pick=AWAY)
+@scenario(matrix={"answers": ALL}, routers={"eu1": "eu"}, pick=AWAY)
 def test_move_of_a_pick_up_target(world):
     """An unknown path whose owner is in another region, moved between two requests of one connection."""
     router = world.router("eu1")

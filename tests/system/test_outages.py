@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 from harness import expect, flows, places
 from harness.load import Load
@@ -81,6 +82,28 @@ def test_flow_23_agent_comes_and_goes_under_load(world):
                 router.restart_agent()
         load.wait_for(200)
     expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+
+
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=120)
+def test_flow_23_agent_dies_with_questions_open(world):
+    """Stopped until questions pile up at HAProxy, then killed: none of them may hang for ever, HAProxy must not spin."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    with Load(world, [router], clients=16, pause=0.0) as load:
+        for _ in range(4):
+            load.wait_for(300)
+            router.agent.freeze()
+            load.wait_for(50)
+            router.agent.kill()
+            load.wait_for(200, timeout=10)
+            router.restart_agent()
+        load.wait_for(100)
+        router.agent.kill()
+    expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+    used = router.haproxy.cpu_seconds()
+    time.sleep(1)  # measures, decides nothing by itself
+    used = router.haproxy.cpu_seconds() - used
+    expect.true(f"an idle HAProxy without its agent used {used:.2f} s of CPU in one second", used < 0.5)
 
 
 @scenario(agent=False, pick=AWAY, routers=ONE)

@@ -18,7 +18,7 @@ def quoted(value):
 def cellrouter_conf(router, world):
     """cellrouter.conf of one router. world.settings: section -> {key: value}, "" being the top level."""
     sections = {
-        "spoe": {"listen": [f"unix:{router.spoe_socket}"]},
+        "spoe": {"listen": [f"unix:{router.spoe_socket}"], "lame-duck": 0},
         "redis": {"address": f"unix:{world.redis_socket}" if world.redis else ""},
         "routes": {},
         "admin": {"socket": router.admin_socket},
@@ -43,7 +43,7 @@ def cellrouter_conf(router, world):
 def level0(router, world):
     if world.level0 is None:
         return {}
-    return {"runtime": [f"unix:{router.runtime_socket}"]} if world.level0 else {"runtime": []}
+    return {"runtime": [f"unix:{router.runtime_socket}"], "map-file": router.folder / "routes.map"} if world.level0 else {"map-file": ""}
 
 
 SITE = """\

@@ -2,8 +2,10 @@
 
 import os
 import random
+import re
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,6 +29,15 @@ def program(name, variable):
 
 def haproxy():
     return program("haproxy", "HAPROXY")
+
+
+def haproxy_version():
+    """(2, 6)"""
+    text = subprocess.run([haproxy(), "-v"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"version (\d+)\.(\d+)", text)
+    if not found:
+        raise Missing(f"{haproxy()} does not tell its version: {text[:100]!r}")
+    return int(found[1]), int(found[2])
 
 
 def redis_server():

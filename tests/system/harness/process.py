@@ -102,6 +102,11 @@ class Process:
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def cpu_seconds(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident(self):
         """Bytes of memory in use."""
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:

@@ -67,13 +67,8 @@ class Router:
 
     def stop(self):
         """Ends both; returns [(process, exit status or None when it had to be killed)]."""
-        running = [process for process in (self.haproxy, self.agent) if process]
-        ends = []
-        for process in running:
-            ends.append((process, process.terminate() if process.alive() else process.child.returncode))
-        for process in self.retired:
-            ends.append((process, process.terminate() if process.alive() else process.child.returncode))
-        return ends
+        found = [process for process in (self.haproxy, self.agent, *self.retired) if process]
+        return [(process, process.terminate() if process.alive() else process.child.returncode) for process in found]
 
     # Talking to it
 
