@@ -40,7 +40,8 @@ struct spoe_server_options {
      * NULL. */
     void (*on_close)(void *user, const struct spoe_closed *closed);
 
-    /* The drain is over: no listener and no connection is left. The server may be freed here. May be NULL. */
+    /* The drain is over: no listener and no connection is left. The server may be freed here. Comes
+     * just before the loop goes to sleep, so use ev_break rather than a flag to leave it. May be NULL. */
     void (*on_drained)(void *user);
 };
 

@@ -172,13 +172,13 @@ static inline void assert_log(const char *expected)
     assert_string_equal(fixture.log ? fixture.log : "", expected);
 }
 
-/* Takes all output, as text: "hello 16380", "ack 5/1 cell", "disconnect 4", one word or more a frame, with ", " between. */
+/* Takes all output, as text of describe_frames. */
 static inline const char *take_output(void)
 {
     static char text[65536];
     static uint8_t bytes[1 << 20];
     struct spoe_bytes pieces[80];
-    size_t used = 0, length = 0, n;
+    size_t used = 0, n;
     while ((n = spoe_session_output(fixture.session, pieces, 80)) > 0) {
         size_t taken = 0;
         for (size_t i = 0; i < n; i++) {
@@ -188,27 +188,7 @@ static inline const char *take_output(void)
         }
         spoe_session_sent(fixture.session, taken, fixture.now_ms);
     }
-    struct spop_cursor in = spop_cursor(bytes, used);
-    struct spop_frame frame;
-    text[0] = '\0';
-    while (spop_next_frame(&in, 1 << 20, &frame) == SPOP_FRAMING_OK && length < sizeof text - 100) {
-        struct spop_hello hello;
-        struct spop_disconnect disconnect;
-        struct spop_action action;
-        const char *comma = length > 0 ? ", " : "";
-        char *at = text + length;
-        size_t room = sizeof text - length;
-        if (frame.type == SPOP_AGENT_HELLO && spop_read_agent_hello(frame.payload, &hello) == SPOP_STATUS_OK)
-            length += (size_t)snprintf(at, room, "%shello %u", comma, (unsigned)hello.frame_size);
-        else if (frame.type == SPOP_ACK && spop_next_action(&frame.payload, &action))
-            length += (size_t)snprintf(at, room, "%sack %llu/%llu %.*s", comma, (unsigned long long)frame.stream_id,
-                                       (unsigned long long)frame.frame_id, (int)action.name.length, action.name.at);
-        else if (frame.type == SPOP_AGENT_DISCONNECT && spop_read_disconnect(frame.payload, &disconnect))
-            length += (size_t)snprintf(at, room, "%sdisconnect %u", comma, (unsigned)disconnect.status);
-        else
-            fail_msg("a frame that no agent sends: type %d", (int)frame.type);
-    }
-    assert_int_equal(in.left, 0);
+    assert_int_equal(describe_frames(bytes, used, text, sizeof text), used);
     return text;
 }
 

@@ -90,6 +90,40 @@ static inline void wire_frame(struct wire *wire, uint8_t type, uint32_t flags, u
     assert_false(wire->w.full);
 }
 
+/* One frame of an agent as text: "hello 16380", "ack 5/1 cell" (the first action's name), "disconnect 4". Returns its length. */
+static inline size_t describe_frame(struct spop_frame frame, char *text, size_t size)
+{
+    struct spop_hello hello;
+    struct spop_disconnect disconnect;
+    struct spop_action action;
+    int n = -1;
+    if (frame.type == SPOP_AGENT_HELLO && spop_read_agent_hello(frame.payload, &hello) == SPOP_STATUS_OK)
+        n = snprintf(text, size, "hello %u", (unsigned)hello.frame_size);
+    else if (frame.type == SPOP_ACK && spop_next_action(&frame.payload, &action))
+        n = snprintf(text, size, "ack %llu/%llu %.*s", (unsigned long long)frame.stream_id,
+                     (unsigned long long)frame.frame_id, (int)action.name.length, action.name.at);
+    else if (frame.type == SPOP_AGENT_DISCONNECT && spop_read_disconnect(frame.payload, &disconnect))
+        n = snprintf(text, size, "disconnect %u", (unsigned)disconnect.status);
+    if (n < 0 || (size_t)n >= size)
+        fail_msg("a frame that no agent sends, or too many: type %d", (int)frame.type);
+    return (size_t)n;
+}
+
+/* All whole frames as text, with ", " between. Returns how many bytes they were. */
+static inline size_t describe_frames(const uint8_t *bytes, size_t n, char *text, size_t size)
+{
+    struct spop_cursor in = spop_cursor(bytes, n);
+    struct spop_frame frame;
+    size_t length = 0;
+    text[0] = '\0';
+    while (spop_next_frame(&in, 1 << 20, &frame) == SPOP_FRAMING_OK) {
+        if (length > 0)
+            length += (size_t)snprintf(text + length, size - length, ", ");
+        length += describe_frame(frame, text + length, size - length);
+    }
+    return n - in.left;
+}
+
 #define assert_text(text, word) \
     do { \
         struct spop_text text_ = (text); \
