@@ -166,6 +166,31 @@ static void test_forget(void **state)
     route_table_free(table);
 }
 
+/* Prefixes of a depth that no route has cost nothing, also after the last one went. */
+static void test_only_depths_in_use_are_looked_at(void **state)
+{
+    (void)state;
+    struct route_table *table = table_of(MEGABYTE);
+    char buffer[32];
+    struct path path;
+    struct route_probe probe;
+    assert_int_equal(path_parse(&path, &paths, "/a/b/c/d", 8, NULL, 0, buffer, sizeof buffer), PATH_OK);
+    route_table_prefetch(table, &path, &probe);
+    assert_int_equal(probe.count, 0);
+    assert_int_equal(put(table, "/x/", 1, 1, 60000, START), ROUTE_PUT_NEW);
+    assert_int_equal(put(table, "/x/y/z/", 1, 1, 60000, START), ROUTE_PUT_NEW);
+    assert_int_equal(put(table, "/x/y/z/", 2, 2, 60000, START), ROUTE_PUT_MOVED);
+    route_table_prefetch(table, &path, &probe);
+    assert_true(probe.count == 2 && probe.depths[0] == 3 && probe.depths[1] == 1);
+    assert_true(forget(table, "/x/y/z/", CELL_NONE, START));
+    route_table_prefetch(table, &path, &probe);
+    assert_true(probe.count == 1 && probe.depths[0] == 1);
+    route_table_flush(table);
+    route_table_prefetch(table, &path, &probe);
+    assert_int_equal(probe.count, 0);
+    route_table_free(table);
+}
+
 static void test_forget_cell_and_flush(void **state)
 {
     (void)state;
@@ -374,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_the_newest_word_wins),
         cmocka_unit_test(test_pinned),
         cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_only_depths_in_use_are_looked_at),
         cmocka_unit_test(test_forget_cell_and_flush),
         cmocka_unit_test(test_distrust),
         cmocka_unit_test(test_many_gaps),

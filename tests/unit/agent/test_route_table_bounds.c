@@ -108,6 +108,28 @@ static void test_a_mad_cell_pushes_nobody_out(void **state)
     route_table_free(table);
 }
 
+/* Cells without routes have no share. */
+static void test_cells_that_left_have_no_share(void **state)
+{
+    (void)state;
+    struct route_table *table = table_of(MEGABYTE);
+    for (uint16_t cell = 10; cell < 200; cell++) {
+        assert_int_equal(put(table, "/gone/", cell, cell, 60000, START), cell == 10 ? ROUTE_PUT_NEW : ROUTE_PUT_MOVED);
+        assert_int_equal(put_number(table, cell, 1, START), ROUTE_PUT_NEW);
+        route_table_forget_cell(table, cell);
+        assert_int_equal(put(table, "/gone/", cell, cell, 60000, START), ROUTE_PUT_NEW);
+    }
+    assert_true(forget(table, "/gone/", 199, START));
+    for (unsigned n = 0; n < 20000; n++)
+        assert_int_equal(put_number(table, 2, n, START), ROUTE_PUT_NEW);
+    for (unsigned n = 0; n < 20000; n++)
+        assert_int_equal(put_number(table, 1, n, START), ROUTE_PUT_NEW);
+    uint64_t all = route_table_stats(table).routes, first = route_table_cell_routes(table, 1);
+    if (first < all * 45 / 100)
+        fail_msg("one of two cells has %llu of %llu routes", (unsigned long long)first, (unsigned long long)all);
+    route_table_free(table);
+}
+
 static void test_pinned_go_last(void **state)
 {
     (void)state;
@@ -258,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_memory_serves_every_length),
         cmocka_unit_test(test_eviction_spares_what_is_used),
         cmocka_unit_test(test_a_mad_cell_pushes_nobody_out),
+        cmocka_unit_test(test_cells_that_left_have_no_share),
         cmocka_unit_test(test_pinned_go_last),
         cmocka_unit_test(test_sweep_gives_back),
         cmocka_unit_test(test_listing),
