@@ -154,12 +154,17 @@ class World:
             wait_until(f"{prefix} in Redis (there: {sorted(self.shared_routes())})", lambda: prefix in self.shared_routes())
 
     def flush(self):
-        """All routers forget all they learned."""
+        """All routers forget all they learned. Returns when every agent has heard that Redis is empty: the word of it, coming
+        late, would take away what is learned next."""
         for router in self.routers.values():
             router.cellctl("flush")
-        if self.redis:
-            with self.redis_client() as redis:
-                redis("FLUSHALL")
+        if not self.redis:
+            return
+        heard = {id: router.counters()["store_flushes"] for id, router in self.routers.items()}
+        with self.redis_client() as redis:
+            redis("FLUSHALL")
+        for id, router in self.routers.items():
+            wait_until(f"{id} has heard of the flush", lambda: router.counters()["store_flushes"] > heard[id], timeout=3)
 
     # Judging
 
@@ -204,9 +209,13 @@ class World:
 
     def check_ends(self, ends):
         """Every program that was asked to end did so, and said that all was well."""
+        fine = {"haproxy": (0, -9, -15, 130, 143), "agent": (0, -9)}
+        if places.haproxy_version() == (2, 6):
+            # When a health check is under way at its end, 2.6.12 crashes in deinit() (free_proxy, _fd_delete_orphan): after
+            # all work is done. A crash before that shows in check_alive and in what clients get.
+            fine["haproxy"] += (-11,)
         bad = [f"{process.name}: " + ("did not end on SIGTERM and was killed" if status is None else f"ended {ending(status)}")
-               for process, status in ends
-               if status not in (0, -9) and not (process.name.startswith("haproxy") and status in (-15, 130, 143))]
+               for process, status in ends if status not in fine[process.name.split()[0]]]
         if bad:
             raise Failure("bad ends:\n" + "\n".join("    " + line for line in bad))
 
