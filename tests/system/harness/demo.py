@@ -110,8 +110,8 @@ class Demo:
 
     def source(self, router, prefix):
         """Where this router has the route from, as its agent tells."""
-        learned_by = router.route_details(prefix).get("learned-by")
-        return f" ({'its own learning' if learned_by == router.id else f'learned by {learned_by}'})" if learned_by else ""
+        words = {"learning": " (learned from the cell's answer)", "redis": " (from Redis)"}
+        return words.get(router.route_details(prefix).get("from"), "")
 
 
 def stay(world, paint):

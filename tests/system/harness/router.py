@@ -31,6 +31,8 @@ class Router:
 
     def write_conf(self):
         configs.write(self.conf, configs.cellrouter_conf(self, self.world))
+        if self.world.level0:
+            configs.write(self.folder / "routes.map", "")  # HAProxy wants the file to be there
 
     def start_agent(self):
         environment = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "quarantine_size_mb=8") + ":exitcode=99:detect_leaks=1"}
