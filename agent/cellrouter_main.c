@@ -8,16 +8,17 @@
 
 #define DEFAULT_FILE "/etc/cellrouter/cellrouter.conf"
 
-static const char usage[] = "usage: cellrouter [-c] [-d] [-f FILE]\n"
-                            "\n"
-                            "Runs in the foreground until SIGTERM or SIGINT, which let it finish its work; a second one ends\n"
-                            "it at once. SIGHUP reads FILE again. Log lines go to stderr.\n"
-                            "\n"
-                            "  -f, --file FILE   configuration, " DEFAULT_FILE " when not given\n"
-                            "  -c, --check       only check FILE; status 0 when it is right\n"
-                            "  -d, --debug       log level debug, whatever FILE says\n"
-                            "  -h, --help        this text\n"
-                            "  -V, --version     the version\n";
+static const char usage[] =
+    "usage: cellrouter [-c] [-d] [-f FILE]\n"
+    "\n"
+    "Runs in the foreground until SIGTERM or SIGINT, which let it finish its work; a second one ends\n"
+    "it at once. SIGHUP reads FILE again. Log lines go to stderr.\n"
+    "\n"
+    "  -f, --file FILE   configuration, " DEFAULT_FILE " when not given\n"
+    "  -c, --check       only check FILE; status 0 when it is right\n"
+    "  -d, --debug       log level debug, whatever FILE says\n"
+    "  -h, --help        this text\n"
+    "  -V, --version     the version\n";
 
 int main(int argc, char **argv)
 {
