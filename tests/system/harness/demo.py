@@ -147,7 +147,8 @@ def main():
     parser.add_argument("--answers", type=int, choices=(302, 421, 425), default=302, help="status of the cells' redirects (default: %(default)s)")
     options = parser.parse_args()
     paint = Paint(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
-    signal.signal(signal.SIGTERM, ended)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ended)
     world = None
     try:
         world = World("demo", routers=ROUTERS, answers=options.answers)

@@ -108,6 +108,7 @@ def run_here(test):
         print_unusual(world)
         return FAILED
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is the end already
         if world:
             world.stop()
     return PASSED
@@ -131,6 +132,10 @@ def print_unusual(world):
 
 # All tests, each in a child
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 class Runner:
     def __init__(self, tests, jobs, timeout_factor):
         self.tests, self.jobs, self.factor = tests, jobs, timeout_factor
@@ -140,7 +145,8 @@ class Runner:
         self.done = 0
 
     def run(self):
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, interrupt)
         counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
         start = time.monotonic()
         pool = concurrent.futures.ThreadPoolExecutor(self.jobs)

@@ -1,5 +1,6 @@
 """A world: Redis, cells, and routers (HAProxy and agent each), started for one test and gone after it."""
 
+import atexit
 import os
 import re
 import shutil
@@ -39,6 +40,7 @@ class World:
         self.server_options = server_options
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.,-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
+        atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge
         self.unique = f"{self.run.name}-{os.getpid()}"
         self.redis_socket = self.run / "redis"
         self.ports = places.Ports()
