@@ -1,5 +1,6 @@
 /* agent/cellctl_main.c - the tool beside the daemon: reads configurations and talks to a running agent. */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static const char usage[] =
     "  check               whether FILE is right; `cellrouter -c` says the same\n"
 #ifdef HAS_HAPROXY_CONFIG
     "  haproxy             the part of HAProxy's configuration that hangs on the cells, on stdout\n"
+    "  haproxy --large     the whole configuration of the second HAProxy process, for large bodies\n"
 #endif
     "  settings            all settings, their limits and defaults\n"
     "  settings --sample   a configuration with every default (docs/cellrouter.conf)\n"
@@ -61,12 +63,15 @@ static int flushed(const char *what)
 }
 
 #ifdef HAS_HAPROXY_CONFIG
-static int run_haproxy(const struct options *options)
+static int run_haproxy(const struct options *options, char *const *words, int count)
 {
+    bool large = count == 2 && strcmp(words[1], "--large") == 0;
+    if (count != 1 && !large)
+        return refuse("haproxy takes nothing or --large");
     struct config *config = config_load(options->file, stderr);
     if (!config)
         return 1;
-    int outcome = haproxy_config_print(stdout, config);
+    int outcome = haproxy_config_print(stdout, config, large);
     config_free(config);
     return outcome != 0 ? 1 : flushed("HAProxy's configuration");
 }
@@ -111,20 +116,23 @@ static int run(const struct options *options, char *const *words, int count)
         return count == 1 ? run_check(options) : refuse("check takes no argument");
 #ifdef HAS_HAPROXY_CONFIG
     if (strcmp(words[0], "haproxy") == 0)
-        return count == 1 ? run_haproxy(options) : refuse("haproxy takes no argument");
+        return run_haproxy(options, words, count);
 #endif
     return ask(options, words, count);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"file", required_argument, NULL, 'f'}, {"socket", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
-        {"sample", no_argument, NULL, 'S'},     {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
+                                          {"socket", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"sample", no_argument, NULL, 'S'},
+                                          {"large", no_argument, NULL, 'L'},
+                                          {NULL, 0, NULL, 0}};
     struct options options = {.file = DEFAULT_FILE};
     /* No +: `cellctl haproxy -f FILE` reads as well as `cellctl -f FILE haproxy`. */
-    static char sample[] = "--sample";
+    static char sample[] = "--sample", large[] = "--large";
     char *words[64];
     int count = 0;
     for (int c; (c = getopt_long(argc, argv, "-f:s:hV", longs, NULL)) != -1;) {
@@ -134,10 +142,11 @@ int main(int argc, char **argv)
         case 'h': fputs(usage, stdout); return 0;
         case 'V': puts("cellctl " CELLROUTER_VERSION); return 0;
         case 'S':
+        case 'L':
         case 1:
             if (count == 64)
                 return refuse("too many words");
-            words[count++] = c == 1 ? optarg : sample;
+            words[count++] = c == 1 ? optarg : c == 'S' ? sample : large;
             break;
         default: return refuse("see above");
         }

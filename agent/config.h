@@ -42,9 +42,9 @@ struct config_spoe {
     uint32_t max_frame;        /* bytes */
     uint32_t max_calls;        /* unanswered NOTIFYs of one connection */
     uint32_t max_connections;
-    uint32_t deadline_ms; /* of one NOTIFY */
-    uint32_t lame_duck_ms;     /* of a drain */
-    uint32_t idle_s;      /* a connection that says nothing for so long is closed */
+    uint32_t deadline_ms;  /* of one NOTIFY */
+    uint32_t lame_duck_ms; /* of a drain */
+    uint32_t idle_s;       /* a connection that says nothing for so long is closed */
 };
 
 struct config_redis {
@@ -97,6 +97,9 @@ struct config_haproxy {
     char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_server_s, timeout_tunnel_s;
+    char *large_address; /* of the large-body tier; empty: none */
+    uint64_t large_buffer;
+    uint32_t large_requests, large_wait_s;
     char *map_file; /* of level 0; empty: none */
     uint32_t map_entries, map_uses, map_life_s;
     struct config_list runtime; /* HAProxy's runtime sockets, "unix:/path" or "host:port" */

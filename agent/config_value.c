@@ -159,7 +159,7 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_PATH_OR_EMPTY: return !*text || check_absolute(text, why);
     case CHECK_PREFIX: return check_prefix(text, why);
     case CHECK_HEADER: return all(text, header_byte, why);
-    case CHECK_LOOP: return check_loop(text, why);
+    case CHECK_LOOP: return !*text || check_loop(text, why);
     case CHECK_NONE:
     case CHECK_cell_answers:
     case CHECK_log_levels:

@@ -1,10 +1,17 @@
 #include "agent/haproxy_config.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "haproxy_rules.h"
+
+/* Kept of a large buffer for the request's headers and HTX' own use: 16 KiB of headers, as much for rewriting, and slack. */
+#define LARGE_HEADERS UINT64_C(65536)
+
+/* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each answer. */
+#define LARGE_BUFFERS 5U
 
 /* Words of a server line that belong to health checks. They stand once, in the cell's own backend; the same servers in other
  * backends follow that check's result (`track`). Source: HAProxy configuration manual 2.6, section 5.2. */
@@ -12,11 +19,31 @@ static const struct {
     const char *word;
     bool has_value;
 } check_words[] = {
-    {"check", false},      {"no-check", false},         {"inter", true},      {"fastinter", true},      {"downinter", true},
-    {"rise", true},        {"fall", true},              {"port", true},       {"addr", true},           {"check-ssl", false},
-    {"check-sni", true},   {"check-alpn", true},        {"check-proto", true}, {"check-send-proxy", false}, {"check-via-socks4", false},
-    {"observe", true},     {"error-limit", true},       {"on-error", true},   {"on-marked-down", true}, {"on-marked-up", true},
-    {"slowstart", true},   {"agent-check", false},      {"agent-inter", true}, {"agent-port", true},     {"agent-addr", true},
+    {"check", false},
+    {"no-check", false},
+    {"inter", true},
+    {"fastinter", true},
+    {"downinter", true},
+    {"rise", true},
+    {"fall", true},
+    {"port", true},
+    {"addr", true},
+    {"check-ssl", false},
+    {"check-sni", true},
+    {"check-alpn", true},
+    {"check-proto", true},
+    {"check-send-proxy", false},
+    {"check-via-socks4", false},
+    {"observe", true},
+    {"error-limit", true},
+    {"on-error", true},
+    {"on-marked-down", true},
+    {"on-marked-up", true},
+    {"slowstart", true},
+    {"agent-check", false},
+    {"agent-inter", true},
+    {"agent-port", true},
+    {"agent-addr", true},
     {"agent-send", true},
 };
 
@@ -47,7 +74,8 @@ static int check_word(const char *word, size_t length)
 static bool is_checked(const struct config_cell *cell)
 {
     size_t length;
-    for (const char *word = next_word(cell->server_options, &length); length > 0; word = next_word(word + length, &length)) {
+    for (const char *word = next_word(cell->server_options, &length); length > 0;
+         word = next_word(word + length, &length)) {
         if (length == strlen("check") && memcmp(word, "check", length) == 0)
             return true;
     }
@@ -58,7 +86,8 @@ static bool is_checked(const struct config_cell *cell)
 static void print_plain_options(FILE *out, const struct config_cell *cell)
 {
     size_t length;
-    for (const char *word = next_word(cell->server_options, &length); length > 0; word = next_word(word + length, &length)) {
+    for (const char *word = next_word(cell->server_options, &length); length > 0;
+         word = next_word(word + length, &length)) {
         int found = check_word(word, length);
         if (found < 0)
             fprintf(out, " %.*s", (int)length, word);
@@ -101,7 +130,8 @@ static void print_retry_cells(FILE *out, const struct config *config)
     }
     fputs(".if version_atleast(3.2)\n    setenv CELLROUTER_RETRY_CELLS \"", out);
     print_cell_ids(out, config, true);
-    fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n.else\n    setenv CELLROUTER_RETRY_CELLS \"", out);
+    fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n.else\n    setenv CELLROUTER_RETRY_CELLS \"",
+          out);
     print_cell_ids(out, config, false);
     fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n.endif\n", out);
 }
@@ -111,25 +141,39 @@ static void print_level0(FILE *out, const struct config *config)
 {
     if (config->haproxy.map_file[0] == '\0' || config->haproxy.runtime.count == 0)
         return;
-    fprintf(out, "    setenv CELLROUTER_MAP \"%s\"\n    setenv CELLROUTER_MAX_PATH %u\n", config->haproxy.map_file, config->routes.max_path);
+    fprintf(out, "    setenv CELLROUTER_MAP \"%s\"\n    setenv CELLROUTER_MAX_PATH %u\n", config->haproxy.map_file,
+            config->routes.max_path);
     const char *fold = config->routes.fold_case ? ",lower" : "";
     if (config->routes.hosts)
-        fprintf(out, "    setenv CELLROUTER_MAP_KEY \"req.hdr(host),host_only,lower,concat(,txn.cellrouter.path,/)%s\"\n", fold);
+        fprintf(out,
+                "    setenv CELLROUTER_MAP_KEY \"req.hdr(host),host_only,lower,concat(,txn.cellrouter.path,/)%s\"\n",
+                fold);
     else
         fprintf(out, "    setenv CELLROUTER_MAP_KEY \"path%s,concat(/)\"\n", fold);
 }
 
-static void print_global(FILE *out, const struct config *config)
+static void print_global(FILE *out, const struct config *config, bool large)
 {
-    static const char *const hits[] = {[DIRECT_HITS_SAFE] = "safe", [DIRECT_HITS_ALL] = "all", [DIRECT_HITS_NEVER] = "never"};
+    static const char *const hits[] = {
+        [DIRECT_HITS_SAFE] = "safe", [DIRECT_HITS_ALL] = "all", [DIRECT_HITS_NEVER] = "never"};
     const struct config_haproxy *haproxy = &config->haproxy;
-    fprintf(out, "# made by `cellctl haproxy -f %s`: change that file, not this one\n\nglobal\n", config->file);
+    fprintf(out, "# made by `cellctl haproxy %s-f %s`: change that file, not this one\n\nglobal\n",
+            large ? "--large " : "", config->file);
+    if (large) {
+        fprintf(out, "    # memory: at most %u requests with %u buffers of %" PRIu64 " MiB each: %" PRIu64 " MiB\n",
+                haproxy->large_requests, LARGE_BUFFERS, haproxy->large_buffer >> 20,
+                haproxy->large_requests * LARGE_BUFFERS * haproxy->large_buffer >> 20);
+        fprintf(out, "    tune.bufsize %" PRIu64 "\n    tune.maxrewrite 16384\n", haproxy->large_buffer);
+        fprintf(out, "    maxconn %u\n", 4 * haproxy->large_requests + 100);
+    }
     fprintf(out, "    setenv CELLROUTER_ROUTER \"%s\"\n", config->router);
-    fprintf(out, "    setenv CELLROUTER_PREFIX \"%s\"\n    setenv CELLROUTER_PREFIX_UNDERSCORE \"", haproxy->header_prefix);
+    fprintf(out, "    setenv CELLROUTER_PREFIX \"%s\"\n    setenv CELLROUTER_PREFIX_UNDERSCORE \"",
+            haproxy->header_prefix);
     for (const char *at = haproxy->header_prefix; *at != '\0'; at++)
         fputc(*at == '-' ? '_' : *at, out);
     fprintf(out, "\"\n    setenv CELLROUTER_DIRECT_HITS %s\n", hits[haproxy->direct_hits]);
-    fprintf(out, "    setenv CELLROUTER_DIRECT_METHODS \"%s\"\n", haproxy->direct_hits == DIRECT_HITS_NEVER ? "." : "GET HEAD OPTIONS");
+    fprintf(out, "    setenv CELLROUTER_DIRECT_METHODS \"%s\"\n",
+            haproxy->direct_hits == DIRECT_HITS_NEVER ? "." : "GET HEAD OPTIONS");
     /* Numbers in a note that no cell has: gpt entries hold 32 bits. */
     fputs("    setenv CELLROUTER_UNKNOWN 4294967294\n    setenv CELLROUTER_MALFORMED 4294967295\n", out);
     fprintf(out, "    setenv CELLROUTER_MAX_HOPS %u\n", haproxy->max_hops);
@@ -140,10 +184,19 @@ static void print_global(FILE *out, const struct config *config)
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_TUNNEL %us\n", haproxy->timeout_tunnel_s);
     /* HAProxy's own HTTP log format, and what the router knows. Not in the shared rules: a frontend that does not log would
      * be warned about it. */
-    fputs("    setenv CELLROUTER_LOG_FORMAT \"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc "
-          "%sq/%bq %hr %hs %{+Q}r cell=%[var(txn.cellrouter.answered)] level=%[var(txn.cellrouter.level)] "
-          "redirects=%[var(txn.cellrouter.redirects)] reason=%[var(txn.cellrouter.reason)]\"\n", out);
-    print_level0(out, config);
+    fputs(
+        "    setenv CELLROUTER_LOG_FORMAT \"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc "
+        "%sq/%bq %hr %hs %{+Q}r cell=%[var(txn.cellrouter.answered)] level=%[var(txn.cellrouter.level)] "
+        "redirects=%[var(txn.cellrouter.redirects)] reason=%[var(txn.cellrouter.reason)]\"\n",
+        out);
+    if (!large)
+        print_level0(out, config);
+    if (!large && haproxy->large_address[0] != '\0') {
+        fprintf(out, "    setenv CELLROUTER_LARGE \"%s\"\n    setenv CELLROUTER_LARGE_REQUESTS %u\n",
+                haproxy->large_address, haproxy->large_requests);
+        fprintf(out, "    setenv CELLROUTER_LARGE_BODY %" PRIu64 "\n", haproxy->large_buffer - LARGE_HEADERS);
+    }
+    fprintf(out, "    setenv CELLROUTER_TIMEOUT_LARGE %us\n", haproxy->large_wait_s);
     print_retry_cells(out, config);
     fputc('\n', out);
 }
@@ -153,56 +206,95 @@ static void print_numbers(FILE *out, const struct config *config)
 {
     for (size_t i = 0; i < config->cell_count; i++) {
         const struct config_cell *cell = &config->cells[i];
-        fprintf(out, "    http-response set-var(txn.cellrouter.self) int(%zu) if { var(txn.cellrouter.to) -m found } { srv_name -m beg \"%s.\" }\n",
-                i + 1, cell->id);
-        fprintf(out, "    http-response set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
-                i + 1, cell->id, cell->name);
+        fprintf(
+            out,
+            "    http-response set-var(txn.cellrouter.self) int(%zu) if { var(txn.cellrouter.to) -m found } { srv_name -m beg \"%s.\" }\n",
+            i + 1, cell->id);
+        fprintf(
+            out,
+            "    http-response set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
+            i + 1, cell->id, cell->name);
     }
 }
 
-static const struct {
-    const char *line;
-    void (*print)(FILE *out, const struct config *config);
-} marks[] = {
-    {"    #cellctl numbers\n", print_numbers},
-};
+/* Where the rules begin that the large-body process must not have: HAProxy 2.6 keeps a whole buffer of the size that
+ * tune.bufsize says on its stack when it reads `option spop-check`. */
+static const char agent_mark[] = "#cellctl only beside an agent\n";
+static const char numbers_mark[] = "    #cellctl numbers\n";
 
-/* The shared rules, with each mark replaced by what hangs on the list of cells. */
-static void print_rules(FILE *out, const struct config *config)
+static bool line_is(const char *line, size_t length, const char *mark)
+{
+    return strlen(mark) == length && memcmp(line, mark, length) == 0;
+}
+
+/* The shared rules, with the mark of the numbers replaced by what hangs on the list of cells. */
+static void print_rules(FILE *out, const struct config *config, bool large)
 {
     const char *at = (const char *)haproxy_rules;
     const char *end = at + sizeof(haproxy_rules);
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t length = newline ? (size_t)(newline - at) + 1 : (size_t)(end - at);
-        size_t mark = 0;
-        while (mark < sizeof(marks) / sizeof(marks[0]) && (strlen(marks[mark].line) != length || memcmp(marks[mark].line, at, length) != 0))
-            mark++;
-        if (mark < sizeof(marks) / sizeof(marks[0]))
-            marks[mark].print(out, config);
-        else
+        if (line_is(at, length, agent_mark)) {
+            if (large)
+                break;
+        } else if (line_is(at, length, numbers_mark)) {
+            print_numbers(out, config);
+        } else {
             fwrite(at, 1, length, out);
+        }
         at += length;
     }
     fputc('\n', out);
 }
 
-static void print_inner(FILE *out, const struct config *config)
+/* The large-body process has a replay pass of its own, on an address of its own. */
+static const char *loop_suffix(bool large)
 {
-    fprintf(out, "frontend cellrouter-inner from cellrouter-inner-pass\n    bind %s%s\n", config->haproxy.loop,
-            strncmp(config->haproxy.loop, "unix@", 5) == 0 ? " mode 600" : "");
-    for (size_t i = 0; i < config->cell_count; i++) {
-        const char *id = config->cells[i].id;
-        fprintf(out, "    http-request set-var(txn.cellrouter.cell) str(%s) if { var(txn.cellrouter.go) -m int %zu }\n", id, i + 1);
-        fprintf(out, "    http-request set-header \"${CELLROUTER_PREFIX}From\" %s if { var(txn.cellrouter.last) -m int %zu }\n", id, i + 1);
-    }
-    fputs("    use_backend cellrouter-cell-%[var(txn.cellrouter.cell)] if { var(txn.cellrouter.cell) -m found }\n\n", out);
-    fprintf(out, "backend cellrouter-replay from cellrouter-replay-pass\n    server cellrouter-loop %s\n\n", config->haproxy.loop);
-    fputs("backend cellrouter-notes from cellrouter-replay-pass\n"
-          "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n", out);
+    return large ? "-large" : "";
 }
 
-static int print_agent(FILE *out, const struct config *config)
+static const char *bind_options(const char *address)
+{
+    return strncmp(address, "unix@", 5) == 0 ? " mode 600" : "";
+}
+
+static void print_inner(FILE *out, const struct config *config, bool large)
+{
+    fprintf(out, "frontend cellrouter-inner from cellrouter-inner-pass\n    bind %s%s%s\n", config->haproxy.loop,
+            loop_suffix(large), bind_options(config->haproxy.loop));
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const char *id = config->cells[i].id;
+        fprintf(out, "    http-request set-var(txn.cellrouter.cell) str(%s) if { var(txn.cellrouter.go) -m int %zu }\n",
+                id, i + 1);
+        fprintf(
+            out,
+            "    http-request set-header \"${CELLROUTER_PREFIX}From\" %s if { var(txn.cellrouter.last) -m int %zu }\n",
+            id, i + 1);
+    }
+    fputs("    use_backend cellrouter-cell-%[var(txn.cellrouter.cell)] if { var(txn.cellrouter.cell) -m found }\n\n",
+          out);
+    fprintf(out, "backend cellrouter-replay from cellrouter-replay-pass\n    server cellrouter-loop %s%s\n\n",
+            config->haproxy.loop, loop_suffix(large));
+    fputs("backend cellrouter-notes from cellrouter-replay-pass\n"
+          "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n",
+          out);
+    if (large) {
+        fprintf(out, "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n\n",
+                config->haproxy.large_address, bind_options(config->haproxy.large_address),
+                config->haproxy.large_requests);
+        return;
+    }
+    fputs(
+        "backend cellrouter-hints from cellrouter-replay-pass\n    stick-table type integer size 100k expire 30s store gpt(1)\n\n",
+        out);
+    if (config->haproxy.large_address[0] != '\0') {
+        fprintf(out, "backend cellrouter-large from cellrouter-large-pass\n    server cellrouter-loop %s\n\n",
+                config->haproxy.large_address);
+    }
+}
+
+static void print_agent(FILE *out, const struct config *config)
 {
     const char *address = config->haproxy.agent_address;
     const char *prefix = "";
@@ -213,14 +305,16 @@ static int print_agent(FILE *out, const struct config *config)
             prefix = "unix@";
         }
     }
-    fprintf(out, "backend cellrouter-agent from cellrouter-spop\n    server agent %s%s check inter 500ms rise 1 fall 2\n\n", prefix, address);
-    return 0;
+    fprintf(out,
+            "backend cellrouter-agent from cellrouter-spop\n    server agent %s%s check inter 500ms rise 1 fall 2\n\n",
+            prefix, address);
 }
 
 /* Where an unknown path goes: a cell of the region, or the default cell; what else there is takes over when none is up. */
 static void print_any(FILE *out, const struct config *config)
 {
-    fputs("backend cellrouter-any from cellrouter-cells\n    balance random\n    retries 3\n    option allbackups\n", out);
+    fputs("backend cellrouter-any from cellrouter-cells\n    balance random\n    retries 3\n    option allbackups\n",
+          out);
     for (size_t i = 0; i < config->cell_count; i++) {
         const struct config_cell *cell = &config->cells[i];
         bool local = strcmp(cell->region, config->region) == 0;
@@ -236,7 +330,8 @@ static void print_cell(FILE *out, const struct config_cell *cell)
     fprintf(out, "backend cellrouter-cell-%s from cellrouter-cells\n", cell->id);
     fprintf(out, "    retries %zu\n", cell->servers.count > 3 ? (size_t)3 : cell->servers.count - 1);
     for (size_t server = 0; server < cell->servers.count; server++)
-        fprintf(out, "    server %s.%zu %s %s\n", cell->id, server + 1, cell->servers.items[server], cell->server_options);
+        fprintf(out, "    server %s.%zu %s %s\n", cell->id, server + 1, cell->servers.items[server],
+                cell->server_options);
     fputc('\n', out);
 }
 
@@ -244,22 +339,25 @@ static void print_cell(FILE *out, const struct config_cell *cell)
  * rules run, but after these. */
 static void print_notes(FILE *out, const struct config *config, size_t self)
 {
-    fputs("    tcp-response inspect-delay 24h\n"
-          "    tcp-response content accept if { srv_name -m str cellrouter-loop }\n"
-          "    tcp-response content set-var(txn.cellrouter.to) \"res.fhdr(${CELLROUTER_PREFIX}Redirect)\""
-          " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int 1 }\n"
-          "    tcp-response content set-var(txn.cellrouter.to) str(malformed)"
-          " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int gt 1 }\n"
-          "    tcp-response content accept unless { var(txn.cellrouter.to) -m found }\n"
-          "    tcp-response content set-var(txn.cellrouter.to) \"var(txn.cellrouter.to),${CELLROUTER_CELL_OF}\"\n"
-          "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_MALFORMED}\") if !{ var(txn.cellrouter.to) -m beg = }\n"
-          "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_UNKNOWN}\") if { var(txn.cellrouter.to) -m beg = }\n"
-          "    tcp-response content sc-set-gpt(1,1) int(1)\n",
-          out);
+    fputs(
+        "    tcp-response inspect-delay 24h\n"
+        "    tcp-response content accept if { srv_name -m str cellrouter-loop }\n"
+        "    tcp-response content set-var(txn.cellrouter.to) \"res.fhdr(${CELLROUTER_PREFIX}Redirect)\""
+        " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int 1 }\n"
+        "    tcp-response content set-var(txn.cellrouter.to) str(malformed)"
+        " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int gt 1 }\n"
+        "    tcp-response content accept unless { var(txn.cellrouter.to) -m found }\n"
+        "    tcp-response content set-var(txn.cellrouter.to) \"var(txn.cellrouter.to),${CELLROUTER_CELL_OF}\"\n"
+        "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_MALFORMED}\") if !{ var(txn.cellrouter.to) -m beg = }\n"
+        "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_UNKNOWN}\") if { var(txn.cellrouter.to) -m beg = }\n"
+        "    tcp-response content sc-set-gpt(1,1) int(1)\n",
+        out);
     fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu)\n", self + 1);
     for (size_t i = 0; i < config->cell_count; i++) {
-        fprintf(out, "    tcp-response content sc-set-gpt(0,1) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n", i + 1,
-                config->cells[i].id, config->cells[i].name);
+        fprintf(
+            out,
+            "    tcp-response content sc-set-gpt(0,1) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
+            i + 1, config->cells[i].id, config->cells[i].name);
     }
 }
 
@@ -279,17 +377,24 @@ static void print_retry_cell(FILE *out, const struct config *config, size_t inde
     fprintf(out, "    server cellrouter-loop %s\n\n", config->haproxy.loop);
 }
 
-int haproxy_config_print(FILE *out, const struct config *config)
+int haproxy_config_print(FILE *out, const struct config *config, bool large)
 {
-    print_global(out, config);
-    print_rules(out, config);
-    print_inner(out, config);
-    if (print_agent(out, config) != 0)
+    if (large && config->haproxy.large_address[0] == '\0') {
+        fprintf(
+            stderr,
+            "cellctl: %s: haproxy.large-address is empty: there is no large-body tier; abns@cellrouter-large would be right\n",
+            config->file);
         return -1;
+    }
+    print_global(out, config, large);
+    print_rules(out, config, large);
+    print_inner(out, config, large);
+    if (!large)
+        print_agent(out, config);
     print_any(out, config);
     for (size_t i = 0; i < config->cell_count; i++)
         print_cell(out, &config->cells[i]);
-    for (size_t i = 0; i < config->cell_count; i++) {
+    for (size_t i = 0; i < config->cell_count && !large; i++) {
         if (config->cells[i].answers != CELL_ANSWER_302)
             print_retry_cell(out, config, i);
     }
