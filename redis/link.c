@@ -10,10 +10,14 @@
 
 #include "base/rng.h"
 #include "redis/pace.h"
+#include "redis/resolve.h"
+
+#define RESOLVE_POLL_MS 5
 
 enum link_state {
     LINK_IDLE,       /* not started */
     LINK_RESTING,    /* waits for its next try */
+    LINK_RESOLVING,  /* looks the host's name up */
     LINK_CONNECTING, /* until the socket is connected */
     LINK_SIGNING_IN, /* AUTH and CLIENT SETNAME are out */
     LINK_UP,
@@ -37,6 +41,9 @@ struct link {
     uint32_t owed;
     uint64_t heard_ms; /* last answer, or begin of owing one */
     uint64_t up_ms;
+    struct resolve *resolve; /* while RESOLVING */
+    uint64_t resolve_until_ms;
+    unsigned turn; /* of the addresses of a name */
     struct rng rng;
     struct backoff backoff;
 };
@@ -53,7 +60,8 @@ static void set_state(struct link *link, enum link_state state)
 {
     static const unsigned next[] = {
         [LINK_IDLE] = 1u << LINK_RESTING,
-        [LINK_RESTING] = 1u << LINK_CONNECTING | 1u << LINK_RESTING,
+        [LINK_RESTING] = 1u << LINK_RESOLVING | 1u << LINK_CONNECTING | 1u << LINK_RESTING,
+        [LINK_RESOLVING] = 1u << LINK_CONNECTING | 1u << LINK_RESTING,
         [LINK_CONNECTING] = 1u << LINK_SIGNING_IN | 1u << LINK_CLOSING | 1u << LINK_RESTING,
         [LINK_SIGNING_IN] = 1u << LINK_UP | 1u << LINK_CLOSING | 1u << LINK_RESTING,
         [LINK_UP] = 1u << LINK_CLOSING | 1u << LINK_RESTING,
@@ -377,12 +385,11 @@ static void on_connect(const redisAsyncContext *context, int status)
 
 /* Time */
 
-static void connect_now(struct link *link)
+static void connect_to(struct link *link, const char *where)
 {
     const struct address *address = link->setup.address;
 
-    link->context =
-        address->is_unix ? redisAsyncConnectUnix(address->where) : redisAsyncConnect(address->where, address->port);
+    link->context = address->is_unix ? redisAsyncConnectUnix(where) : redisAsyncConnect(where, address->port);
     if (link->context == NULL) {
         note_reason(link, STORE_REASON_MEMORY, "");
         rest(link);
@@ -400,6 +407,53 @@ static void connect_now(struct link *link)
     redisAsyncSetDisconnectCallback(link->context, on_disconnect);
     redisAsyncSetConnectCallback(link->context, on_connect);
     set_timer(link, link->setup.connect_ms, 0);
+}
+
+static void give_up(struct link *link, enum store_reason reason, const char *detail)
+{
+    resolve_end(link->resolve);
+    link->resolve = NULL;
+    note_reason(link, reason, detail);
+    rest(link);
+}
+
+static void connect_now(struct link *link)
+{
+    const struct address *address = link->setup.address;
+
+    if (address->is_unix || resolve_is_numeric(address->where)) {
+        connect_to(link, address->where);
+        return;
+    }
+    link->resolve = resolve_start(address->where);
+    if (link->resolve == NULL) {
+        give_up(link, STORE_REASON_MEMORY, "looking up the host's name");
+        return;
+    }
+    set_state(link, LINK_RESOLVING);
+    link->resolve_until_ms = link_now_ms() + link->setup.connect_ms;
+    set_timer(link, RESOLVE_POLL_MS, RESOLVE_POLL_MS);
+}
+
+static void look_at_lookup(struct link *link)
+{
+    char where[RESOLVED_MAX];
+    const char *why;
+
+    switch (resolve_poll(link->resolve, link->turn, where, &why)) {
+    case RESOLVE_BUSY:
+        if (link_now_ms() >= link->resolve_until_ms) {
+            give_up(link, STORE_REASON_CONNECT_DEADLINE, "looking up the host's name");
+        }
+        break;
+    case RESOLVE_FAILED: give_up(link, STORE_REASON_CONNECT_FAILED, why); break;
+    case RESOLVE_DONE:
+        resolve_end(link->resolve);
+        link->resolve = NULL;
+        link->turn++;
+        connect_to(link, where);
+        break;
+    }
 }
 
 /* One strike is not out: after this process itself stood still the answer may lie in the socket. */
@@ -423,6 +477,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)events;
     switch (link->state) {
     case LINK_RESTING: connect_now(link); break;
+    case LINK_RESOLVING: look_at_lookup(link); break;
     case LINK_CONNECTING:
     case LINK_SIGNING_IN: link_close(link, STORE_REASON_CONNECT_DEADLINE, ""); break;
     case LINK_UP: watch_over(link); break;
@@ -474,6 +529,7 @@ void link_free(struct link *link)
         }
         close_now(link);
     }
+    resolve_end(link->resolve);
     ev_timer_stop(link->setup.loop, &link->timer);
     ev_clear_pending(link->setup.loop, &link->soon);
     free(link);

@@ -75,8 +75,7 @@ struct route_store_handler {
 
 /* Texts are copied. Numbers are used as they are; route_store_defaults() has sane ones. */
 struct route_store_config {
-    const char
-        *address; /* "unix:/path" or "host:port", "[v6]:port"; a name is looked up at each connect, which blocks */
+    const char *address;  /* "unix:/path" or "host:port", "[v6]:port"; a name is looked up at each connect */
     const char *username; /* NULL or "": Redis' default user */
     const char *password; /* NULL or "": no AUTH */
     const char *router;   /* id of this router, in records and as the connections' names */

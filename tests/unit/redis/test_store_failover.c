@@ -1,22 +1,5 @@
 /* A failover, followed by the shipped HAProxy configuration: a real replica is promoted when its master dies. */
-#include "tests/unit/redis/player.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-/* A port that was free a moment ago. Replication works over TCP only; nothing else here needs a port. */
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, n), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
+#include "tests/unit/redis/tcp.h"
 
 static const char *haproxy_program(void)
 {
@@ -47,51 +30,12 @@ static pid_t start_haproxy(const struct server *folder, const char *const server
     return pid;
 }
 
-struct redis {
-    struct server server;
-    int port;
-    char port_text[8], place[32];
-    redisContext *client;
-};
-
-static void start_redis(struct redis *redis, const struct redis *master)
+static void start_replica(struct redis *redis, const struct redis *master)
 {
-    const char *const args[] = {"--port",
-                                redis->port_text,
-                                "--bind",
-                                "127.0.0.1",
-                                "--repl-diskless-sync-delay",
-                                "0",
-                                master == NULL ? NULL : "--replicaof",
-                                "127.0.0.1",
-                                master == NULL ? NULL : master->port_text,
-                                NULL};
+    const char *const args[] = {"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", master->port_text, NULL};
 
-    server_make(&redis->server);
-    redis->port = free_port();
-    snprintf(redis->port_text, sizeof redis->port_text, "%d", redis->port);
-    snprintf(redis->place, sizeof redis->place, "127.0.0.1:%d", redis->port);
-    server_start(&redis->server, args);
-    server_wait(&redis->server);
-    redis->client = server_connect(&redis->server);
-}
-
-static bool info_has(const struct redis *redis, const char *text)
-{
-    redisReply *reply = server_ask(redis->client, "INFO replication");
-    bool has = strstr(reply->str, text) != NULL;
-
-    freeReplyObject(reply);
-    return has;
-}
-
-static bool has(const struct redis *redis, const char *key)
-{
-    redisReply *reply = server_ask(redis->client, "EXISTS %s", key);
-    bool is = reply->integer == 1;
-
-    freeReplyObject(reply);
-    return is;
+    redis_start(redis, args);
+    player_until(redis_says(redis, "INFO replication", "master_link_status:up"));
 }
 
 static void test_the_master_dies_and_its_replica_is_promoted(void **state)
@@ -102,9 +46,8 @@ static void test_the_master_dies_and_its_replica_is_promoted(void **state)
     struct got got;
 
     (void)state;
-    start_redis(&first, NULL);
-    start_redis(&second, &first);
-    player_until(info_has(&second, "master_link_status:up"));
+    redis_start(&first, (const char *const[]){"--repl-diskless-sync-delay", "0", NULL});
+    start_replica(&second, &first);
     const char *const servers[] = {first.place, second.place};
     pid_t haproxy = start_haproxy(&first.server, servers);
     struct route_store_config config = player_config(&first.server);
@@ -114,7 +57,7 @@ static void test_the_master_dies_and_its_replica_is_promoted(void **state)
     player_start(&p, &config);
     player_ready(&p);
     assert_true(put(&p, "/a/", "eu0", 600, 0));
-    player_until(is_written(&p) && has(&second, "cellrouter:{/a}/a/"));
+    player_until(is_written(&p) && redis_has(&second, "cellrouter:{/a}/a/"));
 
     server_end(&first.server, SIGKILL);
     player_until(counters(&p)->connected == 0);
@@ -122,7 +65,7 @@ static void test_the_master_dies_and_its_replica_is_promoted(void **state)
     server_do(second.client, "REPLICAOF NO ONE");
     player_ready(&p);
     player_until(is_written(&p));
-    assert_true(has(&second, "cellrouter:{/b}/b/"));
+    assert_true(redis_has(&second, "cellrouter:{/b}/b/"));
     look_done(&p, "/a/x/", &got); /* what the replica had is there */
     assert_got(&got, ROUTE_FOUND, "/a/", "eu0");
     assert_int_equal(got.trust, ROUTE_TRUST_FULL);
@@ -132,10 +75,8 @@ static void test_the_master_dies_and_its_replica_is_promoted(void **state)
     player_end(&p);
     kill(haproxy, SIGKILL);
     waitpid(haproxy, NULL, 0);
-    redisFree(first.client);
-    redisFree(second.client);
-    server_remove(&first.server);
-    server_remove(&second.server);
+    redis_end(&first);
+    redis_end(&second);
 }
 
 /* A planned one: both live, the roles change. The connections to the master of yesterday must not stay. */
@@ -146,9 +87,8 @@ static void test_roles_change_places(void **state)
     struct player p;
 
     (void)state;
-    start_redis(&first, NULL);
-    start_redis(&second, &first);
-    player_until(info_has(&second, "master_link_status:up"));
+    redis_start(&first, (const char *const[]){"--repl-diskless-sync-delay", "0", NULL});
+    start_replica(&second, &first);
     const char *const servers[] = {first.place, second.place};
     pid_t haproxy = start_haproxy(&first.server, servers);
     struct route_store_config config = player_config(&first.server);
@@ -162,15 +102,13 @@ static void test_roles_change_places(void **state)
     assert_true(put(&p, "/b/", "eu1", 600, 0)); /* read-only now; written where the master is */
     player_until(counters(&p)->gaps != 0);
     player_ready(&p);
-    player_until(is_written(&p) && has(&second, "cellrouter:{/b}/b/"));
+    player_until(is_written(&p) && redis_has(&second, "cellrouter:{/b}/b/"));
 
     player_end(&p);
     kill(haproxy, SIGKILL);
     waitpid(haproxy, NULL, 0);
-    redisFree(first.client);
-    redisFree(second.client);
-    server_remove(&first.server);
-    server_remove(&second.server);
+    redis_end(&first);
+    redis_end(&second);
 }
 
 int main(void)

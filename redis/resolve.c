@@ -1,0 +1,87 @@
+#include "redis/resolve.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct resolve {
+    struct gaicb request;
+    struct addrinfo hints;
+    char host[];
+};
+
+bool resolve_is_numeric(const char *host)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+struct resolve *resolve_start(const char *host)
+{
+    size_t n = strlen(host) + 1;
+    struct resolve *resolve = calloc(1, sizeof *resolve + n);
+    struct gaicb *list[1];
+
+    if (resolve == NULL) {
+        return NULL;
+    }
+    memcpy(resolve->host, host, n);
+    resolve->hints.ai_socktype = SOCK_STREAM;
+    resolve->request.ar_name = resolve->host;
+    resolve->request.ar_request = &resolve->hints;
+    list[0] = &resolve->request;
+    if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) != 0) {
+        free(resolve);
+        return NULL;
+    }
+    return resolve;
+}
+
+static const struct addrinfo *pick(const struct addrinfo *all, unsigned turn)
+{
+    unsigned count = 0;
+
+    for (const struct addrinfo *at = all; at != NULL; at = at->ai_next) {
+        count++;
+    }
+    for (turn = count == 0 ? 0 : turn % count; turn != 0; turn--) {
+        all = all->ai_next;
+    }
+    return all;
+}
+
+enum resolve_state resolve_poll(struct resolve *resolve, unsigned turn, char address[RESOLVED_MAX], const char **why)
+{
+    int error = gai_error(&resolve->request);
+    const struct addrinfo *one;
+
+    if (error == EAI_INPROGRESS) {
+        return RESOLVE_BUSY;
+    }
+    one = error == 0 ? pick(resolve->request.ar_result, turn) : NULL;
+    if (error == 0 && one == NULL) {
+        error = EAI_NONAME;
+    }
+    if (error == 0) {
+        error = getnameinfo(one->ai_addr, one->ai_addrlen, address, RESOLVED_MAX, NULL, 0, NI_NUMERICHOST);
+    }
+    *why = gai_strerror(error);
+    return error == 0 ? RESOLVE_DONE : RESOLVE_FAILED;
+}
+
+void resolve_end(struct resolve *resolve)
+{
+    if (resolve == NULL) {
+        return;
+    }
+    if (gai_error(&resolve->request) == EAI_INPROGRESS && gai_cancel(&resolve->request) == EAI_NOTCANCELED) {
+        return; /* a thread writes to it until its name server answers */
+    }
+    if (resolve->request.ar_result != NULL) {
+        freeaddrinfo(resolve->request.ar_result);
+    }
+    free(resolve);
+}

@@ -1,0 +1,30 @@
+/* redis/resolve.h - looks a host's name up without stopping the loop: hiredis would do it with a blocking call, and a name server
+ * that is away would then stop every request. Source: getaddrinfo_a(3) of glibc. */
+#ifndef CELLROUTER_REDIS_RESOLVE_H
+#define CELLROUTER_REDIS_RESOLVE_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+
+#define RESOLVED_MAX 64 /* a numeric address in text, INET6_ADDRSTRLEN and a scope */
+
+struct resolve; /* one lookup */
+
+enum resolve_state { RESOLVE_BUSY, RESOLVE_DONE, RESOLVE_FAILED };
+
+/* Whether the text is an address already. */
+bool resolve_is_numeric(const char *host);
+
+/* Begins a lookup; host is copied. NULL: out of memory, or no thread to be had. */
+MUST_USE struct resolve *resolve_start(const char *host);
+
+/* Asks how it stands. DONE: address is set; a name with several addresses gives another one for each turn. FAILED: *why is a
+ * sentence. From then on the answer stays. */
+MUST_USE enum resolve_state resolve_poll(struct resolve *resolve, unsigned turn, char address[RESOLVED_MAX],
+                                         const char **why);
+
+/* Also one that is busy: what its thread still uses is freed by nobody. NULL is fine. */
+void resolve_end(struct resolve *resolve);
+
+#endif

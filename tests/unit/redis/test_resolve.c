@@ -1,0 +1,84 @@
+/* Looking names up: the local host, a name that can not exist, one that is given up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "redis/resolve.h"
+
+static enum resolve_state wait_for(struct resolve *resolve, unsigned turn, char address[RESOLVED_MAX], const char **why)
+{
+    enum resolve_state state = RESOLVE_BUSY;
+
+    for (int i = 0; i < 4000 && state == RESOLVE_BUSY; i++) {
+        state = resolve_poll(resolve, turn, address, why);
+        usleep(5000);
+    }
+    return state;
+}
+
+static void test_numeric(void **state)
+{
+    (void)state;
+    assert_true(resolve_is_numeric("127.0.0.1"));
+    assert_true(resolve_is_numeric("::1"));
+    assert_false(resolve_is_numeric("localhost"));
+    assert_false(resolve_is_numeric("127.0.0"));
+    assert_false(resolve_is_numeric(""));
+}
+
+static void test_localhost(void **state)
+{
+    struct resolve *resolve = resolve_start("localhost");
+    char address[RESOLVED_MAX];
+    const char *why;
+
+    (void)state;
+    assert_non_null(resolve);
+    for (unsigned turn = 0; turn < 5; turn++) {
+        assert_int_equal(wait_for(resolve, turn, address, &why), RESOLVE_DONE);
+        assert_true(strcmp(address, "127.0.0.1") == 0 || strcmp(address, "::1") == 0);
+    }
+    resolve_end(resolve);
+}
+
+/* RFC 6761: no name below invalid exists. Without a name server at all it fails, too, if later. */
+static void test_no_such_name(void **state)
+{
+    struct resolve *resolve = resolve_start("redis.invalid");
+    char address[RESOLVED_MAX];
+    const char *why = "";
+
+    (void)state;
+    assert_int_equal(wait_for(resolve, 0, address, &why), RESOLVE_FAILED);
+    assert_true(strlen(why) > 0);
+    resolve_end(resolve);
+}
+
+static void test_given_up(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct resolve *resolve = resolve_start("localhost");
+
+        assert_non_null(resolve);
+        resolve_end(resolve);
+    }
+    resolve_end(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numeric),
+        cmocka_unit_test(test_localhost),
+        cmocka_unit_test(test_no_such_name),
+        cmocka_unit_test(test_given_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/* The store over TCP, by address and by name, and against one node of a Redis Cluster. */
+#include "tests/unit/redis/tcp.h"
+
+static void test_by_address_and_by_name(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    struct redis redis;
+
+    (void)state;
+    redis_start(&redis, (const char *const[]){NULL});
+    for (size_t i = 0; i < 2; i++) {
+        struct route_store_config config = player_config(&redis.server);
+        char address[64];
+        struct player p;
+        struct got got;
+
+        snprintf(address, sizeof address, "%s:%d", hosts[i], redis.port);
+        config.address = address;
+        player_start(&p, &config);
+        player_ready(&p); /* where localhost is ::1 first, Redis refuses, and the next turn takes the other address */
+        assert_true(put(&p, "/a/", "eu0", 600, 0));
+        player_until(is_written(&p));
+        look_done(&p, "/a/", &got);
+        assert_got(&got, ROUTE_FOUND, "/a/", "eu0");
+        player_end(&p);
+    }
+    redis_end(&redis);
+}
+
+static void test_a_name_that_does_not_exist(void **state)
+{
+    struct server nothing = {.address = "redis.invalid:6379"};
+    struct route_store_config config = player_config(&nothing);
+    struct player p;
+
+    (void)state;
+    config.connect_ms = 300;
+    player_start(&p, &config);
+    player_until(p.events[STORE_REASON_CONNECT_FAILED] + p.events[STORE_REASON_CONNECT_DEADLINE] != 0);
+    player_end(&p); /* maybe with a lookup under way */
+}
+
+static void test_wrong_port(void **state)
+{
+    char address[64];
+    struct server nothing = {.pid = 0};
+    struct route_store_config config = player_config(&nothing);
+    struct player p;
+
+    (void)state;
+    snprintf(address, sizeof address, "127.0.0.1:%d", tcp_free_port());
+    config.address = address;
+    player_start(&p, &config);
+    player_until(p.events[STORE_REASON_CONNECT_FAILED] != 0);
+    assert_string_equal(p.last_detail, "Connection refused");
+    player_end(&p);
+}
+
+static long long slot_of(const struct redis *redis, const char *key)
+{
+    redisReply *reply = server_ask(redis->client, "CLUSTER KEYSLOT %s", key);
+    long long slot = reply->integer;
+
+    freeReplyObject(reply);
+    return slot;
+}
+
+/* All keys of a path are in one slot, and a node that does not hold it is understood: what to do stands in log and metrics. */
+static void test_cluster(void **state)
+{
+    struct redis empty, holder;
+    char bus[2][8];
+    struct player p;
+    struct got got;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(bus[i], sizeof bus[i], "%d", tcp_free_port());
+    }
+    redis_start(&empty, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[0], NULL});
+    redis_start(&holder, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[1], NULL});
+    long long slot = slot_of(&empty, "cellrouter:{/a}/a/");
+    assert_int_equal(slot_of(&empty, "cellrouter:{/a}/a/b/"), slot);
+    assert_int_equal(slot_of(&empty, "cellrouter-gone:{/a}/a/b/c/"), slot);
+    struct route_store_config config = player_config(&empty.server);
+    player_start(&p, &config);
+    player_until((look_done(&p, "/a/b/", &got), got.reason == STORE_REASON_CLUSTERDOWN)); /* nobody holds it */
+    server_do(holder.client, "CLUSTER ADDSLOTSRANGE 0 16383");
+    server_do(holder.client, "CLUSTER MEET 127.0.0.1 %d %s", empty.port, bus[0]);
+    player_until(redis_says(&empty, "CLUSTER INFO", "cluster_state:ok"));
+    player_until((look_done(&p, "/a/b/", &got), got.reason == STORE_REASON_MOVED));
+    assert_int_equal(got.outcome, ROUTE_FAILED);
+    player_until(p.events[STORE_REASON_MOVED] != 0);
+    assert_true(put(&p, "/a/", "eu0", 600, 0));
+    player_until(counters(&p)->write_errors != 0);
+    assert_int_equal(counters(&p)->queued, 1);
+    char where[32];
+    snprintf(where, sizeof where, "MOVED %lld", slot);
+    assert_non_null(strstr(p.last_detail, where));
+    assert_int_equal(counters(&p)->connected, 1);
+    player_end(&p);
+    config.address = holder.server.address; /* the node that holds it will do */
+    player_start(&p, &config);
+    player_ready(&p);
+    assert_true(put(&p, "/a/", "eu0", 600, 0));
+    player_until(is_written(&p) && counters(&p)->written == 1);
+    look_done(&p, "/a/b/", &got);
+    assert_got(&got, ROUTE_FOUND, "/a/", "eu0");
+    player_end(&p);
+    redis_end(&empty);
+    redis_end(&holder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_address_and_by_name),
+        cmocka_unit_test(test_a_name_that_does_not_exist),
+        cmocka_unit_test(test_wrong_port),
+        cmocka_unit_test(test_cluster),
+    };
+    int status = needs_server();
+
+    return status != 0 ? status : cmocka_run_group_tests(tests, NULL, NULL);
+}
