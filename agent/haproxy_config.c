@@ -289,8 +289,10 @@ static void print_inner(FILE *out, const struct config *config, bool large)
         "backend cellrouter-hints from cellrouter-replay-pass\n    stick-table type integer size 100k expire 30s store gpt(1)\n\n",
         out);
     if (config->haproxy.large_address[0] != '\0') {
-        fprintf(out, "backend cellrouter-large from cellrouter-large-pass\n    server cellrouter-loop %s\n\n",
-                config->haproxy.large_address);
+        fprintf(
+            out,
+            "backend cellrouter-large from cellrouter-large-pass\n    server cellrouter-loop %s check inter 500ms rise 1 fall 1\n\n",
+            config->haproxy.large_address);
     }
 }
 

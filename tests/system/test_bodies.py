@@ -4,6 +4,7 @@ import hashlib
 import random
 
 from harness import expect, flows
+from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
 
 MB = 1 << 20
@@ -69,3 +70,47 @@ def test_expect_100_continue(world):
                 expect.status(answer, 200, world)
                 expect.saw(world, answer, *cells)
                 flows.wait_known(world, router, "/my-company/")
+
+BUFFER = 16 * MB
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=170, large=BUFFER)
+def test_the_large_body_tier_replays(world):
+    """What fits its buffer is replayed on a miss and on a stale route, without a 307; each hop gets one whole delivery."""
+    router = world.router("eu1")
+    for length in (17000, MB, 10 * MB, BUFFER - MB):
+        for chunked in (False, True):
+            world.flush()
+            answer = router.request("POST", "/my-company/upload", body=bytes_of(length), user="alice", chunked=chunked, timeout=50)
+            expect.status(answer, 200, world)
+            expect.saw(world, answer, "eu1", "eu0")
+    flows.wait_known(world, router, "/my-company/")
+    world.cells.move("my-company", "eu1")
+    answer = router.request("POST", "/my-company/upload", body=bytes_of(5 * MB), user="alice", timeout=50)
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, "eu0", "eu1")
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=170, large=4 * MB)
+def test_beyond_the_large_buffer(world):
+    """Sent once, then a 307 to the same URL, which goes right: the hint is kept by HAProxy, not by the agent."""
+    router = world.router("eu1")
+    for chunked in (False, True):
+        world.flush()
+        answer = put(world, router, f"/my-company/upload-{chunked}", bytes_of(50 * MB), user="alice", chunked=chunked)
+        expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=170, large=4 * MB)
+def test_the_large_body_tier_is_gone(world):
+    """Its process killed: once HAProxy knows, large bodies are sent once, and go right after a 307; small ones notice nothing."""
+    router = world.router("eu1")
+    world.allow("cellrouter-large")
+    router.large.kill()
+    wait_until("HAProxy sees that the tier is gone", lambda: ",DOWN," in next(
+        line for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter-large,cellrouter-loop,")))
+    put(world, router, "/my-company/upload", bytes_of(MB), user="alice")
+    world.flush()
+    answer = router.request("POST", "/my-company/small", body=bytes_of(5000), user="alice")
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, "eu1", "eu0")

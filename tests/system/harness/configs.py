@@ -23,7 +23,7 @@ def cellrouter_conf(router, world):
         "routes": {},
         "admin": {"socket": router.admin_socket},
         "log": {"level": "info"},
-        "haproxy": {"loop": router.loop, **level0(router, world)},
+        "haproxy": {"loop": router.loop, **level0(router, world), **large(router, world)},
     }
     top = {"region": router.region, "router": router.id}
     if router.pick:
@@ -46,6 +46,10 @@ def level0(router, world):
     return {"runtime": [f"unix:{router.runtime_socket}"], "map-file": router.folder / "routes.map"} if world.level0 else {"map-file": ""}
 
 
+def large(router, world):
+    return {"large-address": f"{router.loop}-bodies", "large-buffer": world.large, "large-requests": 4} if world.large else {}
+
+
 SITE = """\
 global
     stats socket unix@{runtime} mode 600 level admin expose-fd listeners
@@ -62,15 +66,34 @@ frontend mysite from cellrouter-edge
 """
 
 
+def generate(router, *more):
+    made = subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", router.conf], capture_output=True, text=True, check=False)
+    if made.returncode or made.stderr:
+        raise places.Missing(f"cellctl haproxy -f {router.conf}: status {made.returncode}\n{made.stderr}")
+    return made.stdout
+
+
+LARGE = """\
+global
+    stats socket unix@{runtime} mode 600 level admin
+    nbthread 1
+    hard-stop-after 20s
+"""
+
+
+def large_files(router):
+    """The same for the second process, which replays large bodies."""
+    return [write(router.folder / "large.cfg", generate(router, "--large")),
+            write(router.folder / "large-site.cfg", LARGE.format(runtime=router.large_socket))]
+
+
 def haproxy_files(router, world):
     """Writes what HAProxy needs for this router and returns the list of its -f files."""
     if world.plain:
         return [write(router.folder / "plain.cfg", plain_cfg(router, world))]
-    generated = subprocess.run([places.built("cellctl"), "haproxy", "-f", router.conf], capture_output=True, text=True, check=False)
-    if generated.returncode or generated.stderr:
-        raise places.Missing(f"cellctl haproxy -f {router.conf}: status {generated.returncode}\n{generated.stderr}")
+    generated = generate(router)
     site = SITE.format(runtime=router.runtime_socket, port=router.port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
-    return [write(router.folder / "cellrouter.cfg", generated.stdout),
+    return [write(router.folder / "cellrouter.cfg", generated),
             write(router.folder / "site.cfg", site + world.site_more)]
 
 

@@ -23,7 +23,8 @@ class Router:
         self.runtime_socket = world.run / f"{id}.haproxy"
         self.loop = f"abns@{world.unique}-{id}"
         self.port = world.ports.reserve()
-        self.agent = self.haproxy = None
+        self.large_socket = world.run / f"{id}.large"
+        self.agent = self.haproxy = self.large = None
         self.retired = []  # processes that were replaced or ended, for the final check
         self.files = []
 
@@ -50,6 +51,14 @@ class Router:
         self.haproxy = Process(f"haproxy {self.id}", [*argv, *more], self.world.logs / f"haproxy-{self.id}.log",
                                errors=self.world.logs / f"haproxy-{self.id}.errors")
 
+    def start_large(self):
+        argv = [places.haproxy(), "-db"]
+        for file in configs.large_files(self):
+            argv += ["-f", file]
+        self.large = Process(f"haproxy large {self.id}", argv, self.world.logs / f"haproxy-large-{self.id}.log",
+                             errors=self.world.logs / f"haproxy-large-{self.id}.errors")
+        self.large.ready("listens", lambda: connects(self.large_socket))
+
     def wait_haproxy(self):
         self.haproxy.ready(f"listens on port {self.port}", lambda: connects(("127.0.0.1", self.port)))
 
@@ -69,7 +78,7 @@ class Router:
 
     def stop(self):
         """Ends both; returns [(process, exit status or None when it had to be killed)]."""
-        found = [process for process in (self.haproxy, self.agent, *self.retired) if process]
+        found = [process for process in (self.haproxy, self.large, self.agent, *self.retired) if process]
         return [(process, process.terminate() if process.alive() else process.child.returncode) for process in found]
 
     # Talking to it

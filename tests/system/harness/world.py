@@ -31,13 +31,14 @@ class World:
     pick      region -> cell that a router of that region picks for a miss; not named: a random healthy one
     settings  section of cellrouter.conf -> {key: value}; "" is the top level
     plain     HAProxy without the project at all
+    large     bytes of the large-body tier's buffer; 0: no such tier
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, site_more="", redis_more="", server_options="check inter 500ms fall 1 rise 1"):
+                 cells=CELLS, plain=False, large=0, site_more="", redis_more="", server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
-        self.server_options = server_options
+        self.server_options, self.large = server_options, large
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.,-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge
@@ -70,6 +71,8 @@ class World:
             for router in self.routers.values():
                 if self.with_agent:
                     router.wait_agent()
+                if self.large:
+                    router.start_large()
                 router.start_haproxy()
             for router in self.routers.values():
                 router.wait_haproxy()
