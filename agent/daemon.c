@@ -371,6 +371,23 @@ static int open_store(struct daemon *daemon)
     return 0;
 }
 
+static int open_level0(struct daemon *daemon)
+{
+    const struct config_haproxy *haproxy = &daemon->config->haproxy;
+    if (haproxy->runtime.count == 0 || !haproxy->map_file[0])
+        return 0;
+    struct level0_options options = {.config = haproxy,
+                                     .counters = &daemon->counters,
+                                     .log = daemon->log,
+                                     .seed = random_seed(),
+                                     .now_ms = daemon_now_ms};
+    daemon->level0 = level0_new(daemon->loop, &options);
+    if (!daemon->level0)
+        return failed(daemon, "out of memory");
+    router_set_level0(daemon->router, daemon->level0);
+    return 0;
+}
+
 static int drop_privileges(const struct daemon *daemon)
 {
     const char *why = NULL;
@@ -410,7 +427,7 @@ static int start(struct daemon *daemon)
     allow_files(daemon);
     watch(daemon);
     if (open_router(daemon) != 0 || open_server(daemon) != 0 || open_admin(daemon) != 0 || read_password(daemon) != 0 ||
-        drop_privileges(daemon) != 0 || open_store(daemon) != 0)
+        drop_privileges(daemon) != 0 || open_level0(daemon) != 0 || open_store(daemon) != 0)
         return -1;
     log_write(daemon->log, REASON_STARTED,
               LOG_FIELDS(LOG_STR("version", CELLROUTER_VERSION), LOG_STR("router", daemon->config->router),
@@ -427,8 +444,11 @@ static void stop(struct daemon *daemon)
     spoe_server_free(daemon->server);
     admin_free(daemon->admin);
     route_store_free(daemon->store);
-    if (daemon->router)
+    if (daemon->router) {
         router_set_store(daemon->router, NULL);
+        router_set_level0(daemon->router, NULL);
+    }
+    level0_free(daemon->level0);
     router_free(daemon->router);
     if (daemon->password)
         explicit_bzero(daemon->password, strlen(daemon->password));

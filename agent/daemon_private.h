@@ -23,6 +23,7 @@ struct daemon {
     struct spoe_handler requests; /* the router's; the server calls it through the daemon */
     struct spoe_server *server;
     struct route_store *store; /* NULL: none configured */
+    struct level0 *level0;     /* NULL: none configured */
     struct admin *admin;       /* NULL: none configured */
     ev_signal term, interrupt, hangup;
     ev_timer tick, cut;

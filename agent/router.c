@@ -106,6 +106,7 @@ int router_reload(struct router *router, const struct config *config)
     }
     cells_map(router->cells, cells, map);
     route_table_remap(router->table, map, cells_count(router->cells));
+    level0_cells(router->level0, cells, map, cells_count(router->cells));
     free(map);
     cells_free(router->cells);
     router->cells = cells;
@@ -119,6 +120,12 @@ int router_reload(struct router *router, const struct config *config)
 void router_set_store(struct router *router, struct route_store *store)
 {
     router->store = store;
+}
+
+void router_set_level0(struct router *router, struct level0 *level0)
+{
+    router->level0 = level0;
+    level0_cells(level0, router->cells, NULL, 0);
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------------------ */
@@ -217,6 +224,7 @@ void router_sample(struct router *router)
     counter_set(counters, COUNTER_CLAIM_CONFLICTS, damping.moves);
     counter_set(counters, COUNTER_CLAIM_HOLDS, damping.holds);
     counter_set(counters, COUNTER_CELLS, cells_count(router->cells));
+    level0_sample(router->level0);
     if (router->store)
         sample_store(router);
 }

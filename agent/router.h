@@ -18,6 +18,7 @@
 
 #include "agent/config.h"
 #include "agent/counters.h"
+#include "agent/level0.h"
 #include "agent/route_table.h"
 #include "base/attributes.h"
 #include "redis/store.h"
@@ -46,6 +47,9 @@ MUST_USE int router_reload(struct router *router, const struct config *config);
 
 /* NULL: routes are not shared (any more). Lookups that wait must be over. */
 void router_set_store(struct router *router, struct route_store *store);
+
+/* NULL: no level 0 (any more). It learns of the cells at once. */
+void router_set_level0(struct router *router, struct level0 *level0);
 
 /* What the SPOE server and the store call; user is the router. */
 struct spoe_handler router_spoe_handler(struct router *router);

@@ -73,6 +73,7 @@ static bool claim(struct router *router, const struct lesson *lesson, const char
 {
     if (!passes(router, lesson, key, now_ms) || !put_here(router, lesson, key, now_ms))
         return false;
+    level0_learned(router->level0, key, lesson->key_length, lesson->cell);
     struct route_name name = router_name_of(router, key, lesson->key_length);
     const char *id = cells_id(router->cells, lesson->cell);
     if (router->store)
@@ -98,6 +99,7 @@ static void drop(struct router *router, const struct lesson *lesson, const struc
     if (lesson->drop == LEARN_DROP_ROUTE && !(stored && lesson->drop_length == lesson->key_length)) {
         if (route_table_forget(router->table, key, lesson->drop_length, lesson->drop_cell, now_ms))
             router_count(router, COUNTER_ROUTES_DROPPED);
+        level0_forget(router->level0, key, lesson->drop_length);
         forget_in_store(router, key, lesson->drop_length, lesson->drop_cell);
         log_route(router, REASON_ROUTE_DROPPED, key, lesson->drop_length, lesson->drop_cell, CELL_NONE);
     }
@@ -124,6 +126,9 @@ void router_learn(struct router *router, const struct request *request, uint64_t
                             .redirected = request->teach.redirected};
     answer.verdict = path_parse(&path, &router->paths, request->teach.path.at, request->teach.path.length,
                                 request->teach.host.at, request->teach.host.length, router->key, sizeof router->key);
+    if (answer.redirected && answer.verdict == PATH_OK)
+        level0_redirected(router->level0, path.key, path.length,
+                          cells_find_id(router->cells, answer.from, answer.from_length));
     struct lesson lesson =
         learning_judge(&router->learning, router->cells, router->table, &answer, now_ms, router->storage);
     router_count(router, (enum counter)(COUNTER_LEARN_NOTHING + (int)lesson.verdict));

@@ -90,6 +90,9 @@ static void on_answer(void *user, const struct route_answer *answer)
         return;
     }
     struct decision decision = decision_level2(&word, router->config->routes.refresh_percent);
+    size_t length = decision.learn || answer->trust != ROUTE_TRUST_FULL ? 0 : router_key_of(router, &answer->route);
+    if (length)
+        level0_used(router->level0, router->key, length, word.cell, word.left_ms);
     count_answer(router, &decision);
     acknowledge(router, call, &decision, learned);
 }
@@ -151,8 +154,11 @@ static void answer_lookup(struct router *router, struct request *request, uint64
         return;
     }
     router_count(router, (enum counter)(COUNTER_PATH_OK + (int)request->verdict));
-    struct decision decision = decision_level1(router->table, request->verdict, &request->probe, now_ms, NULL);
+    struct route route;
+    struct decision decision = decision_level1(router->table, request->verdict, &request->probe, now_ms, &route);
     if (decision.cell != CELL_NONE) {
+        if (!decision.learn)
+            level0_used(router->level0, request->parsed.key, route.key_length, route.cell, route.left_ms);
         count_answer(router, &decision);
         acknowledge(router, request->call, &decision, learned);
     } else if (request->verdict != PATH_OK || request->parsed.depth == 0) {

@@ -20,6 +20,7 @@ uint64_t router_flush(struct router *router)
 {
     uint64_t routes = route_table_stats(router->table).routes;
     route_table_flush(router->table);
+    level0_flush(router->level0);
     counter_add(router->counters, COUNTER_ROUTES_FORGOTTEN, routes);
     return routes;
 }
@@ -63,6 +64,7 @@ enum router_forget router_forget(struct router *router, const char *prefix, enum
     *verdictp = parse(router, prefix, &path);
     if (*verdictp != PATH_OK || path.depth == 0 || path.deeper)
         return ROUTER_BAD_PREFIX;
+    level0_forget(router->level0, path.key, path.length);
     if (!route_table_find(router->table, path.key, path.length, now_ms, &route))
         return router->store ? ask_store(router, &path) : ROUTER_NOT_KNOWN;
     if (route_table_forget(router->table, path.key, path.length, route.cell, now_ms))

@@ -51,6 +51,7 @@ struct router {
     struct route_table *table;
     struct damping *damping;
     struct route_store *store; /* may be NULL */
+    struct level0 *level0;     /* may be NULL */
     struct path_options paths;
     struct learning_options learning;
     struct wait *free_waits;

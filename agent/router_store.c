@@ -51,8 +51,10 @@ void router_remember(struct router *router, const struct route_answer *answer, s
     }
     struct route_word here = *word;
     here.left_ms = life_here(router, answer);
-    size_t length = here.left_ms ? router_key_of(router, &answer->route) : 0;
-    if (length &&
+    size_t length = router_key_of(router, &answer->route);
+    if (length)
+        level0_learned(router->level0, router->key, length, here.cell);
+    if (length && here.left_ms &&
         route_table_put(router->table, router->key, length, &here, router->now_ms(), NULL) == ROUTE_PUT_NO_ROOM)
         router_count(router, COUNTER_CLAIMS_NO_ROOM);
 }
@@ -67,6 +69,7 @@ static void on_changed(void *user, const struct route_name *route)
 {
     struct router *router = user;
     size_t length = router_key_of(router, route);
+    level0_forget(router->level0, router->key, length);
     if (length && route_table_forget(router->table, router->key, length, CELL_NONE, router->now_ms()))
         router_count(router, COUNTER_ROUTES_CHANGED);
 }
@@ -77,6 +80,7 @@ static void on_flushed(void *user)
     struct router *router = user;
     log_write(router->log, REASON_STORE_FLUSHED, NULL, 0);
     route_table_flush(router->table);
+    level0_flush(router->level0);
 }
 
 static void on_distrust(void *user)
@@ -84,6 +88,7 @@ static void on_distrust(void *user)
     struct router *router = user;
     log_write(router->log, REASON_STORE_DISTRUST, NULL, 0);
     route_table_distrust(router->table, (uint64_t)router->config->routes.distrust_s * 1000, router->now_ms());
+    level0_distrust(router->level0, (uint64_t)router->config->routes.distrust_s * 1000);
 }
 
 static enum log_level level_of(enum store_level level)
