@@ -15,7 +15,7 @@ enum {
     COUNTS_MIN = 1024,
     COUNTS_MAX = 65536, /* 1 MB. Not tuned. */
     BARS = 8192,        /* 128 KB. Not tuned. */
-    LEAST_LIFE_MS = 1000, /* what leaves sooner is not worth the way */
+    LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
 };
 
 struct entry {

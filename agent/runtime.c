@@ -22,6 +22,7 @@ enum {
     CHANGES = 200,       /* changes under way at a time */
     LINE_MAX_BYTES = 65536,
     DOOMED_MAX = 1 << 20, /* bytes of keys to delete; more: the map is cleared */
+    PATIENCE = 8,        /* failures that are not told before HAProxy was met: it starts after the agent */
     DOOMED_LINEAR = 100,  /* keys; at 10k entries one deletion takes 2.6 as long as 100 additions */
 };
 
@@ -46,7 +47,8 @@ struct runtime {
     ev_timer timer; /* WAITING: until the next batch; otherwise the deadline of the step */
     struct rng rng;
     double backoff;
-    bool failing, linear;
+    bool linear;
+    unsigned failures; /* since the last success */
     struct sockaddr_storage address;
     socklen_t address_length;
     int family;
@@ -175,7 +177,7 @@ static void finish(struct runtime *runtime)
 {
     hang_up(runtime);
     runtime->backoff = BACKOFF_MIN;
-    runtime->failing = false;
+    runtime->failures = 0;
     set_timer(runtime, IDLE);
     runtime_poke(runtime);
 }
@@ -186,10 +188,9 @@ static void fail(struct runtime *runtime, const char *why)
     if (runtime->state > INFO)
         hot_map_lost(runtime->options.map, runtime->target);
     struct runtime_event event = {.what = RUNTIME_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
-    bool tell = !runtime->failing;
+    bool tell = ++runtime->failures == (runtime->known_pid ? 1 : PATIENCE);
     hang_up(runtime);
     runtime->options.counts->errors++;
-    runtime->failing = true;
     set_timer(runtime, (double)rng_jitter(&runtime->rng, (uint64_t)(runtime->backoff * 1000), 25) / 1000);
     runtime->backoff = runtime->backoff * 2 < BACKOFF_MAX ? runtime->backoff * 2 : BACKOFF_MAX;
     if (tell)
@@ -504,7 +505,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 void runtime_poke(struct runtime *runtime)
 {
-    if (runtime->state != WAITING || runtime->failing)
+    if (runtime->state != WAITING || runtime->failures > 0)
         return;
     double within = IDLE;
     switch (hot_map_need(runtime->options.map, runtime->target)) {
@@ -589,5 +590,5 @@ bool runtime_is_linear(const struct runtime *runtime)
 
 bool runtime_is_synced(const struct runtime *runtime)
 {
-    return !runtime->failing && hot_map_need(runtime->options.map, runtime->target) == HOT_NOTHING;
+    return runtime->failures == 0 && hot_map_need(runtime->options.map, runtime->target) == HOT_NOTHING;
 }
