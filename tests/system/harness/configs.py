@@ -50,13 +50,16 @@ def large(router, world):
     return {"large-address": f"{router.loop}-bodies", "large-buffer": world.large, "large-requests": 4} if world.large else {}
 
 
-SITE = """\
+# A file of its own, given first: from 3.0 on HAProxy takes nbthread and its like only before every other section.
+GLOBAL = """\
 global
     stats socket unix@{runtime} mode 600 level admin expose-fd listeners
     log stdout format raw local0 info
     nbthread 1
     hard-stop-after 20s
+"""
 
+SITE = """\
 frontend mysite from cellrouter-edge
     log global
     bind 127.0.0.1:{port}
@@ -83,8 +86,8 @@ global
 
 def large_files(router):
     """The same for the second process, which replays large bodies."""
-    return [write(router.folder / "large.cfg", generate(router, "--large")),
-            write(router.folder / "large-site.cfg", LARGE.format(runtime=router.large_socket))]
+    return [write(router.folder / "large-global.cfg", LARGE.format(runtime=router.large_socket)),
+            write(router.folder / "large.cfg", generate(router, "--large"))]
 
 
 def haproxy_files(router, world):
@@ -92,8 +95,9 @@ def haproxy_files(router, world):
     if world.plain:
         return [write(router.folder / "plain.cfg", plain_cfg(router, world))]
     generated = generate(router)
-    site = SITE.format(runtime=router.runtime_socket, port=router.port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
-    return [write(router.folder / "cellrouter.cfg", generated),
+    site = SITE.format(port=router.port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
+    return [write(router.folder / "global.cfg", GLOBAL.format(runtime=router.runtime_socket)),
+            write(router.folder / "cellrouter.cfg", generated),
             write(router.folder / "site.cfg", site + world.site_more)]
 
 
