@@ -24,8 +24,8 @@ static void set_option(int fd, int level, int option, int value)
 static void set_options(int fd, enum spoe_socket_kind kind)
 {
     if (kind == SPOE_SOCKET_TCP) {
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY,
-                   1); /* 3.2 resets a connection whose AGENT-HELLO is split (issue 3478) */
+        /* 3.2 resets a connection whose AGENT-HELLO is split (issue 3478) */
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     } else {
         set_option(fd, SOL_SOCKET, SO_SNDBUF, UNIX_SEND_BUFFER);

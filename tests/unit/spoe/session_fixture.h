@@ -1,6 +1,6 @@
 /* tests/unit/spoe/session_fixture.h - a session with a user that writes down what it is told. A NOTIFY's message name says
  * what the user does with it: "now" answers at once, "hold" later, "senseless" with a name HAProxy would not take, "huge" with
- * more than a frame. */
+ * more than a frame; "close" closes the session from within. */
 #ifndef CELLROUTER_TESTS_SPOE_SESSION_FIXTURE_H
 #define CELLROUTER_TESTS_SPOE_SESSION_FIXTURE_H
 
@@ -66,6 +66,15 @@ static inline void answer_held(size_t i)
         answer(call);
 }
 
+/* The user still holds the batch: nothing may be cancelled before it is done. */
+static inline void close_within(struct spoe_call *call)
+{
+    hold(call);
+    if (spoe_session_close(fixture.session, SPOE_CLOSE_CUT) != SPOE_CLOSE_CUT)
+        fail_msg("closing from within a handler was not noted");
+    assert_ptr_equal(fixture.held[fixture.held_count - 1], call);
+}
+
 static inline void on_notify(void *user, struct spoe_notify *batch, size_t n)
 {
     struct fixture *f = user;
@@ -86,6 +95,8 @@ static inline void on_notify(void *user, struct spoe_notify *batch, size_t n)
             answer_senseless(batch[i].call);
         else if (spop_text_is(name, "huge"))
             answer_huge(batch[i].call);
+        else if (spop_text_is(name, "close"))
+            close_within(batch[i].call);
         else
             answer(batch[i].call);
     }

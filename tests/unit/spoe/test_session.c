@@ -335,6 +335,20 @@ static void others_may_be_answered_when_one_is_cancelled(void **state)
     fixture_end();
 }
 
+static void closing_from_within_a_handler_waits_for_its_end(void **state)
+{
+    (void)state;
+    struct wire wire;
+    fixture_begin_greeted(NULL);
+    wire_init(&wire);
+    wire_notify(&wire, 1, 1, "close", "/a");
+    wire_notify(&wire, 2, 1, "now", "/a");
+    assert_reason(feed_wire(&wire), SPOE_CLOSE_CUT);
+    assert_string_equal(take_output(), "ack 2/1 cell, disconnect 0");
+    assert_log("1/1 close /a\n2/1 now /a\ncancel 0 closed\n");
+    fixture_end();
+}
+
 static void nothing_fed_is_nothing(void **state)
 {
     (void)state;
@@ -366,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_malformed_payload_is_the_users_matter),
         cmocka_unit_test(closing_cancels_everything_once),
         cmocka_unit_test(others_may_be_answered_when_one_is_cancelled),
+        cmocka_unit_test(closing_from_within_a_handler_waits_for_its_end),
         cmocka_unit_test(nothing_fed_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

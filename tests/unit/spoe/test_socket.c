@@ -98,7 +98,7 @@ static void one_that_is_in_use_is_refused(void **state)
     (void)state;
     struct spoe_socket listening;
     assert_true(open_socket(&listening, in_folder("unix:", "a.sock"), NULL));
-    assert_refused(in_folder("unix:", "a.sock"), NULL, "in use");
+    assert_refused(in_folder("unix:", "a.sock"), NULL, "in use: another process");
     assert_true(exists(in_folder("", "a.sock")));
     spoe_socket_close(&listening);
 }
@@ -116,7 +116,7 @@ static void a_full_queue_is_in_use_too(void **state)
         fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         (void)!connect(fds[i], (const struct sockaddr *)&address, sizeof address);
     }
-    assert_refused(in_folder("unix:", "a.sock"), NULL, "in use");
+    assert_refused(in_folder("unix:", "a.sock"), NULL, "in use: another process");
     for (size_t i = 0; i < 8; i++)
         close(fds[i]);
     spoe_socket_close(&listening);
@@ -186,7 +186,7 @@ static void abstract_names(void **state)
     snprintf(address, sizeof address, "abns@spoe-test-%d", (int)getpid());
     if (!open_socket(&listening, address, NULL))
         fail_msg("%s", error);
-    assert_refused(address, NULL, "in use");
+    assert_refused(address, NULL, "in use: another process");
     spoe_socket_close(&listening);
     assert_refused("abns@", NULL, "1 to 107 bytes");
 }
@@ -200,7 +200,7 @@ static void tcp_takes_a_free_port(void **state)
         fail_msg("%s", error);
     assert_int_not_equal(listening.port, 0);
     snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)listening.port);
-    assert_refused(address, NULL, "in use");
+    assert_refused(address, NULL, "in use: another process");
     spoe_socket_close(&listening);
     if (!open_socket(&listening, "localhost:0", NULL))
         fail_msg("%s", error);
