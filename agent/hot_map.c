@@ -13,8 +13,8 @@ enum {
     NO_SLOT = UINT32_MAX,
     FIRST_SLOTS = 256,
     COUNTS_MIN = 1024,
-    COUNTS_MAX = 65536, /* 1 MB. Not tuned. */
-    BARS = 8192,        /* 128 KB. Not tuned. */
+    COUNTS_MAX = 65536,  /* 1 MB. Not tuned. */
+    BARS = 8192,         /* 128 KB. Not tuned. */
     LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
 };
 
@@ -25,7 +25,8 @@ struct entry {
     uint32_t next;  /* slot in the chain; of a free slot: in the free list */
     uint32_t heap_at;
     uint16_t cell;
-    uint16_t seen; /* one bit a target: found there by the resync under way */
+    uint16_t seen;   /* one bit a target: found there by the resync under way */
+    uint16_t doomed; /* the same: found there wrong or twice, so that it will be deleted there by its key */
     uint16_t length;
     char key[];
 };
@@ -228,7 +229,8 @@ static void note(struct hot_map *map, const struct entry *entry, bool add, bool 
 {
     struct change *change = &map->journal[map->head % HOT_JOURNAL];
     free(change->key);
-    *change = (struct change){.key = malloc(entry->length), .born = entry->added, .length = entry->length, .add = add, .lazy = lazy};
+    *change = (struct change){
+        .key = malloc(entry->length), .born = entry->added, .length = entry->length, .add = add, .lazy = lazy};
     if (change->key)
         memcpy(change->key, entry->key, entry->length);
     else
@@ -316,7 +318,8 @@ static uint32_t take_slot(struct hot_map *map)
     return map->used_slots++;
 }
 
-static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell, uint64_t expires_ms)
+static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
+                  uint64_t expires_ms)
 {
     while (map->count >= map->limit && map->count > 0)
         map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
@@ -374,7 +377,8 @@ static void bar_shorter(struct hot_map *map, const char *key, size_t length, uin
     while ((length = shorter(key, length)) > 0) {
         uint64_t hash = hash_of(map, key, length);
         struct bar *bar = bar_of(map, hash);
-        bool same = bar->tag == (uint32_t)(hash >> 32) && now_ms - bar->since_ms <= map->options.life_ms && bar->since_ms;
+        bool same =
+            bar->tag == (uint32_t)(hash >> 32) && now_ms - bar->since_ms <= map->options.life_ms && bar->since_ms;
         uint16_t cells = same && bar->cell != cell ? (uint16_t)CELL_NONE : cell;
         *bar = (struct bar){.tag = (uint32_t)(hash >> 32), .cell = cells, .since_ms = now_ms};
     }
@@ -592,7 +596,8 @@ static bool is_careful(const struct target *target, uint64_t change)
     return change < target->careful;
 }
 
-static void visit_deletions(const struct hot_map *map, const struct target *target, uint64_t end, hot_visit *visit, void *user)
+static void visit_deletions(const struct hot_map *map, const struct target *target, uint64_t end, hot_visit *visit,
+                            void *user)
 {
     for (uint64_t i = target->at; i < end; i++) {
         const struct change *change = &map->journal[i % HOT_JOURNAL];
@@ -603,7 +608,8 @@ static void visit_deletions(const struct hot_map *map, const struct target *targ
     }
 }
 
-static void visit_additions(const struct hot_map *map, const struct target *target, uint64_t end, hot_visit *visit, void *user)
+static void visit_additions(const struct hot_map *map, const struct target *target, uint64_t end, hot_visit *visit,
+                            void *user)
 {
     for (uint64_t i = target->at; i < end; i++) {
         const struct change *change = &map->journal[i % HOT_JOURNAL];
@@ -647,9 +653,13 @@ void hot_map_resync_begin(struct hot_map *map, int target)
 
 void hot_map_resync_emptied(struct hot_map *map, int target)
 {
-    for (uint32_t i = 0; i < map->used_slots; i++)
-        if (map->slots[i])
-            map->slots[i]->seen = (uint16_t)(map->slots[i]->seen & ~bit_of(target));
+    for (uint32_t i = 0; i < map->used_slots; i++) {
+        struct entry *entry = map->slots[i];
+        if (!entry)
+            continue;
+        entry->seen = (uint16_t)(entry->seen & ~bit_of(target));
+        entry->doomed = (uint16_t)(entry->doomed & ~bit_of(target));
+    }
 }
 
 bool hot_map_resync_found(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell)
@@ -658,9 +668,13 @@ bool hot_map_resync_found(struct hot_map *map, int target, const char *key, size
     if (slot == NO_SLOT)
         return false;
     struct entry *entry = map->slots[slot];
-    bool right = entry->cell == cell && !(entry->seen & bit_of(target)); /* twice: both go, one comes back */
-    entry->seen = (uint16_t)(right ? entry->seen | bit_of(target) : entry->seen & ~bit_of(target));
-    return right;
+    if (entry->cell == cell && !((entry->seen | entry->doomed) & bit_of(target))) {
+        entry->seen = (uint16_t)(entry->seen | bit_of(target));
+        return true;
+    }
+    entry->seen = (uint16_t)(entry->seen & ~bit_of(target)); /* all of this key go, one comes back */
+    entry->doomed = (uint16_t)(entry->doomed | bit_of(target));
+    return false;
 }
 
 bool hot_map_resync_missing(struct hot_map *map, int target, uint32_t *cursor, struct hot_entry *entry)

@@ -18,9 +18,9 @@
 #include "base/attributes.h"
 
 enum {
-    HOT_KEY_MAX = 255,   /* bytes of a key: longer prefixes are rare, and a journal of them would be large */
+    HOT_KEY_MAX = 255,    /* bytes of a key: longer prefixes are rare, and a journal of them would be large */
     HOT_TARGETS_MAX = 16, /* as haproxy.runtime allows: one bit each in an entry */
-    HOT_JOURNAL = 16384, /* changes kept for targets that are behind; 4.5 MB with the longest keys. Not tuned. */
+    HOT_JOURNAL = 16384,  /* changes kept for targets that are behind; 4.5 MB with the longest keys. Not tuned. */
 };
 
 struct hot_map;
@@ -45,7 +45,8 @@ bool hot_map_takes(const char *key, size_t length);
 /* ---- what happens to routes --------------------------------------------------------------------------------------- */
 
 /* A lookup was answered with this route; left_ms of its life are left (UINT64_MAX: no end). */
-void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms, uint64_t now_ms);
+void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
+                  uint64_t now_ms);
 
 /* An answer taught this route. It may contradict an entry of its own or of a shorter prefix: that goes. */
 void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
@@ -85,7 +86,7 @@ MUST_USE bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct h
 
 struct hot_map_stats {
     uint64_t entries, added, expired, evicted, forgotten, refused; /* refused: keys of other bytes */
-    uint64_t changes; /* grows with every change */
+    uint64_t changes;                                              /* grows with every change */
 };
 
 struct hot_map_stats hot_map_stats(const struct hot_map *map);

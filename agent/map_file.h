@@ -25,8 +25,8 @@ MUST_USE int map_file_ensure(const char *path);
 MUST_USE int map_file_lock(const char *path);
 
 enum map_file_step {
-    MAP_FILE_MORE, /* call again soon */
-    MAP_FILE_DONE, /* the file is in place */
+    MAP_FILE_MORE,  /* call again soon */
+    MAP_FILE_DONE,  /* the file is in place */
     MAP_FILE_FAILED /* errno says why; the old file is in place */
 };
 

@@ -17,17 +17,18 @@
 #include "base/rng.h"
 
 enum {
-    PAYLOAD = 8192,      /* bytes of one add: HAProxy keeps a command with its payload in one buffer, tune.bufsize, 16384 */
-    PAYLOADS = 4,        /* adds under way at a time */
-    CHANGES = 200,       /* changes under way at a time */
+    PAYLOAD = 8192, /* bytes of one add: HAProxy keeps a command with its payload in one buffer, tune.bufsize, 16384 */
+    PAYLOADS = 4,   /* adds under way at a time */
+    CHANGES = 200,  /* changes under way at a time */
     LINE_MAX_BYTES = 65536,
     DOOMED_MAX = 1 << 20, /* bytes of keys to delete; more: the map is cleared */
-    PATIENCE = 8,        /* failures that are not told before HAProxy was met: it starts after the agent */
+    PATIENCE = 8,         /* failures that are not told before HAProxy was met: it starts after the agent */
     DOOMED_LINEAR = 100,  /* keys; at 10k entries one deletion takes 2.6 as long as 100 additions */
 };
 
 /* Seconds. None is tuned. */
-static const double URGENT = 0.003, LAZY = 0.1, LAZY_LINEAR = 1, IDLE = 0.5, STEP = 2, BACKOFF_MIN = 0.05, BACKOFF_MAX = 2;
+static const double URGENT = 0.003, LAZY = 0.1, LAZY_LINEAR = 1, IDLE = 0.5, STEP = 2, BACKOFF_MIN = 0.05,
+                    BACKOFF_MAX = 2;
 
 enum state { WAITING, CONNECTING, INFO, CHANGING, SHOWING, CLEARING, DELETING, ADDING };
 
@@ -187,7 +188,8 @@ static void fail(struct runtime *runtime, const char *why)
 {
     if (runtime->state > INFO)
         hot_map_lost(runtime->options.map, runtime->target);
-    struct runtime_event event = {.what = RUNTIME_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
+    struct runtime_event event = {
+        .what = RUNTIME_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
     bool tell = ++runtime->failures == (runtime->known_pid ? 1 : PATIENCE);
     hang_up(runtime);
     runtime->options.counts->errors++;
@@ -475,7 +477,8 @@ static void connect_now(struct runtime *runtime)
 {
     runtime->fd = socket(runtime->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (runtime->address_length == 0 || runtime->fd < 0 ||
-        (connect(runtime->fd, (const struct sockaddr *)&runtime->address, runtime->address_length) != 0 && errno != EINPROGRESS)) {
+        (connect(runtime->fd, (const struct sockaddr *)&runtime->address, runtime->address_length) != 0 &&
+         errno != EINPROGRESS)) {
         const char *why = runtime->address_length ? strerror(errno) : "the address does not resolve";
         if (runtime->fd >= 0)
             close(runtime->fd);
@@ -590,5 +593,6 @@ bool runtime_is_linear(const struct runtime *runtime)
 
 bool runtime_is_synced(const struct runtime *runtime)
 {
-    return runtime->failures == 0 && hot_map_need(runtime->options.map, runtime->target) == HOT_NOTHING;
+    return runtime->failures == 0 && runtime->state <= INFO &&
+           hot_map_need(runtime->options.map, runtime->target) == HOT_NOTHING;
 }

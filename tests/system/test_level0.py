@@ -58,10 +58,11 @@ def until_gone(router, prefix=PREFIX, timeout=5.0):
     return time.monotonic() - start
 
 
-def summary(what, seconds):
+def summary(world, what, seconds):
     seconds = sorted(seconds)
     text = ", ".join(f"p{share} {seconds[min(len(seconds) - 1, len(seconds) * share // 100)] * 1000:.1f} ms" for share in (50, 90, 99))
-    print(f"{what}: {text}, worst {seconds[-1] * 1000:.1f} ms of {len(seconds)}")
+    with open(world.logs / "figures", "a", encoding="ascii") as file:
+        file.write(f"{what}: {text}, worst {seconds[-1] * 1000:.1f} ms of {len(seconds)}\n")
     return seconds
 
 
@@ -92,7 +93,7 @@ def test_del_in_redis_empties_the_map(world):
         with world.redis_client() as redis:
             redis("DEL", world.shared_routes()[PREFIX])
         seconds.append(until_gone(router))
-    worst = summary("DEL in Redis to gone", seconds)
+    worst = summary(world, "DEL in Redis to gone", seconds)
     expect.true("the median is within 100 ms", worst[len(worst) // 2] < 0.1)
 
 
@@ -108,7 +109,7 @@ def test_a_move_learned_elsewhere_leaves_every_map(world):
         expect.status(answer, 200, world)
         expect.same("the answering cell", answer.cell, owner)
         seconds.append(until_gone(second))
-    worst = summary("a move learned by one router to gone from the other's map", seconds)
+    worst = summary(world, "a move learned by one router to gone from the other's map", seconds)
     expect.true("the median is within 100 ms", worst[len(worst) // 2] < 0.1)
 
 
@@ -210,7 +211,7 @@ def test_100_reloads_under_load(world):
             load.wait_for(5)
             if old.alive():
                 old.wait(20)
-    summary("a reload to the new worker's map in line", seconds)
+    summary(world, "a reload to the new worker's map in line", seconds)
     expect.same("wrong answers", load.wrong, [])
     hot = {PREFIX, "/gitlab-org/", "/not-my-company/", "/api/organizations/my-organization/"}
     expect.true(f"the map {the_map(router)} holds the routes in use", set(the_map(router)) & hot)

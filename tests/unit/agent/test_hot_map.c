@@ -82,8 +82,8 @@ static void test_stay_is_jittered_and_bounded(void **state)
 static void test_only_harmless_keys(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",        "/a b/",   "/a;b/",  "/a|b/", "/a\\b/", "/a\"b/", "/a'b/",
-                                      "/a\nb/", "/a\tb/", "/\xc3\xa4/", "/a<</", "/a#/", "/a\x7f/"};
+    static const char *const bad[] = {"",       "/a b/",  "/a;b/",      "/a|b/", "/a\\b/", "/a\"b/", "/a'b/",
+                                      "/a\nb/", "/a\tb/", "/\xc3\xa4/", "/a<</", "/a#/",   "/a\x7f/"};
     struct hot_map *map = map_of(100, 1);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(hot_map_takes(bad[i], strlen(bad[i])));
@@ -223,7 +223,8 @@ static void apply(void *user, bool add, const struct hot_entry *entry)
     model->cells[i] = add ? entry->cell : -1;
 }
 
-static void resync(struct hot_map *map, struct model *model, struct rng *rng, void (*disturb)(struct hot_map *, struct rng *))
+static void resync(struct hot_map *map, struct model *model, struct rng *rng,
+                   void (*disturb)(struct hot_map *, struct rng *))
 {
     char name[32];
     bool doomed[NAMES] = {false};
