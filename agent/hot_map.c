@@ -1,5 +1,5 @@
-/* agent/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap; counts of uses
- * and bars in tables of fixed size, where a newcomer may take an old one's place; a ring of changes that all targets read. */
+/* agent/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap; a ring
+ * of changes that all targets read. */
 #include "agent/hot_map.h"
 
 #include <stdlib.h>
@@ -7,14 +7,12 @@
 #include <xxhash.h>
 
 #include "agent/cells.h"
+#include "agent/hot_uses.h"
 #include "base/rng.h"
 
 enum {
     NO_SLOT = UINT32_MAX,
     FIRST_SLOTS = 256,
-    COUNTS_MIN = 1024,
-    COUNTS_MAX = 65536,  /* 1 MB. Not tuned. */
-    BARS = 8192,         /* 128 KB. Not tuned. */
     LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
 };
 
@@ -29,18 +27,6 @@ struct entry {
     uint16_t doomed; /* the same: found there wrong or twice, so that it will be deleted there by its key */
     uint16_t length;
     char key[];
-};
-
-struct use {
-    uint32_t tag, count;
-    uint64_t since_ms;
-};
-
-/* A longer route under this prefix is in use outside of the map. */
-struct bar {
-    uint32_t tag;
-    uint16_t cell; /* CELL_NONE: of several cells */
-    uint64_t since_ms;
 };
 
 struct change {
@@ -66,9 +52,7 @@ struct hot_map {
     uint32_t *free_next;  /* of free slots */
     uint32_t *chains, *heap;
     uint32_t slot_count, used_slots, free_slot, chain_mask, count;
-    struct use *uses;
-    uint32_t use_mask;
-    struct bar *bars;
+    struct hot_uses *uses;
     struct change *journal; /* ring */
     uint64_t head;          /* changes made; those before head - HOT_JOURNAL are gone */
     uint64_t urgent;        /* one past the last change that is not lazy */
@@ -120,18 +104,13 @@ struct hot_map *hot_map_new(const struct hot_map_options *options)
     struct hot_map *map = calloc(1, sizeof *map);
     if (!map)
         return NULL;
-    uint32_t counts = COUNTS_MIN;
-    while (counts < COUNTS_MAX && counts < options->entries)
-        counts *= 2;
     map->options = *options;
     map->limit = options->entries;
     map->rng.state = options->seed;
     map->free_slot = NO_SLOT;
-    map->uses = calloc(counts, sizeof *map->uses);
-    map->use_mask = counts - 1;
-    map->bars = calloc(BARS, sizeof *map->bars);
+    map->uses = hot_uses_new(options->entries, options->uses, options->life_ms);
     map->journal = calloc(HOT_JOURNAL, sizeof *map->journal);
-    if (map->uses && map->bars && map->journal && grow(map, FIRST_SLOTS))
+    if (map->uses && map->journal && grow(map, FIRST_SLOTS))
         return map;
     hot_map_free(map);
     return NULL;
@@ -149,8 +128,7 @@ void hot_map_free(struct hot_map *map)
     free(map->free_next);
     free(map->heap);
     free(map->chains);
-    free(map->uses);
-    free(map->bars);
+    hot_uses_free(map->uses);
     free(map->journal);
     free(map);
 }
@@ -347,58 +325,16 @@ static void enter(struct hot_map *map, const char *key, size_t length, uint64_t 
 
 /* ---- uses and bars ------------------------------------------------------------------------------------------------ */
 
-/* Counts a use; true when the route may enter. A newcomer takes the slot of one whose time is over, or halves its count. */
-static bool used_enough(struct hot_map *map, uint64_t hash, uint64_t now_ms)
-{
-    struct use *use = &map->uses[hash & map->use_mask];
-    uint32_t tag = (uint32_t)(hash >> 32);
-    bool over = now_ms - use->since_ms > map->options.life_ms;
-    if (over || use->count == 0 || (use->tag != tag && use->count <= 1)) {
-        *use = (struct use){.tag = tag, .count = 1, .since_ms = now_ms};
-    } else if (use->tag != tag) {
-        use->count /= 2;
-        return map->options.uses <= 1;
-    } else {
-        use->count++;
-    }
-    if (use->count < map->options.uses)
-        return false;
-    use->count = 0;
-    return true;
-}
-
-static struct bar *bar_of(const struct hot_map *map, uint64_t hash)
-{
-    return &map->bars[hash % BARS];
-}
-
 static void bar_shorter(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
 {
-    while ((length = shorter(key, length)) > 0) {
-        uint64_t hash = hash_of(map, key, length);
-        struct bar *bar = bar_of(map, hash);
-        bool same =
-            bar->tag == (uint32_t)(hash >> 32) && now_ms - bar->since_ms <= map->options.life_ms && bar->since_ms;
-        uint16_t cells = same && bar->cell != cell ? (uint16_t)CELL_NONE : cell;
-        *bar = (struct bar){.tag = (uint32_t)(hash >> 32), .cell = cells, .since_ms = now_ms};
-    }
+    while ((length = shorter(key, length)) > 0)
+        hot_uses_bar(map->uses, hash_of(map, key, length), cell, now_ms);
 }
 
 static void lift_bars(struct hot_map *map, const char *key, size_t length)
 {
-    while ((length = shorter(key, length)) > 0) {
-        uint64_t hash = hash_of(map, key, length);
-        struct bar *bar = bar_of(map, hash);
-        if (bar->tag == (uint32_t)(hash >> 32))
-            bar->since_ms = 0;
-    }
-}
-
-static bool is_barred(const struct hot_map *map, uint64_t hash, uint16_t cell, uint64_t now_ms)
-{
-    const struct bar *bar = bar_of(map, hash);
-    return bar->since_ms && bar->tag == (uint32_t)(hash >> 32) && bar->cell != cell &&
-           now_ms - bar->since_ms <= map->options.life_ms;
+    while ((length = shorter(key, length)) > 0)
+        hot_uses_lift(map->uses, hash_of(map, key, length));
 }
 
 /* ---- what happens to routes --------------------------------------------------------------------------------------- */
@@ -426,8 +362,8 @@ void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t 
     if (slot != NO_SLOT)
         map->stats.forgotten += drop_with_shorter(map, slot, false);
     uint64_t stay_ms = stay_of(map, left_ms);
-    bool barred = is_barred(map, hash, cell, now_ms);
-    if (used_enough(map, hash, now_ms) && !barred && stay_ms >= LEAST_LIFE_MS) {
+    bool barred = hot_uses_is_barred(map->uses, hash, cell, now_ms);
+    if (hot_uses_count(map->uses, hash, now_ms) && !barred && stay_ms >= LEAST_LIFE_MS) {
         lift_bars(map, key, length);
         enter(map, key, length, hash, cell, now_ms + stay_ms);
     } else {
@@ -480,7 +416,7 @@ void hot_map_flush(struct hot_map *map)
     map->used_slots = map->count = 0;
     map->free_slot = NO_SLOT;
     memset(map->chains, 0xff, map->slot_count * sizeof *map->chains);
-    memset(map->uses, 0, (map->use_mask + (size_t)1) * sizeof *map->uses);
+    hot_uses_clear_counts(map->uses);
     lose_all(map);
 }
 
@@ -495,7 +431,7 @@ void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count)
             continue;
         map->stats.forgotten += drop_with_shorter(map, slot, false);
     }
-    memset(map->bars, 0, BARS * sizeof *map->bars);
+    hot_uses_clear_bars(map->uses);
 }
 
 /* The heap keeps its order: what ended later than its parent does not end sooner now. */
