@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -132,7 +133,7 @@ class Bench:
         text += "".join(f"backend {id}\n    server s 127.0.0.1:{at}\n" for id, at in cells.items())
         process = self.haproxy(name, text)
         process.ready("listens", lambda: connects(("127.0.0.1", port)), timeout=60)
-        return Side(name, port, {"haproxy": process}, [] if map_file else ["-a"])
+        return Side(name, port, {"haproxy": process}, ["-k"] if map_file else ["-a"])
 
     def nginx(self, name, cells, redis, redis_process):
         if not Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists() or not Path("/usr/share/lua/5.1/nginx/redis.lua").exists():
@@ -168,3 +169,36 @@ def load(bench, program, side, options):
     if figures["wrong"]:
         figures["trouble"] = done.stderr[:500]
     return figures
+
+
+class Asker:
+    """A SPOP client for single questions."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(3)
+        self.socket.connect(str(path))
+        hello = text("supported-versions") + b"\x08" + text("2.0") + text("max-frame-size") + b"\x03\xfc\xf0\x06"
+        self.send(1, b"\0\0" + hello + text("capabilities") + b"\x08" + text(""))
+
+    def send(self, kind, payload):
+        frame = bytes([kind]) + b"\0\0\0\1" + payload
+        self.socket.sendall(len(frame).to_bytes(4, "big") + frame)
+        return self.exactly(int.from_bytes(self.exactly(4), "big"))
+
+    def exactly(self, n):
+        found = b""
+        while len(found) < n:
+            piece = self.socket.recv(n - len(found))
+            if not piece:
+                raise ConnectionError("the agent closed the connection")
+            found += piece
+        return found
+
+    def ask(self, message, **values):
+        payload = b"\1\1" + text(message) + bytes([len(values)])
+        return self.send(3, payload + b"".join(text(name) + b"\x08" + text(value) for name, value in values.items()))
+
+
+def text(value):
+    return bytes([len(value)]) + value.encode()
