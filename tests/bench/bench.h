@@ -72,7 +72,8 @@ UNUSED_OK static double histogram_us(const struct histogram *h, double share)
 
 UNUSED_OK static void histogram_print(const struct histogram *h)
 {
-    printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f", histogram_us(h, 0.5), histogram_us(h, 0.99), histogram_us(h, 0.999));
+    printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f", histogram_us(h, 0.5), histogram_us(h, 0.99),
+           histogram_us(h, 0.999));
 }
 
 /* A path is one kind letter and 8 digits, then a rest: /r00001234/project/issues/5. Cell number % cells owns it. */

@@ -27,9 +27,11 @@ static size_t request_size;
 
 static void make_request(void)
 {
-    request_size = (size_t)snprintf(request, sizeof(request), "%s /r00000000" PATH_REST " HTTP/1.1\r\nHost: www.example.com\r\n"
-                                    "User-Agent: bench\r\nAccept: */*\r\n%s\r\n%s", post ? "POST" : "GET",
-                                    post ? "Content-Length: 16\r\n" : "", post ? "0123456789abcdef" : "");
+    request_size =
+        (size_t)snprintf(request, sizeof(request),
+                         "%s /r00000000" PATH_REST " HTTP/1.1\r\nHost: www.example.com\r\n"
+                         "User-Agent: bench\r\nAccept: */*\r\n%s\r\n%s",
+                         post ? "POST" : "GET", post ? "Content-Length: 16\r\n" : "", post ? "0123456789abcdef" : "");
 }
 
 static void ask(struct connection *c)
@@ -98,7 +100,10 @@ static void read_options(int argc, char **argv)
         case 'C': picker.cells = strtoull(optarg, NULL, 10); break;
         case 'o': picker.only = strtoull(optarg, NULL, 10); break;
         case 's': seconds = atoi(optarg); break;
-        case 't': picker.next = strtoull(optarg, NULL, 10); picker.in_turn = true; break;
+        case 't':
+            picker.next = strtoull(optarg, NULL, 10);
+            picker.in_turn = true;
+            break;
         case 'r': most = strtoull(optarg, NULL, 10); break;
         case 'z': zipf = true; break;
         case 'p': post = true; break;
@@ -138,7 +143,8 @@ int main(int argc, char **argv)
         for (int i = 0; i < n; i++)
             on_readable(events[i].data.ptr, more);
     }
-    printf("{\"count\": %llu, \"seconds\": %.4f, \"wrong\": %llu, ", (unsigned long long)answered, (double)(now_ns() - start) / 1e9, (unsigned long long)wrong);
+    printf("{\"count\": %llu, \"seconds\": %.4f, \"wrong\": %llu, ", (unsigned long long)answered,
+           (double)(now_ns() - start) / 1e9, (unsigned long long)wrong);
     histogram_print(&latencies);
     printf("}\n");
     return wrong > 0;

@@ -34,11 +34,15 @@ static int answer(const struct cell *cell, const char *path, char *out, size_t s
 {
     uint64_t owner = cell->any ? cell->number : number_of(path) % cell_count;
     if (!cell->any && owner != cell->number)
-        return snprintf(out, size, "HTTP/1.1 %s Elsewhere\r\nX-Gitlab-Cell-Redirect: {cell:%s}\r\nContent-Length: 0\r\n\r\n", status, names[owner]);
+        return snprintf(out, size,
+                        "HTTP/1.1 %s Elsewhere\r\nX-Gitlab-Cell-Redirect: {cell:%s}\r\nContent-Length: 0\r\n\r\n",
+                        status, names[owner]);
     static const char body[] = "0123456789012345678901234567890123456789012345678901234567890123";
     int segment = (int)strcspn(path + 1, "/ ?") + 1;
-    return snprintf(out, size, "HTTP/1.1 200 OK\r\nX-Cell: %s\r\nX-Gitlab-Cell-Cache: {path_prefix:%.*s/}\r\n"
-                    "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s", cell->id, segment, path, sizeof(body) - 1, body);
+    return snprintf(out, size,
+                    "HTTP/1.1 200 OK\r\nX-Cell: %s\r\nX-Gitlab-Cell-Cache: {path_prefix:%.*s/}\r\n"
+                    "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s",
+                    cell->id, segment, path, sizeof(body) - 1, body);
 }
 
 /* Length of the request at in, 0 when it is not whole. */

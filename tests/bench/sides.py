@@ -147,8 +147,9 @@ class Bench:
         (folder / "nginx.conf").write_text("user root;\n" + text if os.geteuid() == 0 else text)
         master = self.start(name, [shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", folder / "nginx.conf", "-e", folder / "nginx.log"])
         master.ready("listens", lambda: connects(("127.0.0.1", port)))
-        children = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text().split()
-        return Side(name, port, {"nginx": int(children[0]), "redis": redis_process})
+        children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
+        master.ready("has its worker", lambda: children.read_text().split())
+        return Side(name, port, {"nginx": int(children.read_text().split()[0]), "redis": redis_process})
 
 
 def pid_of(process):

@@ -123,9 +123,11 @@ static void check_ack(struct connection *c, const uint8_t *frame, const uint8_t 
     bool known = find_cell(at, end, &cell, &length, &count);
     char owner[8];
     int owner_size = snprintf(owner, sizeof(owner), "c%02u", slot->owner);
-    bool right = learning ? count > 0 : slot->miss && !fixed_cell ? !known && count > 0
-                 : known && (fixed_cell ? length == strlen(fixed_cell) && memcmp(cell, fixed_cell, length) == 0
-                                        : length == (uint64_t)owner_size && memcmp(cell, owner, length) == 0);
+    bool right = learning ? count > 0
+                 : slot->miss && !fixed_cell
+                     ? !known && count > 0
+                     : known && (fixed_cell ? length == strlen(fixed_cell) && memcmp(cell, fixed_cell, length) == 0
+                                            : length == (uint64_t)owner_size && memcmp(cell, owner, length) == 0);
     if (!right)
         wrong++;
     histogram_add(&latencies, now - slot->sent_ns);
@@ -223,7 +225,8 @@ static void run(int epoll, struct connection *all)
         for (int i = 0; i < n; i++)
             on_readable(events[i].data.ptr, more);
     }
-    printf("{\"count\": %llu, \"seconds\": %.4f, \"wrong\": %llu, ", (unsigned long long)acked, (double)(now_ns() - start) / 1e9, (unsigned long long)wrong);
+    printf("{\"count\": %llu, \"seconds\": %.4f, \"wrong\": %llu, ", (unsigned long long)acked,
+           (double)(now_ns() - start) / 1e9, (unsigned long long)wrong);
     histogram_print(&latencies);
     printf("}\n");
 }
