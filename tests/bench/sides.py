@@ -43,6 +43,8 @@ class Bench:
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
+            if "nginx" in process.name:
+                process.terminate()  # killed it would leave its worker behind
             process.kill()
         self.ports.release()
         shutil.rmtree(self.run, ignore_errors=True)
