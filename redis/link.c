@@ -13,6 +13,15 @@
 #include "redis/resolve.h"
 
 #define RESOLVE_POLL_MS 5
+/* Elements of one answer or message. hiredis 0.14 allocates whatever an array's header declares, 32 GB for ten bytes. The longest
+ * that a Redis really sends us names the keys that changed in one turn of its loop. */
+#define ELEMENTS_MAX (1 << 20)
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
 
 enum link_state {
     LINK_IDLE,       /* not started */
@@ -28,7 +37,9 @@ struct link {
     struct link_setup setup;
     struct link_events events;
     void *user;
-    redisAsyncContext *context; /* NULL while there is no connection */
+    redisReplyObjectFunctions reply_functions;
+    void *(*create_array)(const redisReadTask *task, element_count count); /* hiredis' own */
+    redisAsyncContext *context;                                            /* NULL while there is no connection */
     enum link_state state;
     bool was_up, connected, wants_close;
     bool writing;     /* inside redisAsyncHandleWrite(): what is left then waits for the loop */
@@ -260,10 +271,30 @@ static void cleanup(void *data)
     del_write(data);
 }
 
+/* NULL is "out of memory" to hiredis: it ends the connection. */
+static void *create_array(const redisReadTask *task, element_count count)
+{
+    const struct link *link = task->privdata;
+
+    return count > ELEMENTS_MAX ? NULL : link->create_array(task, count);
+}
+
+static void limit_arrays(struct link *link)
+{
+    redisReader *reader = link->context->c.reader;
+
+    link->reply_functions = *reader->fn;
+    link->create_array = reader->fn->createArray;
+    link->reply_functions.createArray = create_array;
+    reader->fn = &link->reply_functions;
+    reader->privdata = link;
+}
+
 static void attach(struct link *link)
 {
     redisAsyncContext *context = link->context;
 
+    limit_arrays(link);
     context->data = link;
     context->ev.data = link;
     context->ev.addRead = add_read;

@@ -56,6 +56,66 @@ static void test_wrong_port(void **state)
     player_end(&p);
 }
 
+/* Something else listens there: it is told so, again and again, and nothing else happens. */
+struct nonsense {
+    ev_io acceptable;
+    const char *says;
+    unsigned said;
+};
+
+static void say(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct nonsense *nonsense = watcher->data;
+    char bytes[4096];
+    int fd = accept(watcher->fd, NULL, NULL);
+
+    (void)loop, (void)events;
+    assert_true(fd >= 0);
+    assert_true(read(fd, bytes, sizeof bytes) >= 0); /* AUTH or CLIENT SETNAME; blocks until it is there */
+    assert_int_equal(write(fd, nonsense->says, strlen(nonsense->says)), strlen(nonsense->says));
+    nonsense->said++;
+    close(fd);
+}
+
+static void test_something_else_listens(void **state)
+{
+    static const char *const sayings[] = {
+        "HTTP/1.1 400 Bad Request\r\n\r\n", "*", "$-2\r\n", "+\r\n", "$5\r\nab", "*1000000000\r\n", "-\r\n", ":x\r\n",
+    };
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof where;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct nonsense nonsense;
+    char address[64];
+
+    (void)state;
+    assert_int_equal(bind(listener, (const struct sockaddr *)&where, n), 0);
+    assert_int_equal(listen(listener, 16), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &n), 0);
+    snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(where.sin_port));
+    ev_io_init(&nonsense.acceptable, say, listener, EV_READ);
+    nonsense.acceptable.data = &nonsense;
+    for (size_t i = 0; i < sizeof sayings / sizeof sayings[0]; i++) {
+        struct server nothing = {.pid = 0};
+        struct route_store_config config = player_config(&nothing);
+        struct player p;
+        struct got got;
+
+        nonsense.says = sayings[i];
+        nonsense.said = 0;
+        config.address = address;
+        player_start(&p, &config);
+        ev_io_start(p.loop, &nonsense.acceptable);
+        player_until(nonsense.said >= 4 && counters(&p)->disconnects >= 4);
+        look(&p, "", "/a/", &got);
+        assert_int_equal(got.outcome, ROUTE_FAILED);
+        assert_int_equal(counters(&p)->watching, 0);
+        ev_io_stop(p.loop, &nonsense.acceptable);
+        player_end(&p);
+    }
+    close(listener);
+}
+
 static long long slot_of(const struct redis *redis, const char *key)
 {
     redisReply *reply = server_ask(redis->client, "CLUSTER KEYSLOT %s", key);
@@ -117,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_by_address_and_by_name),
         cmocka_unit_test(test_a_name_that_does_not_exist),
         cmocka_unit_test(test_wrong_port),
+        cmocka_unit_test(test_something_else_listens),
         cmocka_unit_test(test_cluster),
     };
     int status = needs_server();
