@@ -54,7 +54,8 @@ static inline struct sockaddr_un proxy_sockaddr(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    for (size_t i = 0; i < sizeof address.sun_path - 1 && path[i] != 0; i++)
+        address.sun_path[i] = path[i];
     return address;
 }
 
