@@ -388,6 +388,14 @@ int haproxy_config_print(FILE *out, const struct config *config, bool large)
             config->file);
         return -1;
     }
+    /* The name stands among the arguments of HAProxy's converters. */
+    if (strpbrk(config->haproxy.map_file, ",() \t\"'\\")) {
+        fprintf(
+            stderr,
+            "cellctl: %s: haproxy.map-file \"%s\": HAProxy cannot take this name; one without commas, brackets, quotes and blanks would be right\n",
+            config->file, config->haproxy.map_file);
+        return -1;
+    }
     print_global(out, config, large);
     print_rules(out, config, large);
     print_inner(out, config, large);
