@@ -80,7 +80,6 @@ static void set_state(struct link *link, enum link_state state)
     };
 
     assert((next[link->state] & 1u << state) != 0);
-    (void)next;
     (void)next; /* NDEBUG */
     link->state = state;
 }
