@@ -99,6 +99,7 @@ static void drop(struct router *router, const struct lesson *lesson, const struc
     if (lesson->drop == LEARN_DROP_ROUTE && !(stored && lesson->drop_length == lesson->key_length)) {
         if (route_table_forget(router->table, key, lesson->drop_length, lesson->drop_cell, now_ms))
             router_count(router, COUNTER_ROUTES_DROPPED);
+        damping_dropped(router->damping, key, lesson->drop_length, lesson->drop_cell, now_ms);
         level0_forget(router->level0, key, lesson->drop_length);
         forget_in_store(router, key, lesson->drop_length, lesson->drop_cell);
         log_route(router, REASON_ROUTE_DROPPED, key, lesson->drop_length, lesson->drop_cell, CELL_NONE);

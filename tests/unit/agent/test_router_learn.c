@@ -62,6 +62,22 @@ static void two_cells_that_claim_in_turn_are_damped(void **state)
     assert_true(puts < 10);
 }
 
+/* Each claim is followed by a redirect that drops it, so that nobody has the route when the other cell claims. */
+static void two_cells_that_claim_and_redirect_in_turn_are_damped(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 20; i++, now++) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "%d:done=true %d:done=true", 2 * i + 1, 2 * i + 2);
+        const char *cell = i % 2 ? "eu1" : "eu0", *other = i % 2 ? "eu0" : "eu1";
+        learn(f, "/a/x", cell, "{path_prefix:/a/}", NULL, false);
+        learn(f, "/a/x", other, NULL, cell, true);
+        expect(f, wanted);
+    }
+    expect_counter(f, COUNTER_ROUTES_DROPPED, 5); /* the first claim is no move, four moves are allowed */
+    expect_counter(f, COUNTER_CLAIMS_HELD, 15);
+}
+
 static void a_reload_keeps_the_routes_of_cells_that_stay(void **state)
 {
     struct fixture *f = *state;
@@ -138,6 +154,7 @@ int main(void)
         WITH(setup_with_store, a_redirect_on_a_hit_drops_the_route_everywhere),
         WITH(setup_with_store, claims_that_the_guards_refuse_are_counted),
         WITH(setup_with_store, two_cells_that_claim_in_turn_are_damped),
+        WITH(setup_with_store, two_cells_that_claim_and_redirect_in_turn_are_damped),
         WITH(setup_with_store, a_reload_keeps_the_routes_of_cells_that_stay),
         WITH(setup_with_store, operators_forget_a_route_here_and_in_the_store),
         WITH(setup_with_store, samples_hold_what_others_count),
