@@ -9,8 +9,12 @@
 struct resolve {
     struct gaicb request;
     struct addrinfo hints;
+    struct resolve *next; /* in given_up */
     char host[];
 };
+
+/* Ended while a thread was at it. Without a name server each try to connect leaves one more, so they are looked after. */
+static struct resolve *given_up;
 
 bool resolve_is_numeric(const char *host)
 {
@@ -25,6 +29,7 @@ struct resolve *resolve_start(const char *host)
     struct resolve *resolve = calloc(1, sizeof *resolve + n);
     struct gaicb *list[1];
 
+    (void)resolve_sweep();
     if (resolve == NULL) {
         return NULL;
     }
@@ -72,16 +77,41 @@ enum resolve_state resolve_poll(struct resolve *resolve, unsigned turn, char add
     return error == 0 ? RESOLVE_DONE : RESOLVE_FAILED;
 }
 
+static void release(struct resolve *resolve)
+{
+    if (resolve->request.ar_result != NULL) {
+        freeaddrinfo(resolve->request.ar_result);
+    }
+    free(resolve);
+}
+
+unsigned resolve_sweep(void)
+{
+    unsigned busy = 0;
+
+    for (struct resolve **at = &given_up; *at != NULL;) {
+        struct resolve *resolve = *at;
+
+        if (gai_error(&resolve->request) == EAI_INPROGRESS) {
+            busy++;
+            at = &resolve->next;
+        } else {
+            *at = resolve->next;
+            release(resolve);
+        }
+    }
+    return busy;
+}
+
 void resolve_end(struct resolve *resolve)
 {
     if (resolve == NULL) {
         return;
     }
     if (gai_error(&resolve->request) == EAI_INPROGRESS && gai_cancel(&resolve->request) == EAI_NOTCANCELED) {
-        return; /* a thread writes to it until its name server answers */
+        resolve->next = given_up; /* a thread writes to it until its name server answers */
+        given_up = resolve;
+        return;
     }
-    if (resolve->request.ar_result != NULL) {
-        freeaddrinfo(resolve->request.ar_result);
-    }
-    free(resolve);
+    release(resolve);
 }

@@ -24,7 +24,10 @@ MUST_USE struct resolve *resolve_start(const char *host);
 MUST_USE enum resolve_state resolve_poll(struct resolve *resolve, unsigned turn, char address[RESOLVED_MAX],
                                          const char **why);
 
-/* Also one that is busy: what its thread still uses is freed by nobody. NULL is fine. */
+/* Also one that is busy: what its thread still uses is freed by a later resolve_start(), once the thread is done. NULL is fine. */
 void resolve_end(struct resolve *resolve);
+
+/* Frees what was ended while busy and is done by now. Returns how many still are not. */
+unsigned resolve_sweep(void);
 
 #endif
