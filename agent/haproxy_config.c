@@ -355,10 +355,16 @@ static void print_notes(FILE *out, const struct config *config, size_t self)
         "    tcp-response content sc-set-gpt(1,1) int(1)\n",
         out);
     fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu)\n", self + 1);
+    fprintf(out, "    tcp-response content set-var(txn.cellrouter.self) int(%zu)\n", self + 1);
     for (size_t i = 0; i < config->cell_count; i++) {
         fprintf(
             out,
             "    tcp-response content sc-set-gpt(0,1) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
+            i + 1, config->cells[i].id, config->cells[i].name);
+        fprintf(
+            out,
+            "    tcp-response content set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" "
+            "\"=%s\" }\n",
             i + 1, config->cells[i].id, config->cells[i].name);
     }
 }

@@ -114,3 +114,16 @@ def test_the_large_body_tier_is_gone(world):
     answer = router.request("POST", "/my-company/small", body=bytes_of(5000), user="alice")
     expect.status(answer, 200, world)
     expect.saw(world, answer, "eu1", "eu0")
+
+
+@scenario(matrix={"answers": {"302": 302, "421": 421, "425": 425}}, pick=AWAY, routers=ONE, timeout=120)
+def test_too_large_on_a_stale_route(world):
+    """Sent to the old owner, then one 307, and the second try goes right: the route is forgotten before the client comes again."""
+    router = world.router("eu1")
+    put(world, router, "/my-company/first", b"x", user="alice")
+    flows.wait_known(world, router, "/my-company/")
+    world.cells.move("my-company", "eu1")
+    answer = router.request("PUT", "/my-company/large", body=bytes_of(MB), user="alice", follow_307=True, timeout=50)
+    expect.status(answer, 200, world)
+    expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
+    expect.same("who answered", answer.cell, "eu1")
