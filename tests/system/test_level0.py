@@ -97,7 +97,7 @@ def test_del_in_redis_empties_the_map(world):
     expect.true("the median is within 100 ms", worst[len(worst) // 2] < 0.1)
 
 
-@scenario(routers=TWO_EU, pick={"eu": "eu0"}, level0=True)
+@scenario(routers=TWO_EU, pick={"eu": "eu0"}, level0=True, settings={"routes": {"moves": 1000}})
 def test_a_move_learned_elsewhere_leaves_every_map(world):
     first, second = world.router("eu1"), world.router("eu2")
     seconds = []
