@@ -30,13 +30,10 @@ enum { HELLO_2_6_SIZE = sizeof hello_2_6 - 1 };
 
 static inline uint8_t *exact_copy(const void *bytes, size_t n)
 {
-    uint8_t *copy = malloc(n > 0 ? n : 1);
-    assert_non_null(copy);
-    if (n > 0)
+    uint8_t *copy = malloc(n); /* of no bytes: none may be read */
+    if (n > 0) {
+        assert_non_null(copy);
         memcpy(copy, bytes, n);
-    if (n == 0) { /* malloc(0) may be anything; this one may not be read at all */
-        free(copy);
-        copy = malloc(0);
     }
     return copy;
 }
