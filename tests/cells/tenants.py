@@ -1,5 +1,7 @@
 """What all cells share: cells, organizations, users, sessions. No I/O."""
 
+import hashlib
+import hmac
 import posixpath
 import secrets
 from dataclasses import dataclass, field
@@ -61,7 +63,7 @@ class Site:
     cells: dict  # id -> Cell, in the order of configuration
     organizations: dict = field(default_factory=dict)
     users: dict = field(default_factory=lambda: {user.name: user for user in USERS})
-    sessions: dict = field(default_factory=dict)  # token -> user name
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))  # signs sessions; cells of several processes share it
 
     def __post_init__(self):
         self.restore()
@@ -84,12 +86,14 @@ class Site:
         return LEGACY_CELL if LEGACY_CELL in self.cells else next(iter(self.cells))
 
     def open_session(self, user):
-        token = secrets.token_urlsafe(18)
-        self.sessions[token] = self.users[user].name
-        return token
+        return f"{self.users[user].name}.{self.signature(user)}"
+
+    def signature(self, user):
+        return hmac.new(self.secret, user.encode(), hashlib.sha256).hexdigest()
 
     def user_of(self, cookies):
-        return self.users.get(self.sessions.get(cookies.get("_session", ""), ""))
+        name, _, signature = cookies.get("_session", "").partition(".")
+        return self.users.get(name) if hmac.compare_digest(signature.encode(), self.signature(name).encode()) else None
 
     def organization_of(self, path):
         """(organization, prefix) that the path lies under, or (None, None)."""
