@@ -37,7 +37,7 @@ static void take_pause(struct spoe_listener *listener)
 {
     listener->errors++;
     ev_io_stop(listener->loop, &listener->acceptable);
-    ev_timer_set(&listener->pause, SPOE_ACCEPT_PAUSE_MS / 1000.0, 0.);
+    ev_timer_set(&listener->pause, (double)SPOE_ACCEPT_PAUSE_MS / 1000.0, 0.);
     ev_timer_start(listener->loop, &listener->pause);
 }
 

@@ -146,11 +146,15 @@ def test_a_cell_that_dies(world):
             pass
         expect.same(f"deliveries to the dying cell on a {kind}", [d.cell for d in world.cells.deliveries() if d.target == "/my-company/dies"].count("eu0"), 1 if kind == "miss" else 2)
         for how in ("head", "reset"):
+            path = f"/my-company/gone-{kind}-{how}"
             world.cells.behave()
-            world.cells.misbehave(cell="eu0", path="/my-company/gone", die=how)
-            answer = router.request("POST", "/my-company/gone", user="alice", body=b"a=b")
-            expect.status(answer, 502, world)
-            expect.same(f"deliveries to the dying cell on a {kind}", [d.cell for d in world.deliveries_of(answer)].count("eu0"), 1)
+            world.cells.misbehave(cell="eu0", path=path, die=how)
+            try:
+                answer = router.request("POST", path, user="alice", body=b"a=b")
+                expect.status(answer, 502, world)
+            except Broken:
+                pass  # the cell's connection was one in use before: HAProxy closes without a word, whether to try again is the client's to say
+            expect.same(f"deliveries to the dying cell on a {kind}", [d.cell for d in world.cells.deliveries() if d.target == path].count("eu0"), 1)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
