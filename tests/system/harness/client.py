@@ -3,6 +3,7 @@
 import hashlib
 import select
 import socket
+import ssl
 import time
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ class Answer:
     headers: list
     body: bytes = b""
     interim: list = field(default_factory=list)  # (status, headers) of 1xx answers
+    trailers: list = field(default_factory=list)
     seconds: float = 0.0
     tag: str = ""  # of the request, to find its deliveries
     request: object = None
@@ -53,6 +55,10 @@ class Request:
     chunked: bool = False
     expect: bool = False  # Expect: 100-continue, and wait for it
 
+    @property
+    def tag(self):
+        return next((value for name, value in self.headers if name == "X-Request-Tag"), "")
+
     def head(self):
         return (f"{self.method} {self.target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in self.headers) + "\r\n").encode("latin-1")
 
@@ -66,7 +72,7 @@ class Request:
 class Connection:
     """One connection to a router (or a cell); keeps alive as long as the other side does."""
 
-    def __init__(self, address, timeout=15.0):
+    def __init__(self, address, timeout=15.0, tls=None):
         kind = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(kind, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
@@ -74,6 +80,8 @@ class Connection:
         self.socket.connect(address)
         if kind == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="site.example")
         self.buffer = bytearray()
 
     def __enter__(self):
@@ -91,7 +99,7 @@ class Connection:
         interim = self.send(request)
         answer = self.read_answer(request.method, interim)
         answer.seconds = time.monotonic() - start
-        answer.request = request
+        answer.request, answer.tag = request, request.tag
         return answer
 
     def send(self, request):
@@ -104,12 +112,12 @@ class Connection:
             readable, writable, _ = select.select([self.socket], [self.socket], [], self.timeout)
             if not readable and not writable:
                 raise TimeoutError("the other side takes no more of the body")
-            if readable and not self.fill():
+            if readable and not self.fill_now():
                 break  # it will not read the rest; what it said is in the buffer
             if writable:
                 try:
                     body = body[self.socket.send(body[: 1 << 18]) :]
-                except (BrokenPipeError, ConnectionResetError):
+                except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                     break
         return []
 
@@ -123,10 +131,20 @@ class Connection:
     def fill(self):
         try:
             piece = self.socket.recv(PIECE)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             piece = b""
         self.buffer += piece
         return bool(piece)
+
+    def fill_now(self):
+        """The same without waiting; under TLS what arrived need not be for us, but may be a session ticket."""
+        self.socket.settimeout(0)
+        try:
+            return self.fill()
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return True
+        finally:
+            self.socket.settimeout(self.timeout)
 
     def read_head(self):
         while (end := self.buffer.find(b"\r\n\r\n")) < 0:

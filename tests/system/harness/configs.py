@@ -98,7 +98,23 @@ def haproxy_files(router, world):
     site = SITE.format(port=router.port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
     return [write(router.folder / "global.cfg", GLOBAL.format(runtime=router.runtime_socket)),
             write(router.folder / "cellrouter.cfg", generated),
-            write(router.folder / "site.cfg", site + world.site_more)]
+            write(router.folder / "site.cfg", site + tls_bind(router, world) + world.site_more)]
+
+
+def tls_bind(router, world):
+    return f"    bind 127.0.0.1:{router.tls_port} ssl crt {world.certificate} alpn h2,http/1.1\n" if world.tls else ""
+
+
+def make_certificate(path):
+    """A key and a certificate of its own for site.example, in one file as HAProxy reads it."""
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                           "-subj", "/CN=site.example", "-addext", "subjectAltName=DNS:site.example", "-keyout", path, "-out", f"{path}.crt"],
+                          capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise places.Missing(f"openssl made no certificate:\n{made.stderr}")
+    with open(path, "a", encoding="utf-8") as both, open(f"{path}.crt", encoding="utf-8") as certificate:
+        both.write(certificate.read())
+    return path
 
 
 PLAIN = """\

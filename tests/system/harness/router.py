@@ -5,7 +5,7 @@ import os
 import socket
 from urllib.parse import urlsplit
 
-from harness import configs, places
+from harness import configs, http2, places
 from harness.client import Answer, Connection, Request
 from harness.process import Failure, Process
 
@@ -23,6 +23,7 @@ class Router:
         self.runtime_socket = world.run / f"{id}.haproxy"
         self.loop = f"abns@{world.unique}-{id}"
         self.port = world.ports.reserve()
+        self.tls_port = world.ports.reserve() if world.tls else None
         self.large_socket = world.run / f"{id}.large"
         self.agent = self.haproxy = self.large = None
         self.retired = []  # processes that were replaced or ended, for the final check
@@ -108,7 +109,6 @@ class Router:
         request = self.prepare(method, target, **more)
         with Connection(self.address, timeout) as connection:
             answer = connection.request(request)
-        answer.tag = dict(request.headers)["X-Request-Tag"]
         answer.steps = [answer]
         if follow_307 and answer.status == 307:
             where = urlsplit(answer.get("Location"))
@@ -119,6 +119,14 @@ class Router:
 
     def connect(self, timeout=15.0):
         return Connection(self.address, timeout)
+
+    def connect_tls(self, timeout=15.0):
+        """HTTP/1.1 over TLS."""
+        return Connection(("127.0.0.1", self.tls_port), timeout, http2.tls(f"{self.world.certificate}.crt", "http/1.1"))
+
+    def connect_h2(self, timeout=15.0, wild=False):
+        """HTTP/2 over TLS."""
+        return http2.Http2(("127.0.0.1", self.tls_port), http2.tls(f"{self.world.certificate}.crt", "h2"), timeout, wild)
 
     def runtime(self, command):
         """HAProxy's answer on its runtime socket; empty when it is not there."""

@@ -32,18 +32,20 @@ class World:
     settings  section of cellrouter.conf -> {key: value}; "" is the top level
     plain     HAProxy without the project at all
     large     bytes of the large-body tier's buffer; 0: no such tier
+    tls       routers take TLS and HTTP/2 as well, with a certificate made for the test
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, large=0, site_more="", redis_more="", server_options="check inter 500ms fall 1 rise 1"):
+                 cells=CELLS, plain=False, large=0, tls=False, site_more="", redis_more="", server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
-        self.server_options, self.large = server_options, large
+        self.server_options, self.large, self.tls = server_options, large, tls
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.,-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge
         self.unique = f"{self.run.name}-{os.getpid()}"
         self.redis_socket = self.run / "redis"
+        self.certificate = configs.make_certificate(self.run / "site.pem") if tls else None
         self.ports = places.Ports()
         self.redis_process = None
         self.allowed, self.allowed_counters = [], set()
