@@ -5,6 +5,8 @@ import json
 import time
 from collections import deque
 
+from cells.wire import Request
+
 KEPT = 100_000  # entries in memory; older ones are only in the file
 
 
@@ -33,6 +35,12 @@ class Deliveries:
             "cache": None,
         }
         self.entries.append(entry)
+        return entry
+
+    def unreadable(self, cell, error):
+        """What arrived where a request should begin, but is none: a request that was smuggled in the body of another looks so."""
+        entry = self.begin(cell, Request("", str(error), "", []))
+        entry["answer"] = "unreadable"
         return entry
 
     def arrived(self, entry, request):

@@ -50,7 +50,11 @@ class CellServer:
             writer.close()
 
     async def one_request(self, reader, writer):
-        request = await read_head(reader)
+        try:
+            request = await read_head(reader)
+        except BadRequest as error:
+            self.world.deliveries.end(self.world.deliveries.unreadable(self.cell, error))
+            raise
         if request is None:
             return False
         if request.path == "/-/health" and not self.silent:

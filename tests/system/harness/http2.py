@@ -62,8 +62,13 @@ class Http2:
 
     def flush(self):
         data = self.h2.data_to_send()
-        if data:
+        if not data:
+            return
+        try:
             self.socket.sendall(data)
+        except (ssl.SSLEOFError, ConnectionError) as error:
+            self.gone = self.gone or "closed"
+            raise Broken(f"the connection ended: {error}") from None
 
     def request(self, request):
         return self.answer(self.start(request))
@@ -105,7 +110,11 @@ class Http2:
 
     def fill(self):
         """Takes what has arrived; waits for something."""
-        self.received(self.socket.recv(1 << 16))
+        try:
+            data = self.socket.recv(1 << 16)
+        except (ssl.SSLEOFError, ConnectionError):
+            data = b""
+        self.received(data)
 
     def fill_now(self):
         """The same, but what is not here yet is not waited for."""
@@ -114,12 +123,15 @@ class Http2:
             data = self.socket.recv(1 << 16)
         except (ssl.SSLWantReadError, BlockingIOError):
             return
+        except (ssl.SSLEOFError, ConnectionError):
+            data = b""
         finally:
             self.socket.settimeout(self.timeout)
         self.received(data)
 
     def received(self, data):
         if not data:
+            self.gone = self.gone or "closed"
             raise Broken("the connection ended")
         for event in self.h2.receive_data(data):
             self.take(event)

@@ -1,0 +1,283 @@
+"""Requests that two readers could read in two ways. Each ends in one request at a cell, as the edge read it, or in an error at the
+edge; what lies behind it is never a request that the router did not make."""
+
+import os
+
+from harness import expect, flows, http2
+from harness.client import Broken
+from harness.runner import ANSWERS, ONE, scenario
+
+AWAY = {"eu": "eu1", "us": "us1"}
+CELLS = {"miss": ["eu1", "eu0"], "hit": ["eu0"]}
+HIDDEN = b"GET /smuggled HTTP/1.1\r\nHost: site.example\r\nX-Smuggled: yes\r\n\r\n"
+SMUGGLED = b"POST /smuggled HTTP/1.1\r\nHost: site.example\r\nContent-Length: 500\r\n\r\n"
+
+
+def post(headers, body, method=b"POST"):
+    """TARGET and COOKIE are put in by the test."""
+    return method + b" TARGET HTTP/1.1\r\nHost: site.example\r\nCookie: COOKIE\r\n" + headers + b"\r\n" + body
+
+
+def chunk(data):
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+CHUNKED = chunk(b"a=b") + b"0\r\n\r\n"
+TE = b"Transfer-Encoding: chunked\r\n"
+
+# label -> (bytes, what the edge does with it: 400, or 0 when it is one request; None: one of the two, by HAProxy's version)
+PROBES = {
+    "cl_te": (post(b"Content-Length: %d\r\n" % (5 + len(HIDDEN)) + TE, b"0\r\n\r\n" + HIDDEN), None),
+    "te_cl": (post(b"Content-Length: 4\r\n" + TE, chunk(SMUGGLED) + b"0\r\n\r\n"), None),
+    "te_te_two_lines": (post(TE + b"Transfer-Encoding: cow\r\n", CHUNKED), None),
+    "te_te_cl": (post(TE + b"Transfer-encoding: identity\r\nContent-Length: 3\r\n", CHUNKED), None),
+    "te_unknown": (post(b"Transfer-Encoding: xchunked\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), None),
+    "te_before_colon": (post(b"Transfer-Encoding : chunked\r\nContent-Length: 3\r\n", CHUNKED), 400),
+    "te_leading_blank": (post(b"X-Before: a\r\n Transfer-Encoding: chunked\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), None),
+    "te_vertical_tab": (post(b"Transfer-Encoding: \x0bchunked\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), None),
+    "te_not_last": (post(b"Transfer-Encoding: chunked, identity\r\n", CHUNKED), None),
+    "te_twice_chunked": (post(b"Transfer-Encoding: chunked, chunked\r\n", CHUNKED), None),
+    "te_behind_lf": (post(b"X: X\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n", CHUNKED), None),
+    "te_in_1_0": (post(TE + b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN).replace(b"HTTP/1.1\r\nHost", b"HTTP/1.0\r\nHost", 1), None),
+    "cl_two_values": (post(b"Content-Length: 3\r\nContent-Length: 300\r\n", b"a=b"), 400),
+    "cl_list_of_two": (post(b"Content-Length: 3, 300\r\n", b"a=b"), 400),
+    "cl_same_twice": (post(b"Content-Length: 3\r\nContent-Length: 3\r\n", b"a=b"), 0),
+    "cl_plus": (post(b"Content-Length: +3\r\n", b"a=b"), 400),
+    "cl_minus": (post(b"Content-Length: -3\r\n", b"a=b"), 400),
+    "cl_hexadecimal": (post(b"Content-Length: 0x3\r\n", b"a=b"), 400),
+    "cl_letters": (post(b"Content-Length: 3a\r\n", b"a=b"), 400),
+    "cl_empty": (post(b"Content-Length: \r\n", b"a=b"), 400),
+    "cl_overflow": (post(b"Content-Length: 18446744073709551619\r\n", b"a=b"), 400),
+    "cl_overflow_20": (post(b"Content-Length: 99999999999999999999\r\n", b"a=b"), 400),
+    "cl_on_get": (post(b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN, b"GET"), 0),
+    "bare_lf": (post(b"Content-Length: 3\r\n", b"a=b").replace(b"\r\n", b"\n"), None),
+    "bare_cr": (post(b"X: a\rContent-Length: 300\r\nContent-Length: 3\r\n", b"a=b"), 400),
+    "obs_fold": (post(b"X-Folded: a\r\n Content-Length: 300\r\nContent-Length: 3\r\n", b"a=b"), None),
+    "obs_fold_of_te": (post(b"Transfer-Encoding:\r\n chunked\r\n", CHUNKED), None),
+    "nul_in_value": (post(b"X: a\0b\r\nContent-Length: 3\r\n", b"a=b"), None),
+    "blank_in_name": (post(b"Content Length: 300\r\nContent-Length: 3\r\n", b"a=b"), 400),
+    "no_colon": (post(b"Content-Length\r\nContent-Length: 3\r\n", b"a=b"), 400),
+    "chunk_size_0x": (post(TE, b"0x3\r\na=b\r\n0\r\n\r\n"), 400),
+    "chunk_size_overflow": (post(TE, b"10000000000000003\r\na=b\r\n0\r\n\r\n"), 400),
+    "chunk_size_minus": (post(TE, b"-3\r\na=b\r\n0\r\n\r\n"), 400),
+    "chunk_too_long": (post(TE, b"2\r\na=b\r\n0\r\n\r\n"), 400),
+    "chunk_extension": (post(TE, b"3;x=\"y\"\r\na=b\r\n0\r\n\r\n"), 0),
+    "chunk_extension_lf": (post(TE, b"3;x\na=b\r\n0\r\n\r\n"), None),
+    "chunk_bare_lf": (post(TE, b"3\na=b\n0\n\n"), None),
+    "two_hosts": (post(b"Host: other.example\r\nContent-Length: 3\r\n", b"a=b"), None),
+    "blank_in_target": (post(b"Content-Length: 3\r\n", b"a=b").replace(b"TARGET", b"TARGET /smuggled"), 400),
+    "upgrade_h2c": (post(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: %d\r\n"
+                         % len(HIDDEN), HIDDEN), 0),
+    "hop_by_hop": (post(b"Connection: close, X-Gitlab-Cell-Request, X-Gitlab-Cell-Attempt, X-Forwarded-For, Cookie\r\nContent-Length: 3\r\n", b"a=b"), 0),
+}
+
+
+def made_by_the_router(world, label):
+    """Every request that any cell saw since the mark carries exactly one id of the router, and none is a smuggled one."""
+    seen = world.deliveries()
+    for delivery in seen:
+        expect.true(f"{label}: something unreadable at a cell", delivery.answer != "unreadable", expect.table(seen))
+        expect.same(f"{label}: ids of a request at {delivery.cell}", len(delivery.all("X-Gitlab-Cell-Request")), 1, expect.table(seen))
+        expect.same(f"{label}: attempt numbers", len(delivery.all("X-Gitlab-Cell-Attempt")), 1)
+        expect.true(f"{label}: a smuggled header", not delivery.all("X-Smuggled"), expect.table(seen))
+        expect.true(f"{label}: a smuggled request", not delivery.target.startswith("/smuggled"), expect.table(seen))
+    return seen
+
+
+def canary(world, router, target):
+    """An honest request on a connection of its own, which shares the cells' connections, gets its own answer."""
+    request = router.prepare("GET", target, user="alice")
+    with router.connect() as connection:
+        answer = connection.request(request)
+    expect.status(answer, 200, world)
+    expect.true(f"the answer is that of {target}: {answer}", f'"{target}"'.encode() in answer.body)
+
+
+def probe(world, router, kind, label):
+    """Sends it and returns the statuses of the answers on that connection."""
+    data, wanted = PROBES[label]
+    target = f"/my-company/{label}"
+    world.mark()
+    with router.connect(timeout=8) as connection:
+        cookie = world.cells.cookie("alice").encode()
+        connection.socket.sendall(data.replace(b"TARGET", target.encode(), 1).replace(b"COOKIE", cookie, 1))
+        try:
+            status = connection.read_answer("POST").status
+        except Broken:
+            status = 400  # it was said, but bytes that nobody read made the close an RST, which took it away
+        if status == 400:
+            expect.true(f"{label}: the connection goes on after a 400", not connection.fill())
+    seen = made_by_the_router(world, label)
+    if wanted is not None:
+        expect.same(f"{label} on a {kind}: status", status, wanted or 200, expect.table(seen))
+    expect.true(f"{label} on a {kind}: status {status}", status in (200, 400), expect.table(seen))
+    expect.same(f"{label} on a {kind}: cells", [d.cell for d in seen], CELLS[kind] if status == 200 else [], f"status {status}\n{expect.table(seen)}")
+    expect.same("what they were asked", {d.target for d in seen} - {target}, set())
+    expect.same(f"{label}: bodies are whole and alike", len({(d.whole, d.body_sha256) for d in seen}), min(1, len(seen)), expect.table(seen))
+    return status
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
+def test_smuggling_probes(world):
+    router = world.router("eu1")
+    for kind in CELLS:
+        if kind == "hit":
+            flows.wait_known(world, router, "/my-company/")
+        for label in PROBES:
+            if kind == "miss":
+                world.flush()
+            probe(world, router, kind, label)
+            canary(world, router, f"/my-company/canary-{label}")
+
+
+# label -> (changes of the head, body). A change: (name, value) more; (name, None) takes a field away; a name with ! before it
+# goes first. Each is an error, or is one request with nothing of it.
+H2_PROBES = {
+    "cl_too_large": ([("content-length", "300")], b"a=b"),
+    "cl_too_small": ([("content-length", "1")], b"a=b" + HIDDEN),
+    "cl_zero": ([("content-length", "0")], HIDDEN),
+    "cl_two_values": ([("content-length", "3"), ("content-length", "300")], b"a=b"),
+    "cl_letters": ([("content-length", "3a")], b"a=b"),
+    "te_chunked": ([("transfer-encoding", "chunked")], b"0\r\n\r\n" + HIDDEN),
+    "te_and_cl": ([("transfer-encoding", "chunked"), ("content-length", "3")], b"a=b"),
+    "connection": ([("connection", "close, x-gitlab-cell-request")], b"a=b"),
+    "keep_alive": ([("keep-alive", "1"), ("proxy-connection", "close")], b"a=b"),
+    "upgrade": ([("upgrade", "h2c")], b"a=b"),
+    "te_gzip": ([("te", "gzip")], b"a=b"),
+    "crlf_in_value": ([("x-a", "b\r\nX-Smuggled: yes")], b"a=b"),
+    "crlf_request_in_value": ([("x-a", "b\r\n\r\n" + HIDDEN.decode())], b"a=b"),
+    "lf_in_value": ([("x-a", "b\nX-Smuggled: yes")], b"a=b"),
+    "cr_in_value": ([("x-a", "b\rX-Smuggled: yes")], b"a=b"),
+    "nul_in_value": ([("x-a", "b\0c")], b"a=b"),
+    "crlf_in_name": ([("x-a: b\r\nX-Smuggled", "yes")], b"a=b"),
+    "colon_in_name": ([("transfer-encoding: chunked", "x")], b"a=b"),
+    "blank_in_name": ([("x a", "b")], b"a=b"),
+    "upper_case_name": ([("X-A", "b")], b"a=b"),
+    "empty_name": ([("", "b")], b"a=b"),
+    "crlf_in_path": ([(":path", "TARGET HTTP/1.1\r\nX-Smuggled: yes\r\nX: ")], b"a=b"),
+    "blank_in_path": ([(":path", "TARGET HTTP/1.1 x")], b"a=b"),
+    "empty_path": ([(":path", "")], b"a=b"),
+    "no_path": ([(":path", None)], b"a=b"),
+    "two_paths": ([("!:path", "/smuggled")], b"a=b"),
+    "late_path": ([(":path", None), ("x-a", "b"), (":path", "TARGET")], b"a=b"),
+    "crlf_in_method": ([(":method", "GET /smuggled HTTP/1.1\r\nX: ")], b"a=b"),
+    "blank_in_method": ([(":method", "GET /smuggled")], b"a=b"),
+    "crlf_in_authority": ([(":authority", "site.example\r\nX-Smuggled: yes")], b"a=b"),
+    "other_host": ([("host", "other.example")], b"a=b"),
+    "crlf_in_scheme": ([(":scheme", "https\r\nX-Smuggled: yes")], b"a=b"),
+    "unknown_pseudo": ([(":x", "y")], b"a=b"),
+    "status_pseudo": ([(":status", "200")], b"a=b"),
+}
+
+
+def changed(fields, changes, target):
+    for name, value in changes:
+        old = [pair for pair in fields if pair[0] != name] if name in (":path", ":method", ":authority", ":scheme") else fields
+        new = [] if value is None else [(name.lstrip("!"), value.replace("TARGET", target))]
+        pseudo = len([pair for pair in old if pair[0].startswith(":")]) if name.startswith(":") and ("x-a", "b") not in old else len(old)
+        at = 0 if name.startswith("!") else pseudo
+        fields = old[:at] + new + old[at:]
+    return fields
+
+
+def probe_h2(world, router, kind, label):
+    """Returns the status, or how HAProxy refused it."""
+    changes, body = H2_PROBES[label]
+    target = f"/my-company/{label}"
+    request = router.prepare("POST", target, user="alice")
+    fields = changed([pair for pair in http2.fields_of(request) if pair[0] != "content-length"], changes, target)
+    world.mark()
+    with router.connect_h2(timeout=8, wild=True) as connection:
+        try:
+            number = connection.open(fields, request)
+            connection.send(number, body)
+            status = connection.answer(number).status
+        except Broken as broken:
+            status = str(broken)
+        if status == 200:
+            expect.status(connection.request(router.prepare("GET", "/my-company/same-connection", user="alice")), 200, world)
+    seen = [delivery for delivery in made_by_the_router(world, label) if delivery.target != "/my-company/same-connection"]
+    if status == 200:
+        expect.same(f"{label} on a {kind}: cells", [d.cell for d in seen], CELLS[kind], expect.table(seen))
+        length = 0 if label == "cl_zero" else len(body)  # HAProxy 2.6 believes it, drops what comes then, and may reset the stream as well
+        expect.same(f"{label}: what they were asked", {(d.method, d.target, d.body_length, d.whole) for d in seen}, {("POST", target, length, True)})
+        odd = [pair for d in seen for pair in d.headers if pair[0].lower() in ("keep-alive", "proxy-connection") or pair[1] in ("x-gitlab-cell-request", "h2c")]
+        expect.same(f"{label}: fields that HTTP/2 does not have reached a cell", odd, [])
+    else:
+        whole = [d for d in seen if d.whole and label != "cl_zero"]
+        expect.true(f"{label} on a {kind}: {status}, and yet a cell got it", not whole, expect.table(whole))
+        expect.true(f"{label} on a {kind}: {status} is no refusal", isinstance(status, str) or status == 400)
+    return status
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
+def test_h2_smuggling_probes(world):
+    router = world.router("eu1")
+    for kind in CELLS:
+        if kind == "hit":
+            flows.wait_known(world, router, "/my-company/")
+        for label in H2_PROBES:
+            if kind == "miss":
+                world.flush()
+            probe_h2(world, router, kind, label)
+            canary(world, router, f"/my-company/canary-{label}")
+
+
+FORGED = {"Go": "4", "Replay": "4", "Answered": "us1", "Redirects": "1", "Status": "425", "Reason": "forged", "Id": "1"}
+
+
+@scenario(matrix={"answers": {"302": 302, "425": 425}}, pick=AWAY, routers=ONE)
+def test_internal_headers_from_outside(world):
+    """What the passes say to each other steers nothing when a client says it, in any spelling, nor when a cell does."""
+    router = world.router("eu1")
+    ids = list(world.cells.table)
+    for number, spelling in enumerate(("X-Cellrouter-{}", "x-cellrouter-{}", "X-CELLROUTER-{}")):
+        forged = [(spelling.format(name), value) for name, value in FORGED.items()]
+        forged += [(f"{prefix}{name}", value) for prefix in ("X-Gitlab-Cell-", "x_gitlab_cell_")
+                   for name, value in (("Request", "forged-id"), ("Route", "us1"), ("Attempt", "3"), ("From", "us1"), ("Why", "stale-route"), ("Router", "us9"))]
+        world.cells.behave()
+        world.cells.misbehave(cell="eu0", path="/my-company/forging", answer={"headers": [[n, v] for n, v in forged if n[1] == "-"], "body": "x"},
+                              cache="{path_prefix:/my-company/}")
+        for method, length in (("GET", 0), ("POST", 3), ("PUT", 100_000)):
+            world.flush()
+            for cells in (["eu1", "eu0"], ["eu0"]):
+                answer = router.request(method, f"/my-company/forging/{number}", user="alice", headers=forged, body=b"x" * length, follow_307=True)
+                expect.status(answer, 200, world)
+                seen = [delivery for step in answer.steps for delivery in world.deliveries_of(step)]
+                expect.same("cells that saw it", [d.cell for d in seen], cells, f"{ids}\n{expect.table(seen)}")
+                for delivery in seen:
+                    internal = [pair for pair in delivery.headers if pair[0].lower().startswith("x-cellrouter") or pair[0].startswith("x_")]
+                    expect.same("internal headers at a cell", internal, [])
+                    expect.true("a forged id", delivery.all("X-Gitlab-Cell-Request") != ["forged-id"])
+                    expect.same("router", delivery.all("X-Gitlab-Cell-Router"), ["eu1"])
+                shown = [pair for pair in answer.headers if pair[0].lower().startswith(("x-cellrouter", "x-gitlab-cell"))]
+                expect.same("headers of the router that reached the client", shown, [])
+                flows.wait_known(world, router, "/my-company/")
+
+
+def listening_ports(process):
+    """TCP ports on which this process listens."""
+    inodes = set()
+    for entry in os.scandir(f"/proc/{process.pid}/fd"):
+        try:
+            inodes.add(os.readlink(entry.path))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/{process.pid}/net/{table}", encoding="ascii") as lines:
+            for fields in map(str.split, list(lines)[1:]):
+                if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                    found.add(int(fields[1].rpartition(":")[2], 16))
+    return found
+
+
+@scenario(pick=AWAY, routers=ONE, large=4 << 20)
+def test_only_the_sites_port_is_open(world):
+    """The loop and the large-body tier listen where no network reaches them; the agent has no port at all."""
+    router = world.router("eu1")
+    expect.same("TCP ports of HAProxy", listening_ports(router.haproxy), {router.port})
+    expect.same("TCP ports of the large-body tier", listening_ports(router.large), set())
+    expect.same("TCP ports of the agent", listening_ports(router.agent), set())
+    for path in (router.spoe_socket, router.admin_socket, router.runtime_socket):
+        expect.same(f"rights of {path.name}", path.stat().st_mode & 0o007, 0)
