@@ -19,7 +19,7 @@ def cellrouter_conf(router, world):
     """cellrouter.conf of one router. world.settings: section -> {key: value}, "" being the top level."""
     sections = {
         "spoe": {"listen": [f"unix:{router.spoe_socket}"], "lame-duck": 0},
-        "redis": {"address": f"unix:{world.redis_socket}" if world.redis else ""},
+        "redis": redis(world),
         "routes": {},
         "admin": {"socket": router.admin_socket},
         "log": {"level": "info"},
@@ -38,6 +38,12 @@ def cellrouter_conf(router, world):
     for name, values in sections.items():
         lines += [f"{name} {{", *(f"    {key} = {quoted(value)}" for key, value in values.items()), "}"]
     return "\n".join(lines) + "\n"
+
+
+def redis(world):
+    if not world.redis:
+        return {"address": ""}
+    return {"address": f"unix:{world.wire.path if world.wire else world.redis_socket}", "password-file": world.password_file}
 
 
 def level0(router, world):
@@ -143,8 +149,9 @@ def plain_cfg(router, world):
 
 
 def redis_conf(world):
+    secret = f"requirepass {world.password}\n" if world.password else ""
     return (f"port 0\nunixsocket {world.redis_socket}\nunixsocketperm 700\ndir {world.run}\nsave \"\"\n"
-            "appendonly no\ndaemonize no\nloglevel notice\n" + world.redis_more)
+            "appendonly no\ndaemonize no\nloglevel notice\n" + secret + world.redis_more)
 
 
 def write(path, text):

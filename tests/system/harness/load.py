@@ -1,9 +1,12 @@
 """A modest, steady stream of requests whose every answer is checked, while something else is broken."""
 
+import json
 import threading
 import time
 
 from harness.client import Broken, Connection
+
+JSON = [("Content-Type", "application/json")]
 
 # (method, path, user, owner)
 MIX = (
@@ -13,21 +16,23 @@ MIX = (
     ("GET", "/not-my-company/a", "root", "us1"),
     ("POST", "/api/organizations/my-organization/graphql", "root", "eu0"),
 )
+# "{turn}": another path each time, which its owner claims, so that each is a miss at first and learned then.
+LEARNING = (*MIX, ("POST", "/api/v4/{turn}/x", "root", "eu0"))
 
 
 class Load:
     """with Load(world, routers) as load: …; then load.wrong is [] or tells what went wrong."""
 
-    def __init__(self, world, routers, clients=2, pause=0.005, keep_alive=True):
+    def __init__(self, world, routers, clients=2, pause=0.005, keep_alive=True, mix=MIX):
         self.world, self.routers, self.clients, self.pause, self.keep_alive = world, routers, clients, pause, keep_alive
-        self.count, self.slowest = 0, 0.0
+        self.mix, self.count, self.slowest = mix, 0, 0.0
         self.wrong = []
         self.stopping = threading.Event()
         self.lock = threading.Lock()
         self.threads = []
 
     def __enter__(self):
-        for user in {user for _, _, user, _ in MIX if user}:
+        for user in {user for _, _, user, _ in self.mix if user}:
             self.world.cells.cookie(user)
         for router in self.routers:
             for number in range(self.clients):
@@ -44,12 +49,13 @@ class Load:
     def client(self, router, number):
         turn, connection = number, None
         while not self.stopping.is_set():
-            method, path, user, owner = MIX[turn % len(MIX)]
+            method, path, user, owner = self.mix[turn % len(self.mix)]
             turn += 1
             try:
                 fresh = connection is None
                 connection = connection or Connection(router.address)
-                connection = self.one(router, connection, fresh, method, f"{path}/{turn}" if method == "GET" else path, user, owner)
+                request = self.prepare(router, method, path, user, turn)
+                connection = self.one(router, connection, fresh, request, owner)
             except (OSError, Broken) as error:
                 self.note(f"{router.id}: {method} {path}: {type(error).__name__}: {error}")
                 connection = None
@@ -57,8 +63,14 @@ class Load:
         if connection:
             connection.close()
 
-    def one(self, router, connection, fresh, method, path, user, owner):
-        request = router.prepare(method, path, user=user, body=b"a=b" if method == "POST" else b"")
+    def prepare(self, router, method, path, user, turn):
+        if "{turn}" in path:
+            prefix = path.format(turn=turn).rpartition("/")[0] + "/"
+            body = json.dumps({"organization": "my-company", "cache": prefix}).encode()
+            return router.prepare(method, prefix + "x", user=user, headers=JSON, body=body)
+        return router.prepare(method, f"{path}/{turn}" if method == "GET" else path, user=user, body=b"a=b" if method == "POST" else b"")
+
+    def one(self, router, connection, fresh, request, owner):
         try:
             answer = connection.request(request)
         except (Broken, ConnectionError):
@@ -72,7 +84,7 @@ class Load:
             self.count += 1
             self.slowest = max(self.slowest, answer.seconds)
         if answer.status != 200 or answer.cell != owner:
-            self.note(f"{router.id}: {method} {path}: {answer.status} from {answer.cell}, {answer.get('X-Gitlab-Cell-Reason')}, expected 200 from {owner}")
+            self.note(f"{router.id}: {request.method} {request.target}: {answer.status} from {answer.cell}, {answer.get('X-Gitlab-Cell-Reason')}, expected 200 from {owner}")
         if answer.get("Connection", "").lower() == "close" or not self.keep_alive:
             connection.close()
             return None

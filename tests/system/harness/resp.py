@@ -8,11 +8,13 @@ class RedisError(Exception):
 
 
 class Redis:
-    def __init__(self, path, timeout=5.0):
+    def __init__(self, path, timeout=5.0, password=""):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(path)
         self.file = self.socket.makefile("rb")
+        if password:
+            self("AUTH", password)
 
     def __enter__(self):
         return self
@@ -25,9 +27,13 @@ class Redis:
         self.socket.close()
 
     def __call__(self, *words):
+        self.send(*words)
+        return self.reply()
+
+    def send(self, *words):
+        """The answer is for reply(), later."""
         parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts))
-        return self.reply()
 
     def reply(self):
         line = self.file.readline()

@@ -12,6 +12,7 @@ from harness.process import Failure, Process, ending, wait_until
 from harness.resp import Redis, RedisError
 from harness.router import Router
 from harness.site import Cells
+from harness.wire import Wire
 
 CELLS = ("us0", "us1", "eu0", "eu1")
 KEY_PREFIX = "cellrouter:"
@@ -33,19 +34,24 @@ class World:
     plain     HAProxy without the project at all
     large     bytes of the large-body tier's buffer; 0: no such tier
     tls       routers take TLS and HTTP/2 as well, with a certificate made for the test
+    password  Redis wants it and the agents' password file has it; "": none
+    wire      agents reach Redis by way of world.wire, which can delay and swallow
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, large=0, tls=False, site_more="", redis_more="", server_options="check inter 500ms fall 1 rise 1"):
+                 cells=CELLS, plain=False, large=0, tls=False, site_more="", redis_more="", password="", wire=False,
+                 server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
-        self.server_options, self.large, self.tls = server_options, large, tls
+        self.server_options, self.large, self.tls, self.password = server_options, large, tls, password
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.,-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge
         self.unique = f"{self.run.name}-{os.getpid()}"
         self.redis_socket = self.run / "redis"
         self.certificate = configs.make_certificate(self.run / "site.pem") if tls else None
+        self.password_file = configs.write(self.run / "password", password + "\n") if password else ""
+        self.wire = Wire(self.run / "wire", self.redis_socket) if wire else None
         self.ports = places.Ports()
         self.redis_process = None
         self.allowed, self.allowed_counters = [], set()
@@ -110,6 +116,8 @@ class World:
                 if process:
                     process.terminate()
         finally:
+            if self.wire:
+                self.wire.stop()
             self.ports.release()
             shutil.rmtree(self.run, ignore_errors=True)
         return ends
@@ -127,7 +135,7 @@ class World:
         return found[turn % len(found)]
 
     def redis_client(self):
-        return Redis(str(self.redis_socket))
+        return Redis(str(self.redis_socket), password=self.password)
 
     def mark(self):
         """deliveries() tells what came after this."""
