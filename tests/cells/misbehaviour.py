@@ -5,8 +5,8 @@ Keys of a rule, all optional:
   redirect   display name or id that the cell redirects to, or with redirect_text the header's raw text
   status     status of that redirect (default: the cell's own)
   cache      raw text of the claim on the answer, instead of the honest one; "" takes the claim away
-  answer     {status, headers, body, body_bytes, chunked, close}: exactly this answer
-  early      true: answer before the body is read, then close
+  answer     {status, headers, header_bytes, body, body_bytes, chunked, close}: exactly this answer
+  early      true: answer before the body is read, then close and ignore what still comes of it
   interim    list of [status, headers]: 1xx answers before the real one
   delay      seconds before the answer;  gate  name that must be open before the answer
   die        "head" (close when the request arrived), "reset" (the same by RST), or a number: that many bytes of
@@ -79,6 +79,7 @@ def scripted(cell, script):
     if script.get("body_bytes"):
         body = body[: script["body_bytes"]]
     headers = [["X-Cell", cell.id], *script.get("headers", [])]
+    headers += [[f"X-Fill-{n:03}", "f" * 986] for n in range(script.get("header_bytes", 0) // 1000)]  # 1000 bytes a line
     return Answer(script.get("status", 200), headers, body, chunked=script.get("chunked", False), close=script.get("close", False))
 
 

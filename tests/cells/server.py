@@ -93,6 +93,8 @@ class CellServer:
         if answer.take_over:
             await answer.take_over(reader, writer)
             return False
+        if rule.get("early"):
+            await linger(reader, writer)
         return complete and request.keeps_alive() and not answer.close
 
     def honest(self, request):
@@ -113,6 +115,14 @@ async def wait_as_told(world, rule):
         await asyncio.sleep(rule["delay"])
     if rule.get("gate"):
         await world.gates.passed(rule["gate"])
+
+
+async def linger(reader, writer):
+    """Closes for writing, and for reading when the other side has: a close with unread bytes would be an RST, which takes the
+    answer away with it."""
+    writer.write_eof()
+    while await reader.read(1 << 18):
+        pass
 
 
 def reset(writer):
