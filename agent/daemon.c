@@ -359,7 +359,12 @@ static int open_store(struct daemon *daemon)
     config.backoff_min_ms = redis->backoff_min_ms;
     config.backoff_max_ms = redis->backoff_max_ms;
     config.max_questions = redis->max_questions;
+    config.max_waiting = redis->max_waiting;
     config.max_queued = redis->max_queued;
+    config.max_writes_s = redis->max_writes_s;
+    config.max_absent = redis->max_absent;
+    config.tombstone_s = redis->tombstone_s;
+    config.skew_ms = redis->skew_ms;
     config.absent_ms = daemon->config->routes.absent_s * 1000;
     config.seed = random_seed();
     struct route_store_handler handler = router_store_handler();

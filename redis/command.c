@@ -91,30 +91,27 @@ void command_number(struct command *command, uint64_t number)
     command_bytes(command, text, (size_t)n);
 }
 
-void command_key(struct command *command, const struct route_name *name)
+static void add_key(struct command *command, size_t n, void (*write)(const struct route_name *, char *),
+                    const struct route_name *name)
 {
-    size_t n = key_length(name);
     char *at;
 
     head(command, '$', n);
     at = grow(command, n);
     if (at != NULL) {
-        key_write(name, at);
+        write(name, at);
     }
     append(command, "\r\n", 2);
 }
 
+void command_key(struct command *command, const struct route_name *name)
+{
+    add_key(command, key_length(name), key_write, name);
+}
+
 void command_tombstone(struct command *command, const struct route_name *name)
 {
-    size_t n = key_tombstone_length(name);
-    char *at;
-
-    head(command, '$', n);
-    at = grow(command, n);
-    if (at != NULL) {
-        key_write_tombstone(name, at);
-    }
-    append(command, "\r\n", 2);
+    add_key(command, key_tombstone_length(name), key_write_tombstone, name);
 }
 
 void command_words(struct command *command, ...)

@@ -19,7 +19,7 @@
 #define ROUTE_KEYS "cellrouter:"
 #define ROUTE_TOMBSTONES "cellrouter-gone:"
 #define ROUTE_HOST_MAX 255    /* bytes; RFC 1035 */
-#define ROUTE_PREFIX_MAX 8192 /* bytes; the most that routes max-path allows */
+#define ROUTE_PREFIX_MAX 8193 /* bytes; the most that routes max-path allows, and the slash at its end */
 #define ROUTE_PREFIXES_MAX 32 /* the most that routes max-depth allows */
 
 /* One route: a host (empty where routes have none) and a prefix that begins and ends with '/', "/my-company/". Views. */

@@ -45,18 +45,34 @@ static void make_plain(char *out, size_t room, const char *text, size_t n)
     out[i] = '\0';
 }
 
-void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
-                 size_t n)
+bool store_is_misplaced(enum store_reason reason)
+{
+    return reason == STORE_REASON_MOVED || reason == STORE_REASON_CROSSSLOT;
+}
+
+/* Whether the handler has heard of it recently enough. */
+static bool was_told(struct route_store *store, enum store_reason reason, const char *connection)
 {
     unsigned which = connection[0] == 'a' ? 1 : connection[0] == 'w' ? 2 : 0;
     uint64_t now_ms = link_now_ms(), *last_ms = &store->event_ms[which][reason];
+
+    if (store->misplaced_told[reason] || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS)) {
+        return true;
+    }
+    *last_ms = now_ms;
+    store->misplaced_told[reason] = store_is_misplaced(reason);
+    return false;
+}
+
+void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
+                 size_t n)
+{
     char detail[200];
 
     store->counters.reasons[reason]++;
-    if (store->handler.on_event == NULL || store->ending || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS)) {
+    if (store->handler.on_event == NULL || store->ending || was_told(store, reason, connection)) {
         return;
     }
-    *last_ms = now_ms;
     make_plain(detail, sizeof detail, text, n);
     struct route_store_event event = {reason, connection, detail};
     store->handler.on_event(store->user, &event);
@@ -69,6 +85,7 @@ static void on_ask_up(void *user)
     struct route_store *store = user;
 
     store->counters.connected = 1;
+    memset(store->misplaced_told, 0, sizeof store->misplaced_told);
     store_event(store, STORE_REASON_CONNECTED, "ask", "", 0);
     store_writer_up(store);
     store_track(store);
@@ -155,6 +172,7 @@ static void set_up(struct route_store *store)
 
     store->hash = (struct hash_key){rng_next(&store->rng), rng_next(&store->rng)};
     store->writer.pause = (struct backoff){.min_ms = config->backoff_min_ms, .max_ms = config->backoff_max_ms};
+    store->writer.load_pause = store->writer.pause;
     store->writer.rate = (struct bucket){.per_s = config->max_writes_s};
     snprintf(store->ask_name, sizeof store->ask_name, "cellrouter:%s:ask", store->router);
     snprintf(store->watch_name, sizeof store->watch_name, "cellrouter:%s:watch", store->router);

@@ -42,6 +42,8 @@ struct store_writer {
     unsigned in_flight;
     char put_sha[41], forget_sha[41]; /* empty: not loaded on this connection */
     bool loading;                     /* the scripts are on their way */
+    uint64_t load_again_ms;           /* Redis refused them: not before */
+    struct backoff load_pause;
     bool paused;
     struct backoff pause;
     struct bucket rate;
@@ -73,11 +75,15 @@ struct route_store {
     bool used; /* level 1 may hold something by now */
     bool ending;
     uint64_t event_ms[3][STORE_REASON_COUNT]; /* of "", ask, watch: when it was last told */
+    bool misplaced_told[STORE_REASON_COUNT];  /* on this connection; see store_is_misplaced() */
 };
 
 /* store.c */
 uint64_t store_wall_ms(const struct route_store *store);
-/* Counts the reason and tells it to the handler, at most once a second. text may hold anything. */
+/* Whether Redis says with it that it is the wrong one for this key, which is nothing to other keys and will not pass by waiting. */
+bool store_is_misplaced(enum store_reason reason);
+/* Counts the reason and tells it to the handler, at most once a second; that a key is misplaced, once a connection. text may hold
+ * anything. */
 void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
                  size_t n);
 /* Ends every wait of the question with this answer. */

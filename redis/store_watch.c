@@ -54,6 +54,7 @@ static void split(struct route_store *store, const char *text, size_t n)
 {
     store_event(store, STORE_REASON_TWO_SERVERS, "watch", text, n);
     end_protection(store);
+    store->watching.subscribed = false; /* further answers of the same read tell nothing new */
     link_close(store->watch, STORE_REASON_SPLIT, "");
     if (store->watching.splits++ != 0) {
         link_close(store->ask, STORE_REASON_SPLIT, "");

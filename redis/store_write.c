@@ -82,9 +82,16 @@ static void take_sha(char sha[41], const redisReply *reply)
 static void on_put_loaded(redisAsyncContext *context, void *data, void *unused)
 {
     struct route_store *store = link_reply(context, data);
+    const redisReply *reply = data;
 
     (void)unused;
     take_sha(store->writer.put_sha, data);
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+        store->counters.reasons[store_reason_of_error(reply->str, (size_t)reply->len)]++;
+        store->writer.load_again_ms = link_now_ms() + backoff_next(&store->writer.load_pause, &store->rng);
+    } else if (reply != NULL) {
+        backoff_reset(&store->writer.load_pause);
+    }
 }
 
 static void on_forget_loaded(redisAsyncContext *context, void *data, void *unused)
@@ -96,19 +103,26 @@ static void on_forget_loaded(redisAsyncContext *context, void *data, void *unuse
     store->writer.loading = false;
 }
 
-/* Until their hashes are known, and where the user may not load, the scripts' text goes with each write. */
+/* Until their hashes are known, and where the user may not load, the scripts' text goes with each write. A Redis that refused
+ * them is asked again, with growing pauses. */
 static void load_scripts(struct route_store *store)
 {
-    if (store->writer.loading) {
+    if (store->writer.loading || link_now_ms() < store->writer.load_again_ms) {
         return;
     }
-    store->writer.put_sha[0] = store->writer.forget_sha[0] = '\0';
     command_words(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
     if (!link_send(store->ask, &store->command, on_put_loaded, NULL)) {
         return;
     }
     command_words(&store->command, "SCRIPT", "LOAD", script_forget(), NULL);
     store->writer.loading = link_send(store->ask, &store->command, on_forget_loaded, NULL);
+}
+
+/* The hashes are worth nothing, even while the scripts may not be loaded. */
+static void forget_scripts(struct route_store *store)
+{
+    store->writer.put_sha[0] = store->writer.forget_sha[0] = '\0';
+    load_scripts(store);
 }
 
 /* Verdicts */
@@ -157,10 +171,15 @@ static void take_write_error(struct route_store *store, struct word *word, const
                                                                 : STORE_REASON_PROTOCOL;
 
     store->counters.write_errors++;
+    store->counters.lost_misplaced += store_is_misplaced(reason);
     store_event(store, reason, "ask", reply->type == REDIS_REPLY_ERROR ? reply->str : "",
                 reply->type == REDIS_REPLY_ERROR ? (size_t)reply->len : 0);
+    if (store_is_misplaced(reason)) {
+        word_free(word); /* this Redis will never take it, but does take others */
+        return;
+    }
     if (reason == STORE_REASON_NOSCRIPT) {
-        load_scripts(store);
+        forget_scripts(store);
     } else {
         pause_writing(store);
     }
@@ -270,7 +289,8 @@ void store_on_writer_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 void store_writer_up(struct route_store *store)
 {
-    load_scripts(store);
+    store->writer.load_again_ms = 0;
+    forget_scripts(store);
     store_drain(store);
 }
 

@@ -112,6 +112,16 @@ static void wrong_values_name_line_key_value_and_what_is_right(void **state)
                 "t.conf:6: routes.refused \"admin\": a prefix starts and ends with /");
     expect_line(with("routes { memory = 64x }"), "t.conf:6: routes.memory \"64x\": not a whole number");
     expect_line(with("routes { memory = 99999999999999999999g }"), "t.conf:6: routes.memory");
+    expect_line(with("redis { max-writes = 0 }"),
+                "t.conf:6: redis.max-writes \"0\": too small; right would be 1 to 1000000 1/s "
+                "(the default is 2000)\n");
+    expect_line(with("redis { max-waiting = 0 }"),
+                "redis.max-waiting \"0\": too small; right would be 1 to 10000000 (");
+    expect_line(with("redis { max-absent = 15 }"),
+                "redis.max-absent \"15\": too small; right would be 16 to 16777216 (");
+    expect_line(with("redis { tombstone = 0 }"), "redis.tombstone \"0\": too small; right would be 1 to 86400 s (");
+    expect_line(with("redis { skew = 3600001 }"),
+                "redis.skew \"3600001\": too large; right would be 0 to 3600000 ms (");
     expect_line(with("redis { address = \"redis\" }"), "t.conf:6: redis.address \"redis\": there is no port");
     expect_line(with("redis { address = \"redis:0\" }"), "t.conf:6: redis.address \"redis:0\": the port");
     expect_line(with("redis { address = \"unix:run/x\" }"),

@@ -130,6 +130,8 @@ static void test_malformed(void **state)
         {"{cell:a,cell:a}", DIRECTIVE_TWICE},
         {"{ttl:1,\"ttl\":1}", DIRECTIVE_TWICE},
         {"{path_prefix:/a/,path_prefix:/b/}", DIRECTIVE_TWICE},
+        {"{ttl:\"\"}", DIRECTIVE_BAD_VALUE},
+        {"{ttl:}", DIRECTIVE_BAD_VALUE},
         {"{ttl:-1}", DIRECTIVE_BAD_TTL},
         {"{ttl:1.5}", DIRECTIVE_BAD_TTL},
         {"{ttl:1e3}", DIRECTIVE_BAD_TTL},

@@ -147,6 +147,7 @@ static void test_names(void **state)
     assert_true(key_name_ok(&name));
     name.host_len++;
     assert_false(key_name_ok(&name));
+    assert_int_equal(ROUTE_PREFIX_MAX, 8192 + 1); /* a path as long as max-path allows, and its slash */
     name = (struct route_name){NULL, 0, longest, ROUTE_PREFIX_MAX + 1};
     assert_false(key_name_ok(&name));
     static const char *const bad[] = {"", "/", "//", "//a/", "a/", "/a", "/a/b"};

@@ -143,22 +143,33 @@ static void test_cluster(void **state)
     assert_int_equal(slot_of(&empty, "cellrouter:{/a}/a/b/"), slot);
     assert_int_equal(slot_of(&empty, "cellrouter-gone:{/a}/a/b/c/"), slot);
     struct route_store_config config = player_config(&empty.server);
+    config.backoff_min_ms = config.backoff_max_ms = 60000;
     player_start(&p, &config);
     player_until((look_done(&p, "/a/b/", &got), got.reason == STORE_REASON_CLUSTERDOWN)); /* nobody holds it */
-    server_do(holder.client, "CLUSTER ADDSLOTSRANGE 0 16383");
+    long long own = slot_of(&empty, "cellrouter:{/b}/b/"); /* all but this one slot are the other node's */
+    assert_true(own > 0 && own < 16383);
+    server_do(holder.client, "CLUSTER ADDSLOTSRANGE 0 %lld %lld 16383", own - 1, own + 1);
+    server_do(empty.client, "CLUSTER ADDSLOTS %lld", own);
     server_do(holder.client, "CLUSTER MEET 127.0.0.1 %d %s", empty.port, bus[0]);
     player_until(redis_says(&empty, "CLUSTER INFO", "cluster_state:ok"));
     player_until((look_done(&p, "/a/b/", &got), got.reason == STORE_REASON_MOVED));
     assert_int_equal(got.outcome, ROUTE_FAILED);
     player_until(p.events[STORE_REASON_MOVED] != 0);
-    assert_true(put(&p, "/a/", "eu0", 600, 0));
-    player_until(counters(&p)->write_errors != 0);
-    assert_int_equal(counters(&p)->queued, 1);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_true(put(&p, "/a/", "eu0", 600, 0));
+        player_until(counters(&p)->lost_misplaced == i);
+    }
+    assert_int_equal(counters(&p)->queued, 0);
+    assert_true(put(&p, "/b/", "eu0", 600, 0)); /* at once: a pause would be of a minute */
+    player_until(counters(&p)->written == 1);
+    assert_int_equal(counters(&p)->write_errors, 3);
+    assert_int_equal(p.events[STORE_REASON_MOVED], 1);
     char where[32];
     snprintf(where, sizeof where, "MOVED %lld", slot);
     assert_non_null(strstr(p.last_detail, where));
     assert_int_equal(counters(&p)->connected, 1);
     player_end(&p);
+    config.backoff_min_ms = 100;
     config.address = holder.server.address; /* the node that holds it will do */
     player_start(&p, &config);
     player_ready(&p);
