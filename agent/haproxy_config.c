@@ -312,17 +312,36 @@ static void print_agent(FILE *out, const struct config *config)
             prefix, address);
 }
 
-/* Where an unknown path goes: a cell of the region, or the default cell; what else there is takes over when none is up. */
+/* Tries of an unknown path beyond the first. A server that refused may come up again in the next but one try, and other requests
+ * take their turns in between: twice the servers reach one that is up, 10 bound the wait for servers that are silent. */
+static size_t any_retries(size_t servers)
+{
+    size_t tries = servers * 2 + 1;
+    return tries < 3 ? 3 : tries > 10 ? 10 : tries;
+}
+
+static bool is_picked(const struct config *config, const struct config_cell *cell)
+{
+    if (config->default_cell[0] != '\0')
+        return strcmp(cell->id, config->default_cell) == 0;
+    return strcmp(cell->region, config->region) == 0;
+}
+
+/* Where an unknown path goes: a cell of the region, or the default cell; what else there is takes over when none is up. In turn
+ * and not at random, so that a retry finds a server that has not refused yet. */
 static void print_any(FILE *out, const struct config *config)
 {
-    fputs("backend cellrouter-any from cellrouter-cells\n    balance random\n    retries 3\n    option allbackups\n",
-          out);
+    size_t servers = 0;
+    for (size_t i = 0; i < config->cell_count; i++)
+        servers += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
+    fprintf(
+        out,
+        "backend cellrouter-any from cellrouter-cells\n    balance roundrobin\n    retries %zu\n    option allbackups\n",
+        any_retries(servers));
     for (size_t i = 0; i < config->cell_count; i++) {
         const struct config_cell *cell = &config->cells[i];
-        bool local = strcmp(cell->region, config->region) == 0;
-        bool picked = config->default_cell[0] != '\0' ? strcmp(cell->id, config->default_cell) == 0 : local;
         for (size_t server = 0; server < cell->servers.count; server++)
-            print_follower(out, cell, server, picked ? "" : " backup");
+            print_follower(out, cell, server, is_picked(config, cell) ? "" : " backup");
     }
     fputc('\n', out);
 }

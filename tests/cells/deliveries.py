@@ -17,13 +17,14 @@ class Deliveries:
         self.numbers = itertools.count(1)
         self.last = 0
 
-    def begin(self, cell, request):
+    def begin(self, cell, server, request):
         """Numbers a delivery when its head has arrived: that is the order."""
         self.last = next(self.numbers)
         entry = {
             "n": self.last,
             "at": time.time(),
             "cell": cell.id,
+            "server": server,
             "method": request.method,
             "target": request.target,
             "headers": request.headers,
@@ -37,9 +38,9 @@ class Deliveries:
         self.entries.append(entry)
         return entry
 
-    def unreadable(self, cell, error):
+    def unreadable(self, cell, server, error):
         """What arrived where a request should begin, but is none: a request that was smuggled in the body of another looks so."""
-        entry = self.begin(cell, Request("", str(error), "", []))
+        entry = self.begin(cell, server, Request("", str(error), "", []))
         entry["answer"] = "unreadable"
         return entry
 

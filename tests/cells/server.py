@@ -1,4 +1,4 @@
-"""The cells as servers: one listener a cell, and a control port for tests and the demo."""
+"""The cells as servers: one listener a cell or several, and a control port for tests and the demo."""
 
 import asyncio
 import json
@@ -14,10 +14,10 @@ LOST = (ConnectionError, asyncio.IncompleteReadError, BadRequest, asyncio.LimitO
 
 
 class CellServer:
-    """One cell's listener. It can go down (refused or silent) and come back on the same port."""
+    """One listener of a cell. It can go down (refused or silent) and come back on the same port."""
 
-    def __init__(self, world, cell, host, port):
-        self.world, self.cell, self.host, self.port = world, cell, host, port
+    def __init__(self, world, cell, name, host, port):
+        self.world, self.cell, self.name, self.host, self.port = world, cell, name, host, port
         self.server = None
         self.writers = set()
         self.silent = False
@@ -53,14 +53,14 @@ class CellServer:
         try:
             request = await read_head(reader)
         except BadRequest as error:
-            self.world.deliveries.end(self.world.deliveries.unreadable(self.cell, error))
+            self.world.deliveries.end(self.world.deliveries.unreadable(self.cell, self.name, error))
             raise
         if request is None:
             return False
         if request.path == "/-/health" and not self.silent:
             await write_answer(writer, request, Answer(200, body=b"ok\n"))
             return request.keeps_alive()
-        entry = self.world.deliveries.begin(self.cell, request)
+        entry = self.world.deliveries.begin(self.cell, self.name, request)
         try:
             return await self.answer(reader, writer, request, entry)
         except LOST as error:
@@ -144,9 +144,12 @@ class Cells:
         self.servers = {}
 
     async def start(self, addresses):
-        for id, (host, port) in addresses.items():
-            self.servers[id] = CellServer(self, self.site.cells[id], host, port)
-            await self.servers[id].up()
+        """addresses: (id of the cell, host, port) of every server; the second one of a cell is called ID.2."""
+        for id, host, port in addresses:
+            count = sum(server.cell.id == id for server in self.servers.values())
+            name = f"{id}.{count + 1}" if count else id
+            self.servers[name] = CellServer(self, self.site.cells[id], name, host, port)
+            await self.servers[name].up()
 
     async def start_control(self, host, port):
         server = await asyncio.start_server(self.serve_control, host, port, limit=HEAD_LIMIT)

@@ -33,7 +33,7 @@ def cellrouter_conf(router, world):
     lines = [f"{key} = {quoted(value)}" for key, value in top.items()]
     for id, cell in world.cells.table.items():
         lines += [f'cell "{id}" {{', f'    name = "{cell.name}"', f'    region = "{cell.region}"',
-                  f"    answers = {cell.answers}", f'    servers = {{"127.0.0.1:{cell.port}"}}',
+                  f"    answers = {cell.answers}", "    servers = " + quoted([f"127.0.0.1:{port}" for port in (cell.port, *cell.more)]),
                   f'    server-options = "{world.server_options}"', "}"]
     for name, values in sections.items():
         lines += [f"{name} {{", *(f"    {key} = {quoted(value)}" for key, value in values.items()), "}"]

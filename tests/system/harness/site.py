@@ -14,6 +14,7 @@ class Cell:
     region: str
     answers: int
     port: int
+    more: list  # ports of further servers
 
     @property
     def name(self):
@@ -25,6 +26,7 @@ class Delivery:
     n: int
     at: float
     cell: str
+    server: str
     method: str
     target: str
     headers: list
@@ -48,10 +50,11 @@ class Delivery:
 
 
 class Cells:
-    def __init__(self, world, ids, answers):
+    def __init__(self, world, ids, answers, servers):
         self.world = world
         self.table = {
-            id: Cell(id, id.rstrip("0123456789"), answers.get(id, 302) if isinstance(answers, dict) else answers, world.ports.reserve())
+            id: Cell(id, id.rstrip("0123456789"), answers.get(id, 302) if isinstance(answers, dict) else answers, world.ports.reserve(),
+                     [world.ports.reserve() for _ in range(1, servers.get(id, 1))])
             for id in ids
         }
         self.control_port = world.ports.reserve()
@@ -63,6 +66,8 @@ class Cells:
                 "--log", self.world.logs / "deliveries.jsonl", "--ready", self.world.run / "cells.ready"]
         for cell in self.table.values():
             argv += ["--cell", f"{cell.id}/{cell.answers}=127.0.0.1:{cell.port}"]
+            for port in cell.more:
+                argv += ["--more", f"{cell.id}=127.0.0.1:{port}"]
         self.process = Process("cells", argv, self.world.logs / "cells.log")
 
     def wait_ready(self):

@@ -33,13 +33,14 @@ class World:
     settings  section of cellrouter.conf -> {key: value}; "" is the top level
     plain     HAProxy without the project at all
     large     bytes of the large-body tier's buffer; 0: no such tier
+    servers   cell id -> number of its servers; not named: one
     tls       routers take TLS and HTTP/2 as well, with a certificate made for the test
     password  Redis wants it and the agents' password file has it; "": none
     wire      agents reach Redis by way of world.wire, which can delay and swallow
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, large=0, tls=False, site_more="", redis_more="", password="", wire=False,
+                 cells=CELLS, plain=False, large=0, servers=None, tls=False, site_more="", redis_more="", password="", wire=False,
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
@@ -58,7 +59,7 @@ class World:
         self.marked = 0
         self.turns = {}
         self.stopped = False
-        self.cells = Cells(self, cells, answers)
+        self.cells = Cells(self, cells, answers, servers or {})
         self.routers = {id: Router(self, id, region, (pick or {}).get(region)) for id, region in ({"eu1": "eu"} if routers is None else routers).items()}
 
     # Starting and ending
