@@ -3,7 +3,7 @@
 import json
 from urllib.parse import parse_qs, quote
 
-from cells import streams
+from cells import repositories, streams
 from cells.tenants import clean
 from cells.wire import Answer
 
@@ -148,7 +148,7 @@ def tenant(site, cell, request, user, organization, prefix, gates):
     if organization.cell != cell.id:
         return redirect_to(site, cell, organization.cell)
     if organization.public or organization.name in user.organizations:
-        served = resource(cell, request, user, gates)
+        served = resource(site, cell, request, user, gates)
     else:
         served = not_found(cell)
     return claimed(served, prefix, organization.ttl)
@@ -159,7 +159,9 @@ def claimed(served, prefix, ttl=None):
     return served
 
 
-def resource(cell, request, user, gates):
+def resource(site, cell, request, user, gates):
+    if site.repositories and repositories.is_git(request):
+        return repositories.ask(site.repositories, cell, request, user)
     last = request.path.rpartition("/")[2]
     query = {key: values[0] for key, values in parse_qs(request.query).items()}
     if last == "websocket" and "websocket" in request.get("upgrade").lower():

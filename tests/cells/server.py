@@ -5,10 +5,12 @@ import json
 import socket
 import struct
 
-from cells import application, misbehaviour
+from cells import application, misbehaviour, repositories
 from cells.deliveries import Deliveries
 from cells.misbehaviour import Gates, Rules
-from cells.wire import HEAD_LIMIT, Answer, BadRequest, head_bytes, read_body, read_head, write_answer
+from cells.wire import BODY_KEPT, HEAD_LIMIT, Answer, BadRequest, head_bytes, read_body, read_head, write_answer
+
+GIT_KEPT = 1 << 27  # bytes of a body for git, which wants all of it
 
 LOST = (ConnectionError, asyncio.IncompleteReadError, BadRequest, asyncio.LimitOverrunError, ValueError, TimeoutError)
 
@@ -80,13 +82,16 @@ class CellServer:
                 reset(writer)
             return False
         if not rule.get("early"):
-            await read_body(reader, writer, request)
+            await read_body(reader, writer, request, GIT_KEPT if repositories.is_git(request) else BODY_KEPT)
             self.world.deliveries.arrived(entry, request)
         await wait_as_told(self.world, rule)
         for status, headers in rule.get("interim", ()):
             writer.write(head_bytes(status, headers))
             await writer.drain()
         answer = misbehaviour.apply(self.cell, rule, lambda: self.honest(request))
+        if answer.run:
+            headers, answer = answer.headers, await answer.run()
+            answer.headers = headers + answer.headers
         answer.close = answer.close or bool(rule.get("early"))
         note(entry, answer)
         complete = await write_answer(writer, request, answer, rule.get("die"))

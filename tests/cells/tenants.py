@@ -63,6 +63,7 @@ class Site:
     cells: dict  # id -> Cell, in the order of configuration
     organizations: dict = field(default_factory=dict)
     users: dict = field(default_factory=lambda: {user.name: user for user in USERS})
+    repositories: str = ""  # folder of git repositories; empty: there are none
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))  # signs sessions; cells of several processes share it
 
     def __post_init__(self):

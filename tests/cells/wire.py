@@ -62,6 +62,7 @@ class Answer:
     length: int | None = None  # Content-Length of a stream; none: chunked
     chunked: bool = False  # send body in chunks
     close: bool = False
+    run: object = None  # coroutine function that gives the answer; the headers here come before its own
     take_over: object = None  # coroutine function(reader, writer): after the head the connection is its own
 
 
@@ -112,8 +113,8 @@ async def body_pieces(reader, request):
         yield piece
 
 
-async def read_body(reader, writer, request):
-    """Reads, counts and hashes the whole body; request.whole tells whether all of it came."""
+async def read_body(reader, writer, request, keep=BODY_KEPT):
+    """Reads, counts and hashes the whole body and keeps its beginning; request.whole tells whether all of it came."""
     digest = hashlib.sha256()
     kept = bytearray()
     if request.get("expect").lower() == "100-continue":
@@ -122,8 +123,8 @@ async def read_body(reader, writer, request):
         async for piece in body_pieces(reader, request):
             request.length += len(piece)
             digest.update(piece)
-            if len(kept) < BODY_KEPT:
-                kept += piece[: BODY_KEPT - len(kept)]
+            if len(kept) < keep:
+                kept += piece[: keep - len(kept)]
         request.whole = True
     finally:
         request.body = bytes(kept)

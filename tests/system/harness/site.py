@@ -63,7 +63,8 @@ class Cells:
 
     def start(self):
         argv = [places.ROOT / "tests" / "cells" / "run", "--control", f"127.0.0.1:{self.control_port}",
-                "--log", self.world.logs / "deliveries.jsonl", "--ready", self.world.run / "cells.ready"]
+                "--log", self.world.logs / "deliveries.jsonl", "--ready", self.world.run / "cells.ready",
+                "--repositories", self.world.run / "repositories"]
         for cell in self.table.values():
             argv += ["--cell", f"{cell.id}/{cell.answers}=127.0.0.1:{cell.port}"]
             for port in cell.more:

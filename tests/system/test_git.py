@@ -1,0 +1,58 @@
+"""git through the router: clone, push of 30 MB and clone again, of a repository that a cell of another region owns."""
+
+import hashlib
+import os
+import random
+import subprocess
+
+from harness import counted, expect, flows
+from harness.runner import ANSWERS, ONE, scenario
+
+MB = 1 << 20
+REPOSITORY = "gitlab-org/big.git"  # of cell us0
+# name -> (bytes, http.postBuffer): git sends in chunks what is larger than that
+PUSHES = {"chunked": (30 * MB, MB), "length": (5 * MB, 16 * MB)}
+
+
+def git(folder, *arguments, **config):
+    """Runs git, untouched by whatever configuration this machine has; returns its output."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
+                   **{f"GIT_{who}_{what}": "tester@site.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
+    options = [word for name, value in config.items() for word in ("-c", f"{name.replace('_', '.')}={value}")]
+    done = subprocess.run(["git", *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=40, check=False)
+    expect.same(f"git {' '.join(arguments)}: exit status", done.returncode, 0, done.stderr)
+    return done.stdout
+
+
+@scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1", "us": "us1"}, routers=ONE)
+def test_git_clone_and_push(world):
+    router = world.router("eu1")
+    served = world.run / "repositories" / "us0" / REPOSITORY
+    served.mkdir(parents=True)
+    git(served, "init", "-q", "--bare", "-b", "main")
+    for name, value in (("core.compression", "0"), ("core.bigFileThreshold", "1m")):  # random bytes: git need not try
+        git(served, "config", name, value)
+    cookie = {"http_extraHeader": f"Cookie: {world.cells.cookie('root')}", "core_compression": "0", "core_bigFileThreshold": "1m"}
+    url = f"{router.url}/{REPOSITORY}"
+    before = counted.take(world)
+    git(world.run, "clone", "-q", url, "work", **cookie)
+    flows.wait_known(world, router, "/gitlab-org/")
+    counted.expect(world, before, misses=1, learned=1)
+    work = world.run / "work"
+    for name, (length, buffer) in PUSHES.items():
+        content = random.Random(name).randbytes(length)
+        (work / name).write_bytes(content)
+        git(work, "add", name, **cookie)
+        git(work, "commit", "-q", "-m", name)
+        world.flush()
+        world.mark()
+        git(work, "push", "-q", "origin", "HEAD:main", **cookie, http_postBuffer=str(buffer))
+        seen = [d for d in world.deliveries() if d.method == "POST" and d.body_length > length]
+        expect.same(f"who saw the push ({name})", [(d.cell, d.whole, bool(d.get("Content-Length"))) for d in seen], [("us0", True, name == "length")],
+                    expect.table(world.deliveries()))
+        expect.same("who saw its first question", [d.cell for d in world.deliveries() if d.method == "GET"], ["eu1", "us0"])
+        world.flush()
+        git(world.run, "clone", "-q", url, f"again-{name}", **cookie)
+        cloned = (world.run / f"again-{name}" / name).read_bytes()
+        expect.same(f"sha256 of what was cloned ({name})", hashlib.sha256(cloned).hexdigest(), hashlib.sha256(content).hexdigest())
+    git(served, "fsck", "--full")
