@@ -590,6 +590,9 @@ static void test_two_servers(void **state)
     server_make(&other);
     server_start(&other, NULL);
     server_wait(&other);
+    for (unsigned i = 0; i < 100; i++) {
+        redisFree(server_connect(&other)); /* its client ids are none of the first server's: tracking is refused */
+    }
     network(&proxy, &p, &config);
     proxy.servers[SIDE_WATCH] = &other;
     kill_by_name("cellrouter:r1:watch");
