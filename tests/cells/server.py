@@ -7,6 +7,7 @@ import struct
 
 from cells import application, misbehaviour, repositories
 from cells.deliveries import Deliveries
+from cells.http2 import Http2Connection
 from cells.misbehaviour import Gates, Rules
 from cells.wire import BODY_KEPT, HEAD_LIMIT, Answer, BadRequest, head_bytes, read_body, read_head, write_answer
 
@@ -59,6 +60,9 @@ class CellServer:
             raise
         if request is None:
             return False
+        if request.method == "PRI":
+            await Http2Connection(self, reader, writer).serve()
+            return False
         if request.path == "/-/health" and not self.silent:
             await write_answer(writer, request, Answer(200, body=b"ok\n"))
             return request.keeps_alive()
@@ -93,7 +97,7 @@ class CellServer:
             headers, answer = answer.headers, await answer.run()
             answer.headers = headers + answer.headers
         answer.close = answer.close or bool(rule.get("early"))
-        note(entry, answer)
+        self.note(entry, answer)
         complete = await write_answer(writer, request, answer, rule.get("die"))
         if answer.take_over:
             await answer.take_over(reader, writer)
@@ -106,13 +110,14 @@ class CellServer:
         return application.answer(self.world.site, self.cell, request, self.world.gates)
 
 
-def note(entry, answer):
-    entry["answer"] = answer.status
-    for name, value in answer.headers:
-        if name == application.REDIRECT:
-            entry["redirect"] = value
-        elif name == application.CACHE:
-            entry["cache"] = value
+    @staticmethod
+    def note(entry, answer):
+        entry["answer"] = answer.status
+        for name, value in answer.headers:
+            if name == application.REDIRECT:
+                entry["redirect"] = value
+            elif name == application.CACHE:
+                entry["cache"] = value
 
 
 async def wait_as_told(world, rule):

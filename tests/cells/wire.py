@@ -78,7 +78,7 @@ async def read_head(reader):
     while lines and not lines[0]:
         lines.pop(0)
     parts = lines[0].split(" ") if lines else []
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+    if len(parts) != 3 or not (parts[2].startswith("HTTP/1.") or lines[0] == "PRI * HTTP/2.0"):
         raise BadRequest(f"request line {lines[:1]}")
     headers = []
     for line in lines[1:]:

@@ -1,0 +1,82 @@
+"""Cells that speak HTTP/2 (`server-options` with `proto h2`), and gRPC-like calls to them: streams both ways, trailers at the end."""
+
+import hashlib
+import random
+
+from harness import expect, flows, places
+from harness.runner import ANSWERS, ONE, scenario
+
+AWAY = {"eu": "eu1", "us": "us1"}
+H2 = "check inter 500ms fall 1 rise 1 proto h2"
+GRPC = [("content-type", "application/grpc"), ("te", "trailers")]
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
+def test_cells_that_speak_http2(world):
+    """All as ever: miss, hit, stale route, bodies, redirects of 302, 421 and 425."""
+    router = world.router("eu1")
+    for connect in (router.connect, router.connect_h2):
+        world.flush()
+        for cells in (("eu1", "eu0"), ("eu0",)):
+            for method, length in (("GET", 0), ("POST", 3000)):
+                with connect() as connection:
+                    body = random.Random(length).randbytes(length)
+                    answer = connection.request(router.prepare(method, f"/my-company/{len(cells)}", user="alice", body=body))
+                expect.status(answer, 200, world)
+                expect.saw(world, answer, *(cells if method == "GET" or len(cells) == 1 else ("eu0",)))
+                expect.clean(answer)
+                flows.wait_known(world, router, "/my-company/")
+    body = random.Random(1).randbytes(3 << 20)
+    answer = router.request("PUT", "/my-company/large", user="alice", body=body)
+    expect.status(answer, 200, world)
+    expect.true("the whole body", hashlib.sha256(body).hexdigest().encode() in answer.body)
+    if places.haproxy_version() < (3, 0) and world.cells.table["eu0"].answers == 425:
+        return  # docs/requests.md, limits: an HTTP/2 answer ends together with its head
+    world.cells.move("my-company", "eu1")
+    answer = router.request("POST", "/my-company/moved", user="alice", body=b"a=b")
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, "eu0", "eu1")
+
+
+def call(router, target, pieces):
+    """A call whose pieces are sent one after the other, each when the one before has come back."""
+    request = router.prepare("POST", target, user="alice")
+    request.headers = [pair for pair in request.headers if pair[0] != "Content-Length"] + GRPC
+    with router.connect_h2() as connection:
+        number = connection.start(request, end=False)
+        stream = connection.streams[number]
+        sent = b""
+        for piece in pieces:
+            while not stream.answer and not connection.over(number):
+                connection.fill()
+            if connection.over(number):
+                break
+            connection.send(number, piece, end=False)
+            sent += piece
+            while len(stream.body) < len(sent) and not connection.over(number):
+                connection.fill()
+        if not connection.over(number):
+            connection.send(number, b"", end=True)
+        return connection.answer(number)
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
+def test_grpc_calls(world):
+    """On a known path the call streams both ways, and its trailers arrive. On an unknown path a call that is still open when the
+    redirect comes gets a 307, and its second try goes right."""
+    router = world.router("eu1")
+    pieces = [f"piece {number} ".encode() * 100 for number in range(5)]
+    answer = call(router, "/my-company/Service/Call", pieces)
+    if answer.status == 307:
+        expect.reason(answer, "too-large-to-replay")
+        expect.same("cells", [d.cell for d in world.deliveries_of(answer)], ["eu1"])
+        answer = call(router, "/my-company/Service/Call", pieces)
+    for _ in range(2):
+        expect.status(answer, 200, world)
+        expect.same("what came back", answer.body, b"".join(pieces))
+        expect.same("trailers", dict(answer.trailers), {"grpc-status": "0", "x-length": str(len(answer.body))})
+        expect.same("cells", [(d.cell, d.whole) for d in world.deliveries_of(answer)][-1], ("eu0", True))
+        expect.clean(answer)
+        flows.wait_known(world, router, "/my-company/")
+        answer = call(router, "/my-company/Service/Other", pieces)
+    expect.same("cells of a hit", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
