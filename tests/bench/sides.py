@@ -98,7 +98,7 @@ class Bench:
             if id != "any":
                 text += f'cell "{id}" {{ answers = {answers}\n servers = {{"127.0.0.1:{port}"}} }}\n'
         text += f'spoe {{ listen = {{"unix:{socket}"}}\n max-calls = 1000 }}\nadmin {{ socket = "{socket}.admin" }}\n'
-        text += f'redis {{ address = "{"unix:" + str(redis) if redis else ""}" }}\n'
+        text += f'redis {{ address = "{"unix:" + str(redis) if redis else ""}"\n max-writes = 1000000\n max-queued = 1000000 }}\n'
         text += f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n{haproxy}}}\n"
         path.write_text(text)
         return path, socket

@@ -213,13 +213,20 @@ def learn(world, router, name):
 
 
 def shares_again(world):
-    """What one router learns now, the other one uses."""
+    """What one router learns now, the other one uses. On a loaded machine a question may miss its deadline of 15 ms, which is a miss
+    by design: then the next new path has to do."""
     eu1, us1 = world.routers.values()
-    learn(world, eu1, "afterwards")
-    flows.wait_known(world, eu1, "/api/v4/afterwards/")
-    before = us1.counters()
-    expect.saw(world, learn(world, us1, "afterwards"), "eu0")
-    expect.same("level-2 hits of the other router", us1.counters()["lookup_hits_level2"] - before["lookup_hits_level2"], 1)
+    names = iter(range(1000))
+
+    def is_used():
+        name = f"afterwards-{next(names)}"
+        learn(world, eu1, name)
+        flows.wait_known(world, eu1, f"/api/v4/{name}/")
+        before = us1.counters()["lookup_hits_level2"]
+        answer = learn(world, us1, name)
+        return us1.counters()["lookup_hits_level2"] == before + 1 and [d.cell for d in world.deliveries_of(answer)] == ["eu0"]
+
+    wait_until("a route that eu1 learned to be a level-2 hit at us1", is_used, timeout=5)
 
 
 def run(world, outage):
