@@ -28,15 +28,16 @@ class Outage:
     breaks: bool  # connections end; False: neither of them may
     errors: str  # store_* lines of level error that belong to it
     lasts: float  # s, at least
+    slowest: float  # s, that no answer takes
     world: dict = field(default_factory=dict)
 
 
 OUTAGES = {}
 
 
-def outage(*reasons, fails=True, waits=True, breaks=True, errors="", lasts=0.0, **world):
+def outage(*reasons, fails=True, waits=True, breaks=True, errors="", lasts=0.0, slowest=SLOWEST, **world):
     def add(play):
-        OUTAGES[play.__name__] = Outage(play, reasons, fails, waits, breaks, errors, lasts, world)
+        OUTAGES[play.__name__] = Outage(play, reasons, fails, waits, breaks, errors, lasts, slowest, world)
         return play
 
     return add
@@ -59,7 +60,7 @@ def killed(world):
     restart(world)
 
 
-@outage("connect_failed", "away")
+@outage("connect_failed", "away", slowest=3 * SLOWEST)  # the agents themselves are away for a moment, which is flow 23's
 def not_there_at_the_start(world):
     """The agents' start falls into the outage."""
     world.allow(AGENT_GONE)
@@ -254,7 +255,7 @@ def run(world, outage):
         load.wait_for(30)
     wait_well(world, "connected again, nothing waits to be written")
     expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
-    expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < SLOWEST)
+    expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < outage.slowest)
     expect.true("nothing was learned during the outage", learned)
     expect.same("routes learned during the outage that are not in Redis after it", sorted(learned - set(world.shared_routes())), [])
     shares_again(world)
