@@ -71,6 +71,28 @@ def test_expect_100_continue(world):
                 expect.saw(world, answer, *cells)
                 flows.wait_known(world, router, "/my-company/")
 
+
+@scenario(pick=AWAY, routers=ONE, timeout=120)
+def test_two_hundred_megabytes(world):
+    """With a Content-Length and chunked, which asks first (Expect): once 307 on a miss, straight to the owner on a hit; the owner's sha256
+    is the client's. HAProxy holds a buffer of it and no more."""
+    router = world.router("eu1")
+    body = random.Random(200).randbytes(200 * MB)
+    digest = hashlib.sha256(body).hexdigest()
+    small = router.haproxy.resident()
+    for chunked in (False, True):
+        world.flush()
+        for statuses in ([307, 200], [200]):
+            answer = router.request("PUT", f"/my-company/upload-{chunked}", user="alice", body=body, chunked=chunked, expect=chunked, follow_307=True, timeout=60)
+            expect.same("answers to the client", [step.status for step in answer.steps], statuses)
+            seen = [d for step in answer.steps for d in world.deliveries_of(step)]
+            expect.same("what the owner got", [(d.whole, d.body_length, d.body_sha256) for d in seen if d.cell == "eu0"], [(True, len(body), digest)])
+            expect.same("cells that saw it", [d.cell for d in seen], ["eu1", "eu0"] if len(statuses) == 2 else ["eu0"])
+            flows.wait_known(world, router, "/my-company/")
+    grown = router.haproxy.resident() - small
+    expect.true(f"HAProxy has grown by {grown >> 20} MiB", grown < 20 * MB)
+
+
 BUFFER = 16 * MB
 
 

@@ -65,8 +65,11 @@ class Request:
     def framed_body(self):
         if not self.chunked:
             return self.body
-        pieces = [self.body[i : i + PIECE] for i in range(0, len(self.body), PIECE)]
-        return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        whole, parts = memoryview(self.body), []
+        for start in range(0, len(whole), PIECE):
+            piece = whole[start : start + PIECE]
+            parts += (b"%x\r\n" % len(piece), piece, b"\r\n")
+        return b"".join(parts) + b"0\r\n\r\n"
 
 
 class Connection:
@@ -104,10 +107,10 @@ class Connection:
 
     def send(self, request):
         """Sends head and body; returns the interim answers that came before the body went out."""
+        body = memoryview(request.framed_body())
         self.socket.sendall(request.head())
         if request.expect and not self.goes_on():
             return []
-        body = memoryview(request.framed_body())
         while body:
             readable, writable, _ = select.select([self.socket], [self.socket], [], self.timeout)
             if not readable and not writable:
