@@ -8,10 +8,11 @@ class RedisError(Exception):
 
 
 class Redis:
-    def __init__(self, path, timeout=5.0, password=""):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address, timeout=5.0, password=""):
+        """address: the path of a unix socket, or (host, port)."""
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        self.socket.connect(address)
         self.file = self.socket.makefile("rb")
         if password:
             self("AUTH", password)

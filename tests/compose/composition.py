@@ -1,0 +1,275 @@
+"""The composition in the words of the system tests: a world with routers and cells, so that flows and expectations are shared."""
+
+import http.client
+import json
+import os
+import shutil
+from pathlib import Path
+
+from harness import places
+from harness.process import Failure, wait_until
+from harness.resp import Redis
+from harness.router import Router
+from harness.site import Cell, Delivery
+from harness.world import CELLS, World
+
+import engine
+
+REGIONS = ("eu", "us")
+WIRES = {"agent-eu": ["store"], "agent-us": ["store"], "router-eu": ["cells-eu", "cells-us"], "router-us": ["cells-eu", "cells-us"]}  # that tests cut
+LOGS = places.LOGS.parent / "compose"
+
+
+class ComposedRouter(Router):
+    """A HAProxy and the agent in the same seat. Asked past the region's entry."""
+
+    def __init__(self, world, region, seat, haproxy, agent):  # the parent starts processes; here the engine does
+        self.world, self.region, self.seat, self.pick = world, region, seat, None
+        self.id, self.haproxy_container, self.agent_container = f"{region}-{seat}", haproxy, agent
+        self.port = engine.published(haproxy, 8081)
+        self.admin_socket = Path(world.project.volume(f"run-{region}")) / str(seat) / "admin.sock"
+
+    def cellctl(self, command):
+        """Through the volume, where this user may; `docker exec` takes its time."""
+        if os.access(self.admin_socket.parent, os.X_OK):
+            return super().cellctl(command)
+        return engine.run("docker", "exec", self.agent_container, "seat", "here", "cellctl", "-s", "admin.sock", *command.split(), check=False)
+
+    def reaches(self, cell):
+        """Whether the cell answers what is its own. (Leaves a route behind.)"""
+        answer = self.request("GET", f"/admin/cells/{cell}/", user="root")
+        return answer.status == 200 and answer.cell == cell
+
+
+class Entry(Router):
+    """A region's one published port."""
+
+    def __init__(self, world, region):
+        self.world, self.region, self.id, self.pick = world, region, f"entry-{region}", None
+        self.container = world.project.containers(f"entry-{region}")[0]
+        self.port = engine.published(self.container, 8080)
+
+    def routers(self):
+        """How many routers it would send clients to."""
+        return int(engine.execute(self.container, "bash", "-c", 'exec 3<>/dev/tcp/127.0.0.1/8081; printf "GET /-/routers HTTP/1.0\\r\\n\\r\\n" >&3; tail -n 1 <&3') or 0)
+
+
+class ComposedCells:
+    """Four cells in four containers: told the same, asked one after the other."""
+
+    def __init__(self, world):
+        self.world = world
+        self.table = {id: Cell(id, id.rstrip("0123456789"), 302, 0) for id in CELLS}
+        self.marks = dict.fromkeys(CELLS, 0)
+        self.gone = set()  # cells that a test took away
+        self.cookies = {}
+
+    def refresh(self):
+        for cell in self.table.values():
+            if cell.id not in self.gone:
+                cell.port = engine.published(self.container(cell.id), 9000)
+
+    def container(self, id):
+        return self.world.project.containers(id, every=True)[0]
+
+    def ask(self, id, command, **value):
+        connection = http.client.HTTPConnection("127.0.0.1", self.table[id].port, timeout=10)
+        try:
+            connection.request("POST", "/" + command, json.dumps(value))
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Failure(f"cell {id}: {command} {value}: {text}")
+        return json.loads(text)
+
+    def tell(self, command, **value):
+        return {id: self.ask(id, command, **value) for id in self.table if id not in self.gone}
+
+    def cookie(self, user):
+        if user not in self.cookies:
+            self.cookies[user] = self.ask("eu0", "session", user=user)["cookie"]
+        return self.cookies[user]
+
+    def mark(self):
+        self.marks.update({id: state["last"] for id, state in self.tell("state").items()})
+
+    def deliveries(self):
+        """Since mark(), of all cells, in the order of their clocks, which are this machine's."""
+        found = [Delivery(**entry) for id in self.table if id not in self.gone for entry in self.ask(id, "deliveries", since=self.marks[id])]
+        return sorted(found, key=lambda delivery: delivery.at)
+
+    def move(self, organization, cell):
+        self.tell("move", organization=organization, cell=cell)
+
+
+class ComposedWorld(World):
+    """Everything runs in containers; stop() takes it down, whatever happened."""
+
+    def __init__(self, tag, store):  # the parent starts processes; here the engine does
+        self.project = engine.Project(tag, store)
+        self.redis, self.unique, self.turns = True, f"compose-{os.getpid()}", {}
+        self.cells, self.routers, self.entries = ComposedCells(self), {}, {}
+        shutil.rmtree(LOGS, ignore_errors=True)
+        LOGS.mkdir(parents=True)
+
+    def start(self):
+        self.project.up()
+        self.settle({"eu": 1, "us": 1})
+        return self
+
+    def settle(self, numbers):
+        """Until each region's entry sees so many routers, each of them knows all its cells, and its agent has Redis."""
+        self.refresh()
+        for region, number in numbers.items():
+            entry = self.entries[region]
+            wait_until(f"{number} routers at {entry.id} (it sees {entry.routers()})", lambda: entry.routers() == number, timeout=20, every=0.2)
+        self.refresh()
+        for region, number in numbers.items():
+            there = [id for id, router in self.routers.items() if router.region == region]
+            if len(there) != number:
+                raise Failure(f"routers of {region}: {there}, expected {number}")
+        for router in self.routers.values():
+            wait_until(f"{router.id} reaches all cells", lambda: all(router.reaches(cell) for cell in CELLS), timeout=10, every=0.1)
+
+    def refresh(self):
+        """Containers and ports as they are now."""
+        self.cells.refresh()
+        self.entries = {region: Entry(self, region) for region in REGIONS}
+        self.routers = {}
+        for region in REGIONS:
+            agents = {seat_of(container): container for container in self.project.containers(f"agent-{region}")}
+            for container in self.project.containers(f"router-{region}"):
+                seat = seat_of(container)
+                wait_until(f"an agent in seat {seat} of {region}", lambda: seat in agents, timeout=0)
+                router = ComposedRouter(self, region, seat, container, agents[seat])
+                self.routers[router.id] = router
+        self.routers = dict(sorted(self.routers.items()))
+
+    def stop(self):
+        self.project.keep_logs(LOGS)
+        self.project.down()
+
+    # Looking
+
+    def redis_client(self):
+        return Redis(("127.0.0.1", engine.published(self.project.containers("redis")[0], 6379)))
+
+    def mark(self):
+        self.marks.update({id: state["last"] for id, state in self.tell("state").items()})
+
+    def deliveries(self):
+        """Since mark(), of all cells, in the order of their clocks, which are this machine's."""
+        found = [Delivery(**entry) for id in self.table if id not in self.gone for entry in self.ask(id, "deliveries", since=self.marks[id])]
+        return sorted(found, key=lambda delivery: delivery.at)
+
+    def move(self, organization, cell):
+        self.tell("move", organization=organization, cell=cell)
+
+
+class ComposedWorld(World):
+    """Everything runs in containers; stop() takes it down, whatever happened."""
+
+    def __init__(self, tag, store):  # the parent starts processes; here the engine does
+        self.project = engine.Project(tag, store)
+        self.redis, self.unique, self.turns = True, f"compose-{os.getpid()}", {}
+        self.cells, self.routers, self.entries = ComposedCells(self), {}, {}
+        shutil.rmtree(LOGS, ignore_errors=True)
+        LOGS.mkdir(parents=True)
+
+    def start(self):
+        self.project.up()
+        self.settle({"eu": 1, "us": 1})
+        return self
+
+    def settle(self, numbers):
+        """Until each region's entry sees so many routers, each of them knows all its cells, and its agent has Redis."""
+        self.refresh()
+        for region, number in numbers.items():
+            entry = self.entries[region]
+            wait_until(f"{number} routers at {entry.id} (it sees {entry.routers()})", lambda: entry.routers() == number, timeout=20, every=0.2)
+        self.refresh()
+        for region, number in numbers.items():
+            there = [id for id, router in self.routers.items() if router.region == region]
+            if len(there) != number:
+                raise Failure(f"routers of {region}: {there}, expected {number}")
+        for router in self.routers.values():
+            wait_until(f"{router.id} reaches all cells", lambda: all(router.reaches(cell) for cell in CELLS), timeout=10, every=0.1)
+
+    def refresh(self):
+        """Containers and ports as they are now."""
+        self.cells.refresh()
+        self.entries = {region: Entry(self, region) for region in REGIONS}
+        self.routers = {}
+        for region in REGIONS:
+            agents = {seat_of(container): container for container in self.project.containers(f"agent-{region}")}
+            for container in self.project.containers(f"router-{region}"):
+                seat = seat_of(container)
+                wait_until(f"an agent in seat {seat} of {region}", lambda: seat in agents, timeout=0)
+                router = ComposedRouter(self, region, seat, container, agents[seat])
+                self.routers[router.id] = router
+        self.routers = dict(sorted(self.routers.items()))
+
+    def stop(self):
+        self.project.keep_logs(LOGS)
+        self.project.down()
+
+    # Looking
+
+    def redis_client(self):
+        return Redis(("127.0.0.1", engine.published(self.project.containers("redis")[0], 6379)))
+
+    def numbers(self):
+        return {region: sum(router.region == region for router in self.routers.values()) for region in REGIONS}
+
+    def mark(self):
+        self.cells.mark()
+
+    def clean(self):
+        """As new: for the next scenario."""
+        self.cells.tell("reset")
+        wait_until("all agents to hear of a flush", self.flushed, timeout=25)
+        self.mark()
+
+    def flushed(self):
+        """An agent that has just lost Redis can take seconds to come back to it, and hears nothing until then."""
+        try:
+            self.flush()
+            return True
+        except Failure:
+            return False
+
+    def check_counters(self):
+        """What must hold of the agents' counters whatever happened."""
+        for id, router in self.routers.items():
+            counters = router.counters()
+            answered = sum(counters[name] for name in ("lookup_hits_level1", "lookup_hits_level2", "lookup_misses"))
+            if counters["lookups"] != answered:
+                raise Failure(f"{id}: lookups is {counters['lookups']}, but hits and misses are {answered}")
+
+    def heal(self):
+        """After a scenario that failed: nothing it broke stays broken for the next one."""
+        for container in self.project.containers(every=True):
+            state = engine.inspect(container)["State"]
+            if "config-" not in container:
+                engine.docker(*(("unpause", container) if state["Paused"] else ("start", container)))
+        self.cells.gone.clear()
+        for service, networks in WIRES.items():
+            for container in self.project.containers(service):
+                for network in networks:
+                    engine.run("docker", "network", "connect", self.project.network(network), container, check=False)
+        self.settle({region: len(self.project.containers(f"router-{region}")) for region in REGIONS})
+
+    def check_containers(self):
+        """Nothing was out of memory, nothing came back by itself, nothing is ill."""
+        for container in self.project.containers(every=True):
+            told = engine.inspect(container)
+            state = told["State"]
+            if "config-" not in container and (not state["Running"] or state["OOMKilled"] or told["RestartCount"]):
+                raise Failure(f"{container}: running {state['Running']}, out of memory {state['OOMKilled']}, came back {told['RestartCount']} times")
+
+
+def seat_of(container):
+    return wait_until(f"a seat for {container}", lambda: engine.run("docker", "exec", container, "seat", "here", "printenv", "CELLROUTER_SEAT", check=False).strip(),
+                      timeout=15, every=0.2)

@@ -1,0 +1,315 @@
+"""What is tested of the composition, in this order: later scenarios have the routers that earlier ones started."""
+
+import threading
+
+from harness import counted, expect, flows
+from harness.load import Load
+from harness.process import wait_until
+
+import engine
+import test_moves
+
+FLOWS = (1, 2, 3, 4, 6, 9, 13, 14)
+SEVERAL = {"router-eu": 3, "agent-eu": 3, "router-us": 2, "agent-us": 2}
+NUMBERS = {"eu": 3, "us": 2}
+OUTAGE_SLOWEST = 5.0  # s: a redispatch or two, on a machine that is busy; a request that hangs takes 15
+
+
+def of_region(world, region):
+    return [router for router in world.routers.values() if router.region == region]
+
+
+def expect_load(load, least):
+    expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+    expect.true(f"only {load.count} requests were made", load.count >= least)
+
+
+def knows_own(world, answer, owner):
+    """A hit: right at once, and as the client sent it."""
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, owner)
+    expect.clean(answer)
+
+
+# ---- one router in each region
+
+def test_learning_across_regions(world):
+    """What eu has learned, us knows at its first request: through Redis."""
+    teacher, pupil = world.router("eu-1"), world.router("us-1")
+    expect.status(teacher.request("GET", "/my-company/x", user="alice"), 200, world)
+    flows.wait_known(world, teacher, "/my-company/")
+    before = pupil.counters()
+    knows_own(world, world.entries["us"].request("POST", "/my-company/x", user="alice", body=b"a=b"), "eu0")
+    after = pupil.counters()
+    expect.same("hits by Redis at us-1", after["lookup_hits_level2"] - before["lookup_hits_level2"], 1)
+
+
+def test_client_address_passes_the_entry(world):
+    """The entry's PROXY line reaches the router, and the router's X-Forwarded-For the cell; a client's own one is not the last."""
+    answer = world.entries["eu"].request("GET", "/my-company/x", user="alice", headers=[("X-Forwarded-For", "192.0.2.1")])
+    expect.status(answer, 200, world)
+    entry = engine.inspect(world.entries["eu"].container)["NetworkSettings"]["Networks"][world.project.network("edge-eu")]
+    for delivery in world.deliveries_of(answer):
+        last = ",".join(delivery.all("X-Forwarded-For")).split(",")[-1].strip()
+        expect.true(f"X-Forwarded-For ends in {last}, the entry's own address", last != entry["IPAddress"] and last != "192.0.2.1")
+
+
+def test_from_one_router_to_three(world):
+    """Under load; each new router is right from its first request on."""
+    entry, first = world.entries["eu"], world.router("eu-1")
+    for path, owner in (("/my-company/x", "eu0"), ("/gitlab-org/x", "us0")):
+        expect.same("the owner", first.request("GET", path, user="root").cell, owner)
+        flows.wait_known(world, first, path.removesuffix("x"))
+    with Load(world, [entry]) as load:
+        load.wait_for(50)
+        world.project.up(scales=SEVERAL)
+        world.refresh()
+        for router in of_region(world, "eu"):
+            if router.id != "eu-1":
+                wait_until(f"{router.id} answers", lambda: healthy(router), timeout=15, every=0.05)
+                knows_own(world, router.request("POST", "/my-company/first", user="root", body=b"a=b"), "eu0")
+                knows_own(world, router.request("GET", "/gitlab-org/first", user="root"), "us0")
+        wait_until("the entry to see three routers", lambda: entry.routers() == 3, timeout=15, every=0.1)
+        load.wait_for(100)
+    expect_load(load, 150)
+    world.settle(NUMBERS)
+    expect.same("routers", sorted(world.routers), ["eu-1", "eu-2", "eu-3", "us-1", "us-2"])
+
+
+def healthy(router):
+    try:
+        return router.request("GET", "/-/router", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+# ---- several routers in each region
+
+def flow_test(flow):
+    def test(world):
+        router = flows.prepare(world, flow)
+        before = counted.take(world)
+        answer = flows.ask(flow, router)
+        flows.verify(world, flow, router, answer)
+        counted.expect(world, before, lookups=1, hits=int(flow.hit), misses=int(not flow.hit), learned=len(flow.learns))
+
+    test.__doc__ = f"Flow {flow.number}: {flow.story}."
+    test.__name__ = f"test_flow_{flow.number:02}"
+    return test
+
+
+def test_flow_17_get_after_a_move(world):
+    test_moves.test_flow_17_get_after_a_move(world)
+
+
+def test_flow_18_post_after_a_move(world):
+    test_moves.test_flow_18_post_after_a_move(world)
+
+
+def test_agent_dies_hangs_comes_back(world):
+    """Under load: no client gets a wrong answer, none waits."""
+    router = world.router("eu-2")
+    with Load(world, [world.entries["eu"], router], clients=1) as load:
+        load.wait_for(40)
+        engine.docker("kill", router.agent_container)
+        load.wait_for(60)
+        answer = router.request("POST", "/my-company/x", user="root", body=b"a=b")
+        expect.same("the answering cell without an agent", (answer.status, answer.cell), (200, "eu0"))
+        engine.docker("start", router.agent_container)
+        wait_until("the agent is back and learns", lambda: learns(router), timeout=15, every=0.2)
+        engine.docker("pause", router.agent_container)
+        load.wait_for(60)
+        engine.docker("unpause", router.agent_container)
+        engine.docker("restart", router.agent_container)
+        wait_until("the agent is back and learns", lambda: learns(router), timeout=15, every=0.2)
+    expect_load(load, 160)
+    expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < OUTAGE_SLOWEST)
+
+
+def learns(router):
+    """Whether the router's agent has just learned something new; asks for what is its cell's own."""
+    router.request("GET", "/admin/cells/us1/", user="root")
+    try:
+        return "/admin/cells/us1/" in router.routes()
+    except expect.Failure:
+        return False
+
+
+def test_redis_dies_hangs_comes_back(world):
+    redis = world.project.containers("redis")[0]
+    with Load(world, [world.entries["eu"], world.entries["us"]], clients=1) as load:
+        load.wait_for(40)
+        for breaks, heals in (("kill", "start"), ("pause", "unpause"), ("restart", None)):
+            engine.docker(breaks, redis)
+            load.wait_for(60)
+            if heals:
+                engine.docker(heals, redis)
+            load.wait_for(20)
+    expect_load(load, 280)
+    expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < OUTAGE_SLOWEST)
+    router = world.router("us-2")
+    wait_until("routes are shared again", lambda: learns(router) and "/admin/cells/us1/" in world.shared_routes(), timeout=20, every=0.2)
+
+
+def test_a_router_without_redis(world):
+    """Its agent is cut off: it serves what it knew and what it did not know, and is heard again when the wire is back."""
+    router, other = world.router("eu-1"), world.router("us-1")
+    expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    flows.wait_known(world, router, "/my-company/")
+    network = world.project.network("store")
+    with Load(world, [router], clients=1) as load:
+        engine.docker("network", "disconnect", network, router.agent_container)
+        load.wait_for(40)
+        expect.same("the answering cell", router.request("GET", "/organizations/my-organization/x", user="alice").cell, "eu0")
+        expect.same("the answering cell", other.request("GET", "/admin/cells/us1/", user="root").cell, "us1")
+        wait_until("us-1's route is shared", lambda: "/admin/cells/us1/" in world.shared_routes(), every=0.2)
+        expect.true("a router that is cut off writes to Redis", "/organizations/my-organization/" not in world.shared_routes())
+        load.wait_for(40)
+        engine.docker("network", "connect", network, router.agent_container)
+        wait_until("what was learned without Redis is shared", lambda: "/organizations/my-organization/" in world.shared_routes(), timeout=20, every=0.2)
+        load.wait_for(40)
+    expect_load(load, 120)
+    world.mark()
+    knows_own(world, router.request("GET", "/admin/cells/us1/", user="root"), "us1")  # learned elsewhere, meanwhile
+
+
+HOME = {"eu": ("/my-company/x", "eu0"), "us": ("/gitlab-org/x", "us0")}
+
+
+def test_regions_cut_off_from_each_other(world):
+    """Each goes on with its own cells; what belongs to the other is a 503 with a reason; then all is as before."""
+    wires = [(f"cells-{away}", router.haproxy_container, router) for region, away in (("eu", "us"), ("us", "eu")) for router in of_region(world, region)]
+    wires += [("store", router.agent_container, router) for router in of_region(world, "us")]
+    for region in HOME:
+        for path, owner in HOME.values():
+            expect.same("the owner", world.entries[region].request("GET", path, user="root").cell, owner)
+    for network, container, _ in wires:
+        engine.docker("network", "disconnect", world.project.network(network), container)
+    for region, (path, owner) in HOME.items():
+        abroad = HOME["us" if region == "eu" else "eu"][0]
+        for router in of_region(world, region):
+            wait_until(f"{router.id} has noticed", lambda: router.request("GET", abroad, user="root").status == 503, timeout=15, every=0.2)
+            answer = router.request("POST", abroad, user="root", body=b"a=b")
+            expect.status(answer, 503)
+            expect.reason(answer, "cell-down")
+        for _ in range(10):
+            answer = world.entries[region].request("POST", path, user="root", body=b"a=b")
+            expect.same(f"{region}'s own", (answer.status, answer.cell), (200, owner))
+    for network, container, _ in wires:
+        engine.docker("network", "connect", world.project.network(network), container)
+    for router in world.routers.values():
+        wait_until(f"{router.id} reaches all cells again", lambda: all(router.reaches(cell) for cell in world.cells.table), timeout=20, every=0.2)
+    for region in HOME:
+        for path, owner in HOME.values():
+            answer = world.entries[region].request("POST", path, user="root", body=b"a=b")
+            expect.same("the answering cell", (answer.status, answer.cell), (200, owner))
+
+
+def test_a_cell_dies_and_comes_back(world):
+    """Its tenants get a 503 with a reason, at once; everybody else is served, also where nobody knows the owner yet."""
+    entry, cell = world.entries["eu"], world.cells.container("eu0")
+    expect.same("the owner", entry.request("GET", "/my-company/x", user="root").cell, "eu0")
+    for router in world.routers.values():
+        knows = router.request("GET", "/my-company/x", user="root")
+        expect.same("the owner", knows.cell, "eu0")
+    world.cells.gone.add("eu0")
+    engine.docker("kill", cell)
+    for router in world.routers.values():
+        wait_until(f"{router.id} has noticed", lambda: router.request("GET", "/my-company/x", user="root").status == 503, every=0.1)
+        answer = router.request("POST", "/my-company/x", user="root", body=b"a=b")
+        expect.reason(answer, "cell-down")
+        expect.true(f"a 503 took {answer.seconds:.2f} s", answer.seconds < 1)
+        answer = router.request("POST", "/gitlab-org/x", body=b"a=b")
+        expect.same("others are served", (answer.status, answer.cell), (200, "us0"))
+    engine.docker("start", cell)
+    world.cells.gone.clear()
+    world.refresh()
+    for router in world.routers.values():
+        wait_until(f"{router.id} reaches eu0 again", lambda: router.reaches("eu0"), timeout=15, every=0.1)
+
+
+def test_a_cell_hangs_for_a_while(world):
+    """A request of its tenants waits and is answered when it goes on; those of other cells do not wait."""
+    router = world.router("eu-1")
+    for path, owner in (("/my-company/x", "eu0"), ("/not-my-company/x", "us1")):
+        expect.same("the owner", router.request("GET", path, user="root").cell, owner)
+        flows.wait_known(world, router, path.removesuffix("x"))
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(router.request("POST", "/my-company/x", user="root", body=b"a=b")))
+    cell = world.cells.container("eu0")
+    engine.docker("pause", cell)
+    try:
+        thread.start()
+        for _ in range(20):
+            answer = router.request("POST", "/not-my-company/x", user="root", body=b"a=b", timeout=5)
+            expect.same("the answer of another cell", (answer.status, answer.cell), (200, "us1"))
+        expect.same("answers of a cell that stands still", answers, [])
+    finally:
+        engine.docker("unpause", cell)
+        thread.join()
+    expect.same("answers of the cell that hung", [(answer.status, answer.cell) for answer in answers], [(200, "eu0")])
+
+
+def test_haproxy_dies_hangs_comes_back(world):
+    """What was under way in it is lost; the entry sends everybody else to the others."""
+    router, entry = world.router("eu-3"), world.entries["eu"]
+    for breaks, heals in (("kill", "start"), ("pause", "unpause")):
+        engine.docker(breaks, router.haproxy_container)
+        wait_until("the entry leaves it out", lambda: entry.routers() == 2, timeout=15, every=0.1)
+        with Load(world, [entry], clients=1) as load:
+            load.wait_for(30)
+            engine.docker(heals, router.haproxy_container)
+            wait_until("the entry takes it in again", lambda: entry.routers() == 3, timeout=15, every=0.1)
+            load.wait_for(30)
+        expect_load(load, 60)
+    world.settle(NUMBERS)
+
+
+def test_rolling_restart(world):
+    """Every agent and every HAProxy, one after the other, under load: no client sees anything."""
+    with Load(world, list(world.entries.values())) as load:
+        load.wait_for(50)
+        for router in world.routers.values():
+            entry, before = world.entries[router.region], NUMBERS[router.region]
+            engine.docker("restart", "-t", "35", router.agent_container)
+            engine.docker("restart", "-t", "35", router.haproxy_container)
+            wait_until(f"{entry.id} sees {router.id} again", lambda: entry.routers() == before, timeout=20, every=0.1)
+            load.wait_for(30)
+    expect_load(load, 200)
+    world.settle(NUMBERS)
+
+
+def test_from_three_routers_to_two(world):
+    """Under load: the one that goes finishes what it has."""
+    entry = world.entries["eu"]
+    with Load(world, [entry]) as load:
+        load.wait_for(50)
+        world.project.up(scales={**SEVERAL, "router-eu": 2, "agent-eu": 2})
+        wait_until("the entry to see two routers", lambda: entry.routers() == 2, timeout=15, every=0.1)
+        load.wait_for(50)
+    expect_load(load, 100)
+
+
+def test_large_body(world):
+    """Flow 16: with the large-body HAProxy 10 MB are replayed; the small one streams."""
+    world.project("--profile", "large", "up", "-d", "--no-build", "--no-deps", "--no-recreate", *("--scale=large-eu=3",), "large-eu")
+    router, body = world.router("eu-1"), bytes(range(256)) * 40000
+    def right():
+        world.mark()
+        answer = router.request("PUT", "/my-company/upload", user="alice", body=body, timeout=30)
+        return answer if answer.status == 200 else None
+
+    answer = wait_until("the large-body process takes it", right, timeout=15, every=0.3)
+    seen = world.deliveries_of(answer)
+    expect.same("the owner", seen[-1].cell, "eu0")
+    expect.true("no 307", answer.status == 200)
+    expect.saw(world, answer, *([{"eu0", "eu1"}, "eu0"] if len(seen) == 2 else ["eu0"]))
+
+
+def everything():
+    known = {flow.number: flow for flow in flows.FLOWS}
+    return [test_learning_across_regions, test_client_address_passes_the_entry, test_from_one_router_to_three,
+            *(flow_test(known[number]) for number in FLOWS), test_flow_17_get_after_a_move, test_flow_18_post_after_a_move, test_large_body,
+            test_agent_dies_hangs_comes_back, test_redis_dies_hangs_comes_back, test_a_router_without_redis,
+            test_regions_cut_off_from_each_other, test_a_cell_dies_and_comes_back, test_a_cell_hangs_for_a_while,
+            test_haproxy_dies_hangs_comes_back, test_rolling_restart, test_from_three_routers_to_two]
