@@ -265,7 +265,7 @@ def run(world, outage):
     expect.same("the agents", [router.agent.pid for router in routers], agents)
 
 
-def test_of(outage):
+def scenario_of(outage):
     world = {"routers": ONE, "answers": BOTH, "pick": AWAY, "level0": False, "settings": {"redis": IMPATIENT}, **outage.world}
 
     @scenario(timeout=60, **world)
@@ -277,4 +277,4 @@ def test_of(outage):
 
 
 for _name, _outage in OUTAGES.items():
-    globals()[f"test_flow_24_redis_{_name}"] = test_of(_outage)
+    globals()[f"test_flow_24_redis_{_name}"] = scenario_of(_outage)
