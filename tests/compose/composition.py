@@ -59,7 +59,7 @@ class ComposedCells:
 
     def __init__(self, world):
         self.world = world
-        self.table = {id: Cell(id, id.rstrip("0123456789"), 302, 0) for id in CELLS}
+        self.table = {id: Cell(id, id.rstrip("0123456789"), 302, 0, []) for id in CELLS}
         self.marks = dict.fromkeys(CELLS, 0)
         self.gone = set()  # cells that a test took away
         self.cookies = {}
@@ -91,70 +91,6 @@ class ComposedCells:
         if user not in self.cookies:
             self.cookies[user] = self.ask("eu0", "session", user=user)["cookie"]
         return self.cookies[user]
-
-    def mark(self):
-        self.marks.update({id: state["last"] for id, state in self.tell("state").items()})
-
-    def deliveries(self):
-        """Since mark(), of all cells, in the order of their clocks, which are this machine's."""
-        found = [Delivery(**entry) for id in self.table if id not in self.gone for entry in self.ask(id, "deliveries", since=self.marks[id])]
-        return sorted(found, key=lambda delivery: delivery.at)
-
-    def move(self, organization, cell):
-        self.tell("move", organization=organization, cell=cell)
-
-
-class ComposedWorld(World):
-    """Everything runs in containers; stop() takes it down, whatever happened."""
-
-    def __init__(self, tag, store):  # the parent starts processes; here the engine does
-        self.project = engine.Project(tag, store)
-        self.redis, self.unique, self.turns = True, f"compose-{os.getpid()}", {}
-        self.cells, self.routers, self.entries = ComposedCells(self), {}, {}
-        shutil.rmtree(LOGS, ignore_errors=True)
-        LOGS.mkdir(parents=True)
-
-    def start(self):
-        self.project.up()
-        self.settle({"eu": 1, "us": 1})
-        return self
-
-    def settle(self, numbers):
-        """Until each region's entry sees so many routers, each of them knows all its cells, and its agent has Redis."""
-        self.refresh()
-        for region, number in numbers.items():
-            entry = self.entries[region]
-            wait_until(f"{number} routers at {entry.id} (it sees {entry.routers()})", lambda: entry.routers() == number, timeout=20, every=0.2)
-        self.refresh()
-        for region, number in numbers.items():
-            there = [id for id, router in self.routers.items() if router.region == region]
-            if len(there) != number:
-                raise Failure(f"routers of {region}: {there}, expected {number}")
-        for router in self.routers.values():
-            wait_until(f"{router.id} reaches all cells", lambda: all(router.reaches(cell) for cell in CELLS), timeout=10, every=0.1)
-
-    def refresh(self):
-        """Containers and ports as they are now."""
-        self.cells.refresh()
-        self.entries = {region: Entry(self, region) for region in REGIONS}
-        self.routers = {}
-        for region in REGIONS:
-            agents = {seat_of(container): container for container in self.project.containers(f"agent-{region}")}
-            for container in self.project.containers(f"router-{region}"):
-                seat = seat_of(container)
-                wait_until(f"an agent in seat {seat} of {region}", lambda: seat in agents, timeout=0)
-                router = ComposedRouter(self, region, seat, container, agents[seat])
-                self.routers[router.id] = router
-        self.routers = dict(sorted(self.routers.items()))
-
-    def stop(self):
-        self.project.keep_logs(LOGS)
-        self.project.down()
-
-    # Looking
-
-    def redis_client(self):
-        return Redis(("127.0.0.1", engine.published(self.project.containers("redis")[0], 6379)))
 
     def mark(self):
         self.marks.update({id: state["last"] for id, state in self.tell("state").items()})
