@@ -171,10 +171,10 @@ static void take_write_error(struct route_store *store, struct word *word, const
                                                                 : STORE_REASON_PROTOCOL;
 
     store->counters.write_errors++;
-    store->counters.lost_misplaced += store_is_misplaced(reason);
     store_event(store, reason, "ask", reply->type == REDIS_REPLY_ERROR ? reply->str : "",
                 reply->type == REDIS_REPLY_ERROR ? (size_t)reply->len : 0);
     if (store_is_misplaced(reason)) {
+        store->counters.lost_misplaced++;
         word_free(word); /* this Redis will never take it, but does take others */
         return;
     }
