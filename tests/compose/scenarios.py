@@ -2,7 +2,7 @@
 
 import threading
 
-from harness import counted, expect, flows
+from harness import expect, flows
 from harness.load import Load
 from harness.process import wait_until
 
@@ -87,11 +87,7 @@ def healthy(router):
 
 def flow_test(flow):
     def test(world):
-        router = flows.prepare(world, flow)
-        before = counted.take(world)
-        answer = flows.ask(flow, router)
-        flows.verify(world, flow, router, answer)
-        counted.expect(world, before, lookups=1, hits=int(flow.hit), misses=int(not flow.hit), learned=len(flow.learns))
+        flows.play(world, flow)
 
     test.__doc__ = f"Flow {flow.number}: {flow.story}."
     test.__name__ = f"test_flow_{flow.number:02}"

@@ -11,19 +11,7 @@ from harness.runner import ANSWERS, ONE, scenario
 AWAY = {"eu": "eu1", "us": "us1"}
 CELLS = {"miss": ("eu1", "eu0"), "hit": ("eu0",)}
 MB = 1 << 20
-
-
 FRAMES = ("content-length", "transfer-encoding", "connection", "date", "location", "cache-control", "x-gitlab-cell-reason")
-
-
-def settled(world, kind):
-    """The router, knowing /my-company/ or not."""
-    router = world.router("eu1")
-    world.flush()
-    if kind == "hit":
-        expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
-        flows.wait_known(world, router, "/my-company/")
-    return router
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, settings={"haproxy": {"timeout-server": 1}})
@@ -31,7 +19,7 @@ def test_a_slow_cell_is_a_504(world):
     """With a reason, when HAProxy's own timeout is over; nothing is sent a second time, and the route stays."""
     world.cells.misbehave(cell="eu0", path="/my-company/slow", gate=world.unique)
     for kind in CELLS:
-        router = settled(world, kind)
+        router = flows.settled(world, kind)
         for method, body in (("GET", b""), ("POST", b"a=b")):
             before = counted.take(world)
             answer = router.request(method, "/my-company/slow", user="alice", body=body)
@@ -49,7 +37,7 @@ def test_long_poll(world):
     """The answer comes when the cell has one, and the others do not wait for it."""
     for kind in CELLS:
         gate = f"{world.unique}-{kind}"
-        router = settled(world, kind)
+        router = flows.settled(world, kind)
         world.cells.behave()
         world.cells.misbehave(cell="eu0", path="/my-company/poll", gate=gate)
         requests = [router.prepare("GET", "/my-company/poll", user="alice"), router.prepare("POST", "/my-company/poll", user="alice", body=b"a=b")]
@@ -73,7 +61,7 @@ def test_an_answer_before_the_body_was_read(world):
     world.cells.misbehave(cell="eu0", path="/my-company/early", early=True, answer={"status": 413, "body": "too much"})
     for kind in CELLS:
         for length, chunked in ((3000, False), (3000, True), (5 * MB, False), (5 * MB, True)):
-            router = settled(world, kind)
+            router = flows.settled(world, kind)
             answer = router.request("POST", f"/my-company/early/{length}-{chunked}", user="alice", body=bytes(length), chunked=chunked, follow_307=True)
             expect.status(answer, 413, world)
             expect.same("body", answer.body, b"too much")
@@ -92,7 +80,7 @@ def test_a_redirect_before_the_body_was_read(world):
         kinds.pop()  # docs/requests.md, limits: HAProxy 2.6 gives up where the cell closes together with its 425
     for kind, path, owner in kinds:
         for length, chunked in ((3000, False), (3000, True), (5 * MB, False), (5 * MB, True)):
-            router = settled(world, kind)
+            router = flows.settled(world, kind)
             body = random.Random(length).randbytes(length)
             answer = router.request("POST", f"/my-company/{path}/{length}-{chunked}", user="alice", body=body, chunked=chunked, follow_307=True)
             expect.status(answer, 200, world)
@@ -121,7 +109,7 @@ def test_large_headers(world):
     for kind in CELLS:
         for count in (12, 13, 14, 15, 16, 100):
             for method, body in (("GET", b""), ("POST", b"a=b")):
-                router = settled(world, kind)
+                router = flows.settled(world, kind)
                 fill = [(f"X-Fill-{n:03}", "f" * 986) for n in range(count)]
                 world.mark()
                 try:
@@ -131,7 +119,7 @@ def test_large_headers(world):
                     status = 400  # said, but the close with bytes that nobody read took it away
                     expect.same("what cells saw of a refused request", world.deliveries(), [])
                 expect.true(f"{method} with {count} kB of headers: {status}", status in {12: (200,), 100: (400, 431)}.get(count, (status,)))
-                router = settled(world, kind)
+                router = flows.settled(world, kind)
                 world.cells.behave()
                 world.cells.misbehave(cell="eu0", path="/my-company/filled", answer={"header_bytes": count * 1000, "body": "x"})
                 told = router.request(method, "/my-company/filled", user="alice", body=body)

@@ -3,8 +3,7 @@
 from harness import counted, expect, flows
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, ROUTERS, scenario
-
-DOWN = r"Server \S+ is (DOWN|UP)|has no server available|backend \S+ has no"
+from harness.world import CELL_DOWN
 
 
 def noticed(router, cell):
@@ -18,7 +17,7 @@ def noticed(router, cell):
 
 @scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick={"eu": "eu1"})
 def test_flow_25_the_owning_cell_is_down(world):
-    world.allow(DOWN)
+    world.allow(CELL_DOWN)
     router = world.of("eu")
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
     flows.wait_known(world, router, "/my-company/")
@@ -42,7 +41,7 @@ def test_flow_25_the_owning_cell_is_down(world):
 
 @scenario(matrix={"answers": ANSWERS}, routers=ONE)
 def test_a_miss_goes_to_a_cell_that_is_up(world):
-    world.allow(DOWN)
+    world.allow(CELL_DOWN)
     router = world.router("eu1")
     world.cells.down("eu1")
     for number in range(6):
@@ -58,7 +57,7 @@ def test_a_miss_goes_to_a_cell_that_is_up(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1"}, routers=ONE)
 def test_a_redirect_to_a_cell_that_is_down(world):
-    world.allow(DOWN)
+    world.allow(CELL_DOWN)
     router = world.router("eu1")
     world.cells.down("us0")
     noticed(router, "us0")

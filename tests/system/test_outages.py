@@ -8,10 +8,10 @@ from harness import expect, places
 from harness.load import Load
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
+from harness.world import AGENT_GONE
 
 AWAY = {"eu": "eu1", "us": "us1"}
 PROCESSING = 0.5  # s; no request waits longer than HAProxy's timeout processing, and then some for a loaded machine
-AGENT_GONE = r"Server cellrouter\S*agent\S* is (DOWN|UP)|backend 'cellrouter\S*agent\S*' has no server|has no server available"
 
 
 def right_without_agent(world, router):

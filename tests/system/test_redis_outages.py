@@ -5,12 +5,12 @@ import time
 from dataclasses import dataclass, field
 
 from harness import expect, flows
-from harness.load import JSON, LEARNING, Load
+from harness.load import LEARNING, Load, claiming
 from harness.process import wait_until
 from harness.resp import Redis
 from harness.runner import ONE, scenario
+from harness.world import AGENT_GONE
 
-AGENT_GONE = r"Server cellrouter\S*agent\S* is (DOWN|UP)|backend 'cellrouter\S*agent\S*' has no server|has no server available"
 AWAY = {"eu": "eu1", "us": "us1"}  # each miss meets a redirect
 BOTH = {"eu0": 302, "eu1": 302, "us0": 421, "us1": 421}  # the eu router replays by two passes, the us router by one
 SLOWEST = 1.0  # s; HAProxy waits half a second for an agent at most, the rest is for a loaded machine
@@ -206,8 +206,7 @@ def wait_met(router, outage, before):
 
 def learn(world, router, name):
     """A new path at this router: its owner is learned, or known."""
-    body = b'{"organization": "my-company", "cache": "/api/v4/%s/"}' % name.encode()
-    answer = router.request("POST", f"/api/v4/{name}/x", user="root", headers=JSON, body=body)
+    answer = router.request("POST", f"/api/v4/{name}/x", user="root", **claiming(f"/api/v4/{name}/"))
     expect.status(answer, 200, world)
     expect.same("the answering cell", answer.cell, "eu0")
     return answer

@@ -11,19 +11,9 @@ AWAY = {"eu": "eu1", "us": "us1"}
 CELLS = {"miss": ("eu1", "eu0"), "hit": ("eu0",)}
 
 
-def settled(world, kind):
-    """The router, knowing /my-company/ or not."""
-    router = world.router("eu1")
-    world.flush()
-    if kind == "hit":
-        expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
-        flows.wait_known(world, router, "/my-company/")
-    return router
-
-
 def both(world):
     for kind in ("miss", "hit"):
-        yield kind, settled(world, kind)
+        yield kind, flows.settled(world, kind)
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "MKCOL", "BREW")
@@ -113,7 +103,7 @@ def test_large_answers_stream(world):
             answer = router.request("GET", f"/my-company/download?bytes={length}{query}", user="alice")
             expect.status(answer, 200, world)
             expect.same("bytes", len(answer.body), length)
-            router = settled(world, kind)
+            router = flows.settled(world, kind)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)

@@ -5,8 +5,8 @@ from collections import Counter
 from harness import counted, expect, flows
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
+from harness.world import CELL_DOWN
 
-DOWN = r"Server \S+ is (DOWN|UP)|has no server available|backend \S+ has no"
 AWAY = {"eu": "eu1", "us": "us1"}
 TWO_EACH = {"eu0": 2, "eu1": 2}
 CHECKS = {"unchecked": "", "checked": "check inter 500ms fall 1 rise 1"}
@@ -52,7 +52,7 @@ def test_a_cells_servers_share_its_requests(world):
 
 
 def one_is_down(world):
-    world.allow(DOWN)
+    world.allow(CELL_DOWN)
     router = world.router("eu1")
     world.cells.down("eu0")
     world.cells.down("eu1")
@@ -90,7 +90,7 @@ def all_down(world, cell):
 @scenario(matrix={"answers": KINDS, "server_options": CHECKS}, pick=AWAY, routers=ONE, servers=TWO_EACH)
 def test_all_servers_of_a_known_cell_are_down(world):
     """503 with a reason, before any health check has noticed and without one: no other cell has the data. The route stays."""
-    world.allow(DOWN)
+    world.allow(CELL_DOWN)
     router = world.router("eu1")
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
     flows.wait_known(world, router, "/my-company/")
@@ -109,7 +109,7 @@ def test_all_servers_of_a_known_cell_are_down(world):
 @scenario(matrix={"server_options": CHECKS}, routers=ONE, servers={"eu0": 2})
 def test_a_refused_connection_on_an_unknown_path(world):
     """Whichever server of the region refuses, the request goes on to another one, a POST too: nobody has seen it."""
-    world.allow(DOWN)
+    world.allow(CELL_DOWN)
     router = world.router("eu1")
     all_down(world, "eu0")
     for number in range(12):

@@ -93,6 +93,18 @@ def canary(world, router, target):
     expect.true(f"the answer is that of {target}: {answer}", f'"{target}"'.encode() in answer.body)
 
 
+def try_all(world, labels, probe_one):
+    router = world.router("eu1")
+    for kind in CELLS:
+        if kind == "hit":
+            flows.wait_known(world, router, "/my-company/")
+        for label in labels:
+            if kind == "miss":
+                world.flush()
+            probe_one(world, router, kind, label)
+            canary(world, router, f"/my-company/canary-{label}")
+
+
 def probe(world, router, kind, label):
     """Sends it and returns the statuses of the answers on that connection."""
     data, wanted = PROBES[label]
@@ -119,15 +131,7 @@ def probe(world, router, kind, label):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
 def test_smuggling_probes(world):
-    router = world.router("eu1")
-    for kind in CELLS:
-        if kind == "hit":
-            flows.wait_known(world, router, "/my-company/")
-        for label in PROBES:
-            if kind == "miss":
-                world.flush()
-            probe(world, router, kind, label)
-            canary(world, router, f"/my-company/canary-{label}")
+    try_all(world, PROBES, probe)
 
 
 # label -> (changes of the head, body). A change: (name, value) more; (name, None) takes a field away; a name with ! before it
@@ -212,15 +216,7 @@ def probe_h2(world, router, kind, label):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
 def test_h2_smuggling_probes(world):
-    router = world.router("eu1")
-    for kind in CELLS:
-        if kind == "hit":
-            flows.wait_known(world, router, "/my-company/")
-        for label in H2_PROBES:
-            if kind == "miss":
-                world.flush()
-            probe_h2(world, router, kind, label)
-            canary(world, router, f"/my-company/canary-{label}")
+    try_all(world, H2_PROBES, probe_h2)
 
 
 FORGED = {"Go": "4", "Replay": "4", "Answered": "us1", "Redirects": "1", "Status": "425", "Reason": "forged", "Id": "1"}

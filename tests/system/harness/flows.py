@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from harness import expect
+from harness import counted, expect
 from harness.process import Failure, wait_until
 
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
@@ -100,6 +100,25 @@ def prepare(world, flow):
 def wait_known(world, router, prefix):
     wait_until(f"{router.id} knows {prefix} (it knows {router.routes()})", lambda: prefix in router.routes(), timeout=5)
     world.wait_shared(prefix)
+
+
+def settled(world, kind):
+    """The router eu1, knowing /my-company/ (kind "hit") or nothing ("miss")."""
+    router = world.router("eu1")
+    world.flush()
+    if kind == "hit":
+        expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+        wait_known(world, router, "/my-company/")
+    return router
+
+
+def play(world, flow):
+    """The whole flow, and what was counted of it."""
+    router = prepare(world, flow)
+    before = counted.take(world)
+    answer = ask(flow, router)
+    verify(world, flow, router, answer)
+    counted.expect(world, before, lookups=1, hits=int(flow.hit), misses=int(not flow.hit), learned=len(flow.learns))
 
 
 def ask(flow, router):

@@ -6,8 +6,6 @@ import time
 
 from harness.client import Broken, Connection
 
-JSON = [("Content-Type", "application/json")]
-
 # (method, path, user, owner)
 MIX = (
     ("GET", "/my-company/a", "root", "eu0"),
@@ -18,6 +16,11 @@ MIX = (
 )
 # "{turn}": another path each time, which its owner claims, so that each is a miss at first and learned then.
 LEARNING = (*MIX, ("POST", "/api/v4/{turn}/x", "root", "eu0"))
+
+
+def claiming(prefix):
+    """Headers and body of an API request that belongs to my-company, and whose answer claims the prefix for its cell."""
+    return {"headers": [("Content-Type", "application/json")], "body": json.dumps({"organization": "my-company", "cache": prefix}).encode()}
 
 
 class Load:
@@ -65,9 +68,8 @@ class Load:
 
     def prepare(self, router, method, path, user, turn):
         if "{turn}" in path:
-            prefix = path.format(turn=turn).rpartition("/")[0] + "/"
-            body = json.dumps({"organization": "my-company", "cache": prefix}).encode()
-            return router.prepare(method, prefix + "x", user=user, headers=JSON, body=body)
+            path = path.format(turn=turn)
+            return router.prepare(method, path, user=user, **claiming(path.rpartition("/")[0] + "/"))
         return router.prepare(method, f"{path}/{turn}" if method == "GET" else path, user=user, body=b"a=b" if method == "POST" else b"")
 
     def one(self, router, connection, fresh, request, owner):

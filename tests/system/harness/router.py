@@ -138,11 +138,7 @@ class Router:
 
     def counters(self):
         """name -> value of all counters of the agent."""
-        found = {}
-        for line in self.cellctl("show counters").splitlines():
-            name, _, value = line.rpartition(" ")
-            if value.lstrip("-").isdigit():
-                found[name.strip()] = int(value)
+        found = counters_of(self.cellctl("show counters"))
         if not found:
             raise Failure(f"agent {self.id} tells no counters")
         return found
@@ -174,6 +170,12 @@ def connects(address):
             return True
         except OSError:
             return False
+
+
+def counters_of(text):
+    """name -> value, out of what `show counters` tells."""
+    pairs = (line.rpartition(" ") for line in text.splitlines())
+    return {name.strip(): int(value) for name, _, value in pairs if value.lstrip("-").isdigit()}
 
 
 def ask(path, command):

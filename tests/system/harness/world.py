@@ -21,6 +21,9 @@ KEY_PREFIX = "cellrouter:"
 NEVER_AGENT = re.compile(r"level=(error|fatal|crit)|AddressSanitizer|LeakSanitizer|runtime error:|Assertion|Segmentation")
 NEVER_HAPROXY = re.compile(r"\[(WARNING|ALERT)\]|BUG|segfault")
 NEVER_COUNTED = ("learns_malformed", "messages_unknown", "messages_malformed", "misses_malformed", "log_lines_lost")
+# What HAProxy says where a test takes the agent or a cell away: for world.allow.
+AGENT_GONE = r"Server cellrouter\S*agent\S* is (DOWN|UP)|backend 'cellrouter\S*agent\S*' has no server|has no server available"
+CELL_DOWN = r"Server \S+ is (DOWN|UP)|has no server available|backend \S+ has no"
 PROXY_STOPPED = re.compile(r"Proxy \S+ stopped")  # HAProxy's farewell
 
 
