@@ -178,6 +178,7 @@ static void set_up(struct route_store *store)
     snprintf(store->watch_name, sizeof store->watch_name, "cellrouter:%s:watch", store->router);
     snprintf(store->watching.beat, sizeof store->watching.beat, "cellrouter-beat:%s:%016llx", store->router,
              (unsigned long long)rng_next(&store->rng));
+    list_init(&store->probes);
     ev_init(&store->deadlines, on_deadline);
     ev_init(&store->writer.timer, store_on_writer_timer);
     ev_timer_init(&store->watching.timer, store_on_heartbeat, 0, (double)config->watchdog_ms / 2000);

@@ -14,6 +14,7 @@
 #include "redis/command.h"
 #include "redis/hash.h"
 #include "redis/link.h"
+#include "redis/list.h"
 #include "redis/pace.h"
 #include "redis/questions.h"
 #include "redis/scripts.h"
@@ -71,6 +72,7 @@ struct route_store {
     struct store_writer writer;
     ev_timer deadlines;
     unsigned verifying;
+    struct link_field probes; /* of these reads, those that no word on the same name has overtaken */
     uint64_t last_stamp_ms;
     bool used; /* level 1 may hold something by now */
     bool ending;
@@ -95,6 +97,8 @@ enum route_outcome store_ask(struct route_store *store, const struct route_quest
                              enum store_reason *reason);
 /* The name changed, and it may have been by this router: reads it, and tells the handler unless it was. */
 void store_verify(struct route_store *store, const struct route_name *name);
+/* A word on the name goes out now: a verifying read that was sent before it must not judge it. */
+void store_overtake_probes(struct route_store *store, const struct route_name *name);
 void store_tell_changed(struct route_store *store, const struct route_name *name);
 
 /* store_write.c */

@@ -278,20 +278,44 @@ void store_tell_changed(struct route_store *store, const struct route_name *name
 static bool is_ours(const struct route_store *store, const struct route_name *name, const redisReply *reply)
 {
     struct route_record record;
+    const struct route_record *theirs = NULL, *waiting;
 
-    return reply != NULL && reply->type == REDIS_REPLY_STRING &&
-           record_decode((const uint8_t *)reply->str, (size_t)reply->len, &record) == ROUTE_RECORD_OK &&
-           record.router_len == strlen(store->router) && memcmp(record.router, store->router, record.router_len) == 0 &&
-           store_wrote_word(store, name, record.stamp_ms);
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+        return false;
+    }
+    if (record_decode((const uint8_t *)reply->str, (size_t)reply->len, &record) == ROUTE_RECORD_OK) {
+        theirs = &record;
+        if (record.router_len == strlen(store->router) &&
+            memcmp(record.router, store->router, record.router_len) == 0 &&
+            store_wrote_word(store, name, record.stamp_ms)) {
+            return true;
+        }
+    }
+    return overlay_of(store, name, theirs, &waiting) == OVERLAY_PUT;
+}
+
+/* What is read was true before the word that overtook it: that word's own verdict and echo tell what is true now. */
+void store_overtake_probes(struct route_store *store, const struct route_name *name)
+{
+    uint64_t hash = hash_name(&store->hash, name);
+
+    for (struct link_field *at = store->probes.next, *next; at != &store->probes; at = next) {
+        next = at->next;
+        if (LIST_OWNER(at, struct word, order)->hash == hash) {
+            list_remove(at);
+        }
+    }
 }
 
 static void on_verify(redisAsyncContext *context, void *data, void *user)
 {
     struct route_store *store = link_reply(context, data);
     struct word *probe = user;
+    bool is_overtaken = list_is_empty(&probe->order);
 
+    list_remove(&probe->order);
     store->verifying--;
-    if (is_ours(store, &probe->name, data)) {
+    if ((data != NULL && is_overtaken) || is_ours(store, &probe->name, data)) {
         store->counters.own_echoes++;
     } else {
         store_tell_changed(store, &probe->name);
@@ -310,5 +334,7 @@ void store_verify(struct route_store *store, const struct route_name *name)
         store_tell_changed(store, name);
         return;
     }
+    probe->hash = hash_name(&store->hash, name);
+    list_insert(&store->probes, &probe->order);
     store->verifying++;
 }

@@ -319,6 +319,7 @@ static bool add_word(struct route_store *store, enum word_kind kind, const struc
     }
     store->used = true;
     questions_changed(store->questions, name); /* answers on their way are older than this word */
+    store_overtake_probes(store, name);
     absent_drop(store->absent, hash_name(&store->hash, name));
     enqueue(store, word);
     store_drain(store);

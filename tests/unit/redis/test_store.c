@@ -221,6 +221,33 @@ static void test_own_writes_are_not_told(void **state)
     player_end(&b);
 }
 
+/* The echo of an own forget is on its way to being verified when the new owner is learned: "nothing there" is the older news,
+ * and the route just learned stays in level 1. */
+static void test_a_word_overtakes_the_echo_of_the_one_before(void **state)
+{
+    struct player a, b;
+
+    (void)state;
+    two(&a, &b);
+    for (int turn = 0; turn < 20; turn++) {
+        char prefix[16];
+        uint64_t heard, written;
+
+        snprintf(prefix, sizeof prefix, "/a%d/", turn);
+        assert_true(put(&a, prefix, "eu0", 600, 0));
+        player_until(is_written(&a));
+        heard = counters(&a)->invalidations;
+        assert_true(forget(&a, prefix, "eu0"));
+        player_until(counters(&a)->invalidations > heard); /* the read is in the output, its answer turns away */
+        written = counters(&a)->written;
+        assert_true(put(&a, prefix, "eu1", 600, 0));
+        player_until(counters(&a)->written > written && counters(&a)->own_echoes == counters(&a)->invalidations);
+        assert_int_equal(a.changed, 0);
+    }
+    player_end(&a);
+    player_end(&b);
+}
+
 /* Two routers learn different owners: whoever learned last is right, whatever order the words come in. */
 static void test_newest_word_wins(void **state)
 {
@@ -535,6 +562,7 @@ int main(void)
         cmocka_unit_test_setup(test_absent_is_remembered_until_it_appears, empty),
         cmocka_unit_test_setup(test_invalidations_reach_the_handler, empty),
         cmocka_unit_test_setup(test_own_writes_are_not_told, empty),
+        cmocka_unit_test_setup(test_a_word_overtakes_the_echo_of_the_one_before, empty),
         cmocka_unit_test_setup(test_newest_word_wins, empty),
         cmocka_unit_test_setup(test_an_older_word_loses_and_is_told, empty),
         cmocka_unit_test_setup(test_pinned_wins, empty),
