@@ -106,34 +106,36 @@ static void print_follower(FILE *out, const struct config_cell *cell, size_t ser
     fprintf(out, "%s\n", more);
 }
 
-static void print_cell_ids(FILE *out, const struct config *config, bool also_421)
+static bool retries(const struct config_cell *cell, bool also_421)
+{
+    return cell->answers == CELL_ANSWER_425 || (also_421 && cell->answers == CELL_ANSWER_421);
+}
+
+/* Nothing when there are none: the rules ask whether the variable is there. */
+static void print_retry_ids(FILE *out, const struct config *config, bool also_421)
 {
     bool any = false;
     for (size_t i = 0; i < config->cell_count; i++) {
-        const struct config_cell *cell = &config->cells[i];
-        if (cell->answers == CELL_ANSWER_425 || (also_421 && cell->answers == CELL_ANSWER_421)) {
-            fprintf(out, "%s%s", any ? " " : "", cell->id);
-            any = true;
-        }
+        if (!retries(&config->cells[i], also_421))
+            continue;
+        fprintf(out, "%s%s", any ? " " : "    setenv CELLROUTER_RETRY_CELLS \"", config->cells[i].id);
+        any = true;
     }
-    /* A pattern that no cell's id can be: a list must not be empty. */
-    if (!any)
-        fputs(".", out);
+    if (any)
+        fputs("\"\n", out);
 }
 
 /* Cells whose redirect HAProxy can retry by itself: 425 everywhere, 421 from 3.2 on. */
 static void print_retry_cells(FILE *out, const struct config *config)
 {
-    if (config->haproxy.direct_hits == DIRECT_HITS_NEVER) {
-        fputs("    setenv CELLROUTER_RETRY_CELLS .\n", out);
-        return;
-    }
-    fputs(".if version_atleast(3.2)\n    setenv CELLROUTER_RETRY_CELLS \"", out);
-    print_cell_ids(out, config, true);
-    fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n.else\n    setenv CELLROUTER_RETRY_CELLS \"",
-          out);
-    print_cell_ids(out, config, false);
-    fputs("\"\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n.endif\n", out);
+    bool direct = config->haproxy.direct_hits != DIRECT_HITS_NEVER;
+    fputs(".if version_atleast(3.2)\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n", out);
+    if (direct)
+        print_retry_ids(out, config, true);
+    fputs(".else\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n", out);
+    if (direct)
+        print_retry_ids(out, config, false);
+    fputs(".endif\n", out);
 }
 
 /* The map of level 0 and how a request's key in it is made: as the agent makes the keys of routes. */
@@ -167,13 +169,16 @@ static void print_global(FILE *out, const struct config *config, bool large)
         fprintf(out, "    maxconn %u\n", 4 * haproxy->large_requests + 100);
     }
     fprintf(out, "    setenv CELLROUTER_ROUTER \"%s\"\n", config->router);
-    fprintf(out, "    setenv CELLROUTER_PREFIX \"%s\"\n    setenv CELLROUTER_PREFIX_UNDERSCORE \"",
+    fprintf(out, "    setenv CELLROUTER_PREFIX \"%s\"\n    setenv CELLROUTER_NAMES \"(?i)^(?:x[-_]cellrouter[-_]|",
             haproxy->header_prefix);
+    /* Many cells take the two for the same (CGI, Rack). The prefix has letters, digits and dashes only. */
     for (const char *at = haproxy->header_prefix; *at != '\0'; at++)
-        fputc(*at == '-' ? '_' : *at, out);
-    fprintf(out, "\"\n    setenv CELLROUTER_DIRECT_HITS %s\n", hits[haproxy->direct_hits]);
-    fprintf(out, "    setenv CELLROUTER_DIRECT_METHODS \"%s\"\n",
-            haproxy->direct_hits == DIRECT_HITS_NEVER ? "." : "GET HEAD OPTIONS");
+        fputs(*at == '-' ? "[-_]" : (char[]){*at, '\0'}, out);
+    fprintf(out, ")\"\n    setenv CELLROUTER_DIRECT_HITS %s\n", hits[haproxy->direct_hits]);
+    if (config->routes.hosts)
+        fputs("    setenv CELLROUTER_HOSTS 1\n", out);
+    if (large)
+        fputs("    setenv CELLROUTER_TIER 1\n", out);
     /* Numbers in a note that no cell has: gpt entries hold 32 bits. */
     fputs("    setenv CELLROUTER_UNKNOWN 4294967294\n    setenv CELLROUTER_MALFORMED 4294967295\n", out);
     fprintf(out, "    setenv CELLROUTER_MAX_HOPS %u\n", haproxy->max_hops);
@@ -186,7 +191,7 @@ static void print_global(FILE *out, const struct config *config, bool large)
      * be warned about it. */
     fputs(
         "    setenv CELLROUTER_LOG_FORMAT \"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc "
-        "%sq/%bq %hr %hs %{+Q}r cell=%[var(txn.cellrouter.answered)] level=%[var(txn.cellrouter.level)] "
+        "%sq/%bq %hr %hs %{+Q}r cell=%[var(txn.cellrouter.cell)] level=%[var(txn.cellrouter.level,0)] "
         "redirects=%[var(txn.cellrouter.redirects)] reason=%[var(txn.cellrouter.reason)]\"\n",
         out);
     if (!large)
@@ -206,10 +211,8 @@ static void print_numbers(FILE *out, const struct config *config)
 {
     for (size_t i = 0; i < config->cell_count; i++) {
         const struct config_cell *cell = &config->cells[i];
-        fprintf(
-            out,
-            "    http-response set-var(txn.cellrouter.self) int(%zu) if { var(txn.cellrouter.to) -m found } { srv_name -m beg \"%s.\" }\n",
-            i + 1, cell->id);
+        fprintf(out, "    http-response set-var(txn.cellrouter.self) int(%zu) if { srv_name -m beg \"%s.\" }\n", i + 1,
+                cell->id);
         fprintf(
             out,
             "    http-response set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
@@ -217,34 +220,81 @@ static void print_numbers(FILE *out, const struct config *config)
     }
 }
 
-/* Where the rules begin that the large-body process must not have: HAProxy 2.6 keeps a whole buffer of the size that
- * tune.bufsize says on its stack when it reads `option spop-check`. */
+/* Lines of the shared rules that are meant for this file. What follows `agent` the large-body process must not have: HAProxy 2.6
+ * keeps a whole buffer of the size that tune.bufsize says on its stack when it reads `option spop-check`. A block is printed
+ * where it stands, and again where a line names it. */
 static const char agent_mark[] = "#cellctl only beside an agent\n";
 static const char numbers_mark[] = "    #cellctl numbers\n";
+static const char block_mark[] = "    #cellctl block ";
+static const char again_mark[] = "    #cellctl again ";
+static const char end_mark[] = "    #cellctl end\n";
 
-static bool line_is(const char *line, size_t length, const char *mark)
+struct line {
+    const char *at;
+    size_t length; /* with its newline */
+};
+
+static struct line line_at(const char *at, const char *end)
 {
-    return strlen(mark) == length && memcmp(line, mark, length) == 0;
+    const char *newline = memchr(at, '\n', (size_t)(end - at));
+    return (struct line){at, newline ? (size_t)(newline - at) + 1 : (size_t)(end - at)};
 }
 
-/* The shared rules, with the mark of the numbers replaced by what hangs on the list of cells. */
+static bool line_is(struct line line, const char *mark)
+{
+    return strlen(mark) == line.length && memcmp(line.at, mark, line.length) == 0;
+}
+
+static bool line_begins(struct line line, const char *mark)
+{
+    return strlen(mark) < line.length && memcmp(line.at, mark, strlen(mark)) == 0;
+}
+
+static void print_lines(FILE *out, const struct config *config, const char *at, bool large, int depth);
+
+/* Prints the lines of the block that an `again` line names. */
+static void print_block(FILE *out, const struct config *config, struct line again, bool large, int depth)
+{
+    const char *name = again.at + strlen(again_mark), *end = (const char *)haproxy_rules + sizeof(haproxy_rules);
+    size_t length = again.length - strlen(again_mark);
+    for (const char *at = (const char *)haproxy_rules; at < end;) {
+        struct line line = line_at(at, end);
+        at += line.length;
+        if (line_begins(line, block_mark) && line.length == strlen(block_mark) + length &&
+            memcmp(line.at + strlen(block_mark), name, length) == 0) {
+            print_lines(out, config, at, large, depth + 1);
+            return;
+        }
+    }
+}
+
+/* From there to the end: of the block when depth is not 0, else of the rules. */
+static void print_lines(FILE *out, const struct config *config, const char *at, bool large, int depth)
+{
+    const char *end = (const char *)haproxy_rules + sizeof(haproxy_rules);
+    int open = 0;
+    while (at < end) {
+        struct line line = line_at(at, end);
+        at += line.length;
+        if (line_is(line, agent_mark) && large)
+            return;
+        if (line_is(line, end_mark) && open-- == 0 && depth > 0)
+            return;
+        if (line_begins(line, block_mark))
+            open++;
+        else if (line_begins(line, again_mark) && depth < 4)
+            print_block(out, config, line, large, depth);
+        else if (line_is(line, numbers_mark))
+            print_numbers(out, config);
+        else if (!line_is(line, end_mark) && !line_is(line, agent_mark))
+            fwrite(line.at, 1, line.length, out);
+    }
+}
+
+/* The shared rules, with what hangs on the list of cells. */
 static void print_rules(FILE *out, const struct config *config, bool large)
 {
-    const char *at = (const char *)haproxy_rules;
-    const char *end = at + sizeof(haproxy_rules);
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = newline ? (size_t)(newline - at) + 1 : (size_t)(end - at);
-        if (line_is(at, length, agent_mark)) {
-            if (large)
-                break;
-        } else if (line_is(at, length, numbers_mark)) {
-            print_numbers(out, config);
-        } else {
-            fwrite(at, 1, length, out);
-        }
-        at += length;
-    }
+    print_lines(out, config, (const char *)haproxy_rules, large, 0);
     fputc('\n', out);
 }
 
@@ -257,6 +307,19 @@ static const char *loop_suffix(bool large)
 static const char *bind_options(const char *address)
 {
     return strncmp(address, "unix@", 5) == 0 ? " mode 600" : "";
+}
+
+/* The tier has no weight: it gets what the rules give it, and a retry of that goes by the loop. */
+static void print_replay(FILE *out, const struct config *config, bool large)
+{
+    fputs("backend cellrouter-replay from cellrouter-replay-pass\n", out);
+    if (!large && config->haproxy.large_address[0] != '\0') {
+        fprintf(out,
+                "    use-server cellrouter-large if { var(txn.cellrouter.tier) -m bool }\n"
+                "    server cellrouter-large %s weight 0 check inter 500ms rise 1 fall 1\n",
+                config->haproxy.large_address);
+    }
+    fprintf(out, "    server cellrouter-loop %s%s\n\n", config->haproxy.loop, loop_suffix(large));
 }
 
 static void print_inner(FILE *out, const struct config *config, bool large)
@@ -274,8 +337,7 @@ static void print_inner(FILE *out, const struct config *config, bool large)
     }
     fputs("    use_backend cellrouter-cell-%[var(txn.cellrouter.cell)] if { var(txn.cellrouter.cell) -m found }\n\n",
           out);
-    fprintf(out, "backend cellrouter-replay from cellrouter-replay-pass\n    server cellrouter-loop %s%s\n\n",
-            config->haproxy.loop, loop_suffix(large));
+    print_replay(out, config, large);
     fputs("backend cellrouter-notes from cellrouter-replay-pass\n"
           "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n",
           out);
@@ -288,12 +350,6 @@ static void print_inner(FILE *out, const struct config *config, bool large)
     fputs(
         "backend cellrouter-hints from cellrouter-replay-pass\n    stick-table type integer size 100k expire 30s store gpt(1)\n\n",
         out);
-    if (config->haproxy.large_address[0] != '\0') {
-        fprintf(
-            out,
-            "backend cellrouter-large from cellrouter-large-pass\n    server cellrouter-loop %s check inter 500ms rise 1 fall 1\n\n",
-            config->haproxy.large_address);
-    }
 }
 
 static void print_agent(FILE *out, const struct config *config)
@@ -374,16 +430,10 @@ static void print_notes(FILE *out, const struct config *config, size_t self)
         "    tcp-response content sc-set-gpt(1,1) int(1)\n",
         out);
     fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu)\n", self + 1);
-    fprintf(out, "    tcp-response content set-var(txn.cellrouter.self) int(%zu)\n", self + 1);
     for (size_t i = 0; i < config->cell_count; i++) {
         fprintf(
             out,
             "    tcp-response content sc-set-gpt(0,1) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" \"=%s\" }\n",
-            i + 1, config->cells[i].id, config->cells[i].name);
-        fprintf(
-            out,
-            "    tcp-response content set-var(txn.cellrouter.next) int(%zu) if { var(txn.cellrouter.to) -m str \"=%s\" "
-            "\"=%s\" }\n",
             i + 1, config->cells[i].id, config->cells[i].name);
     }
 }

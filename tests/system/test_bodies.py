@@ -130,7 +130,7 @@ def test_the_large_body_tier_is_gone(world):
     world.allow("cellrouter-large")
     router.large.kill()
     wait_until("HAProxy sees that the tier is gone", lambda: ",DOWN," in next(
-        line for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter-large,cellrouter-loop,")))
+        line for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter-replay,cellrouter-large,")))
     put(world, router, "/my-company/upload", bytes_of(MB), user="alice")
     world.flush()
     answer = router.request("POST", "/my-company/small", body=bytes_of(5000), user="alice")
