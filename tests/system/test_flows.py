@@ -1,6 +1,7 @@
 """Flows 1-15 of flows.md, each from a fresh world: what the client got, what every cell saw, what is known, what was counted."""
 
 from harness import counted, expect, flows
+from harness.level0 import warm
 from harness.runner import ANSWERS, ONE, ROUTERS, TWO, scenario
 
 
@@ -21,8 +22,25 @@ def flow_test(flow):
     return test
 
 
+def level0_test(flow):
+    """The same with level 0, which has all that the flow wants known: then the agent is not asked for a hit."""
+
+    @scenario(matrix={"answers": ANSWERS}, routers=TWO if flow.second_router else ONE, pick=away(flow), level0=True)
+    def test(world):
+        router = flows.prepare(world, flow)
+        for step, (prefix, cell) in zip(flow.before, flow.known_before.items()):
+            warm(router, prefix, cell, step.path, step.user)
+        before = counted.take(world)
+        flows.verify(world, flow, router, flows.ask(flow, router))
+        counted.expect(world, before, lookups=int(not flow.hit), hits=0, misses=int(not flow.hit), learned=len(flow.learns))
+
+    test.__doc__ = f"Flow {flow.number} with level 0: {flow.story}."
+    return test
+
+
 for _flow in flows.FLOWS:
     globals()[f"test_flow_{_flow.number:02}"] = flow_test(_flow)
+    globals()[f"test_flow_{_flow.number:02}_with_level_0"] = level0_test(_flow)
 
 
 @scenario(routers=ONE)

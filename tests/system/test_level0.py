@@ -1,9 +1,9 @@
 """Level 0: known routes in HAProxy's own map, put there and taken away by the agent."""
 
-import re
 import time
 
 from harness import configs, expect, places
+from harness.level0 import PREFIX, get, level_of, the_file, the_map, until_gone, warm
 from harness.load import Load
 from harness.process import Process, wait_until
 from harness.router import ask
@@ -13,49 +13,6 @@ EU = {"eu1": "eu"}
 AGENT_GONE = r"cellrouter-agent.* (is DOWN|is UP|has no server available)"
 TWO_EU = {"eu1": "eu", "eu2": "eu"}
 AWAY = {"eu": "eu1"}
-PREFIX = "/my-company/"
-
-
-def the_map(router, socket=None):
-    """key -> value in HAProxy's map; a key that stands there twice is an error."""
-    found = {}
-    for line in ask(socket or router.runtime_socket, f"show map {router.folder / 'routes.map'}").splitlines():
-        words = line.split()
-        if len(words) == 3 and words[0].startswith("0x"):
-            expect.true(f"{words[1]} stands twice in the map of {router.id}", words[1] not in found)
-            found[words[1]] = words[2]
-    return found
-
-
-def the_file(router):
-    return dict(line.split() for line in (router.folder / "routes.map").read_text(encoding="ascii").splitlines())
-
-
-def level_of(router, path):
-    """level=… of the request's line in HAProxy's log."""
-    wanted = re.compile(re.escape(f'"GET {path} ') + r".*level=(\S+)")
-    return wait_until(f"{path} in the log of {router.id}'s HAProxy", lambda: wanted.search(router.haproxy.text()))[1]
-
-
-def get(router, path):
-    return router.request("GET", path, user="alice", follow_307=True)
-
-
-def warm(router, prefix=PREFIX, cell="eu0"):
-    """Until the route is in HAProxy's map."""
-
-    def used():
-        expect.status(get(router, f"{prefix}x"), 200)
-        return the_map(router).get(prefix) == f"{cell}|{prefix}"
-
-    wait_until(f"{prefix} -> {cell} in the map of {router.id} (there: {the_map(router)})", used, timeout=5)
-
-
-def until_gone(router, prefix=PREFIX, timeout=5.0):
-    """Seconds until the prefix is in no map."""
-    start = time.monotonic()
-    wait_until(f"{prefix} to leave the map of {router.id}", lambda: prefix not in the_map(router), timeout, every=0.002)
-    return time.monotonic() - start
 
 
 def summary(world, what, seconds):

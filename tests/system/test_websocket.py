@@ -4,7 +4,8 @@ import os
 import struct
 
 from harness import expect, flows
-from harness.runner import ANSWERS, ONE, scenario
+from harness.level0 import warm
+from harness.runner import ANSWERS, LEVELS, ONE, scenario
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, section 1.3
@@ -21,7 +22,7 @@ def echo_of(connection):
     return connection.exactly(length).decode()
 
 
-@scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1"}, routers=ONE)
+@scenario(matrix={"answers": ANSWERS, "level0": LEVELS}, pick={"eu": "eu1"}, routers=ONE)
 def test_flow_26_websocket(world):
     router = world.router("eu1")
     for cells in (("eu1", "eu0"), ("eu0",)):
@@ -38,3 +39,5 @@ def test_flow_26_websocket(world):
                 expect.same("echo", echo_of(connection), f"eu0:{text}")
             expect.same("cells that saw the upgrade", [d.cell for d in world.deliveries_of(answer)], list(cells))
         flows.wait_known(world, router, "/my-company/")
+        if world.level0:
+            warm(router)

@@ -43,6 +43,7 @@ def scenario(*, timeout=60, matrix=None, **world):
 
 ANSWERS = {"302": 302, "421": 421}
 ROUTERS = {"one": ONE, "two": TWO}
+LEVELS = {"level1": None, "level0": True}  # whether HAProxy's own map is there
 
 
 @dataclass
