@@ -31,6 +31,7 @@ class Deliveries:
             "body_length": 0,
             "body_sha256": "",
             "whole": False,
+            "trailers": [],
             "answer": None,  # status, or why there was none
             "redirect": None,  # text of the redirect that was answered
             "cache": None,
@@ -48,6 +49,7 @@ class Deliveries:
         entry["body_length"] = request.length
         entry["body_sha256"] = request.sha256
         entry["whole"] = request.whole
+        entry["trailers"] = request.trailers
 
     def end(self, entry):
         if self.file:

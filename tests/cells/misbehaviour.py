@@ -5,7 +5,8 @@ Keys of a rule, all optional:
   redirect   display name or id that the cell redirects to, or with redirect_text the header's raw text
   status     status of that redirect (default: the cell's own)
   cache      raw text of the claim on the answer, instead of the honest one; "" takes the claim away
-  answer     {status, headers, header_bytes, body, body_bytes, chunked, close}: exactly this answer
+  answer     {status, headers, header_bytes, body, body_bytes, chunked, trailers, close}: exactly this answer
+  tunnel     true: 200, and from then on every byte comes back (for CONNECT)
   early      true: answer before the body is read, then close and ignore what still comes of it
   interim    list of [status, headers]: 1xx answers before the real one
   delay      seconds before the answer;  gate  name that must be open before the answer
@@ -15,11 +16,12 @@ Keys of a rule, all optional:
 
 import asyncio
 
+from cells import streams
 from cells.application import CACHE, REDIRECT
 from cells.wire import Answer
 
 KEYS = {"cell", "path", "method", "times", "redirect", "redirect_text", "status", "cache", "answer", "early", "interim",
-        "delay", "gate", "die"}
+        "delay", "gate", "die", "tunnel"}
 
 
 class Gates:
@@ -80,13 +82,16 @@ def scripted(cell, script):
         body = body[: script["body_bytes"]]
     headers = [["X-Cell", cell.id], *script.get("headers", [])]
     headers += [[f"X-Fill-{n:03}", "f" * 986] for n in range(script.get("header_bytes", 0) // 1000)]  # 1000 bytes a line
-    return Answer(script.get("status", 200), headers, body, chunked=script.get("chunked", False), close=script.get("close", False))
+    return Answer(script.get("status", 200), headers, body, chunked=script.get("chunked", False),
+                  trailers=script.get("trailers", []), close=script.get("close", False))
 
 
 def apply(cell, rule, honest):
     """The answer under this rule; honest() makes the one the application would give."""
     if "redirect" in rule or "redirect_text" in rule:
         return redirected(cell, rule)
+    if rule.get("tunnel"):
+        return streams.tunnel(cell)
     answer = scripted(cell, rule["answer"]) if "answer" in rule else honest()
     if "cache" in rule:
         answer.headers = [pair for pair in answer.headers if pair[0] != CACHE]

@@ -51,6 +51,17 @@ def websocket(cell, request):
     return Answer(101, headers, take_over=echo)
 
 
+def tunnel(cell):
+    """200, then every byte comes back: the answer to a CONNECT, which has neither length nor chunks."""
+
+    async def echo(reader, writer):
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+
+    return Answer(200, [["X-Cell", cell.id]], take_over=echo)
+
+
 async def read_frame(reader):
     first, second = await reader.readexactly(2)
     length = second & 127

@@ -23,6 +23,7 @@ class Request:
     body: bytes = b""
     sha256: str = ""
     whole: bool = False
+    trailers: list = field(default_factory=list)  # [name, value] behind a chunked body
 
     def get(self, name, default=""):
         name = name.lower()
@@ -61,6 +62,7 @@ class Answer:
     stream: object = None  # asynchronous generator of bytes, instead of body
     length: int | None = None  # Content-Length of a stream; none: chunked
     chunked: bool = False  # send body in chunks
+    trailers: list = field(default_factory=list)  # behind a body in chunks
     close: bool = False
     run: object = None  # coroutine function that gives the answer; the headers here come before its own
     take_over: object = None  # coroutine function(reader, writer): after the head the connection is its own
@@ -101,8 +103,9 @@ async def body_pieces(reader, request):
                 yield piece
             if await reader.readexactly(2) != b"\r\n":
                 raise BadRequest("chunk without an end")
-        while await reader.readuntil(b"\r\n") != b"\r\n":
-            pass  # trailers
+        while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+            name, _, value = line.decode("latin-1").partition(":")
+            request.trailers.append([name, value.strip()])
         return
     left = int(request.get("content-length") or 0)
     while left:
@@ -143,7 +146,7 @@ def head_bytes(status, headers):
 async def write_answer(writer, request, answer, fail_after=None):
     """Writes the answer; with fail_after only that many bytes of the body, and then stops short (returns False)."""
     headers = list(answer.headers)
-    bodiless = answer.status in (204, 304) or answer.status < 200
+    bodiless = answer.status in (204, 304) or answer.status < 200 or (answer.take_over is not None)
     chunked = answer.chunked or (answer.stream is not None and answer.length is None)
     if chunked and not bodiless:
         headers.append(["Transfer-Encoding", "chunked"])
@@ -167,7 +170,7 @@ async def write_answer(writer, request, answer, fail_after=None):
         writer.write(framed(piece, chunked))
         await writer.drain()
     if chunked:
-        writer.write(b"0\r\n\r\n")
+        writer.write(b"0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in answer.trailers).encode("latin-1") + b"\r\n")
         await writer.drain()
     return True
 

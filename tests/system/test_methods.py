@@ -30,11 +30,10 @@ def test_unknown_methods(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
 def test_connect(world):
-    """It has no path, so nothing is known of it and nothing learned; the cell's answer reaches the client, and a refusal leaves the
-    connection whole."""
+    """It has no path, so nobody is asked about it and nothing learned; the cell's answer reaches the client, and a refusal leaves
+    the connection whole."""
     router = world.router("eu1")
     world.cells.misbehave(method="CONNECT", answer={"status": 405, "body": "no tunnels here"}, cache="{path_prefix:/my-company/}")
-    world.allowed_counters |= {"misses_malformed", "learns_malformed"}  # what the agent calls a question without a path
     before = counted.take(world)
     for _ in range(2):
         with router.connect() as connection:
@@ -44,7 +43,65 @@ def test_connect(world):
             expect.same("cells", [(d.cell, d.method, d.target) for d in world.deliveries_of(answer)], [("eu1", "CONNECT", "other.example:443")])
             expect.clean(answer)
     expect.same("routes", router.routes(), {})
-    counted.expect(world, before, hits=0, learned=0)
+    counted.expect(world, before, lookups=0, learned=0, refused=0)
+
+
+def tunnel(world, router, cells):
+    """Opens one over HTTP/1.1, talks through it, and returns the delivery."""
+    request = router.prepare("CONNECT", "other.example:443", host="other.example:443")
+    with router.connect() as connection:
+        connection.send(request)
+        head = connection.read_head()
+        expect.status(head, 200, world)
+        for size in (5, 100_000, 1):
+            connection.socket.sendall(b"t" * size)
+            expect.same("what came back through the tunnel", connection.exactly(size), b"t" * size)
+        head.request, head.tag = request, request.tag
+        expect.clean(head)
+        expect.same("cells", [d.cell for d in world.deliveries_of(head)], cells)
+
+
+def tunnel_h2(world, router, cells):
+    request = router.prepare("CONNECT", "other.example:443", host="other.example:443")
+    with router.connect_h2(wild=True) as connection:  # python3-h2 knows no CONNECT without a path
+        number = connection.open([(":method", "CONNECT"), (":authority", "other.example:443"), ("x-request-tag", request.tag)], request)
+        stream = connection.streams[number]
+        sent = 0
+        for size in (5, 100_000, 1):
+            connection.send(number, b"t" * size, end=False)
+            sent += size
+            while len(stream.body) < sent:
+                expect.true(f"the tunnel stays open: {connection.over(number)}", not connection.over(number))
+                connection.fill()
+        expect.status(stream.answer, 200, world)
+        expect.same("what came back", bytes(stream.body), b"t" * sent)
+        stream.answer.request, stream.answer.tag = request, request.tag
+        expect.same("cells", [d.cell for d in world.deliveries_of(stream.answer)], cells)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
+def test_a_tunnel_that_a_cell_opens(world):
+    """CONNECT over HTTP/1.1 and HTTP/2: what both sides say passes, in pieces as they come."""
+    router = world.router("eu1")
+    world.cells.misbehave(cell="eu1", method="CONNECT", tunnel=True)
+    before = counted.take(world)
+    for talk in (tunnel, tunnel_h2):
+        talk(world, router, ["eu1"])
+    counted.expect(world, before, lookups=0, learned=0)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
+def test_options_of_everything(world):
+    """OPTIONS * has no path either."""
+    router = world.router("eu1")
+    world.cells.misbehave(method="OPTIONS", answer={"status": 204, "headers": [["Allow", "GET"]]}, cache="{path_prefix:/my-company/}")
+    before = counted.take(world)
+    answer = router.request("OPTIONS", "*")
+    expect.status(answer, 204, world)
+    expect.saw(world, answer, "eu1")
+    expect.clean(answer)
+    expect.same("routes", router.routes(), {})
+    counted.expect(world, before, lookups=0, learned=0, refused=0)
 
 
 @scenario(pick=AWAY, routers=ONE)

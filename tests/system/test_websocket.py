@@ -1,9 +1,9 @@
-"""Flow 26: WebSocket under a known and an unknown prefix."""
+"""Flow 26: WebSocket under a known and an unknown prefix, over HTTP/1.1 and over HTTP/2 (RFC 8441)."""
 
 import os
 import struct
 
-from harness import expect, flows
+from harness import counted, expect, flows, http2
 from harness.level0 import warm
 from harness.runner import ANSWERS, LEVELS, ONE, scenario
 
@@ -26,6 +26,7 @@ def echo_of(connection):
 def test_flow_26_websocket(world):
     router = world.router("eu1")
     for cells in (("eu1", "eu0"), ("eu0",)):
+        before = counted.take(world)
         request = router.prepare("GET", "/my-company/websocket", headers=UPGRADE, user="alice")
         with router.connect() as connection:
             connection.send(request)
@@ -39,5 +40,58 @@ def test_flow_26_websocket(world):
                 expect.same("echo", echo_of(connection), f"eu0:{text}")
             expect.same("cells that saw the upgrade", [d.cell for d in world.deliveries_of(answer)], list(cells))
         flows.wait_known(world, router, "/my-company/")
+        misses = len(cells) - 1
+        hits = 0 if misses or world.level0 else 1
+        counted.expect(world, before, lookups=misses + hits, hits=hits, misses=misses)
         if world.level0:
             warm(router)
+
+
+class Socket:
+    """A WebSocket that is one stream of an HTTP/2 connection."""
+
+    def __init__(self, connection, request):
+        self.connection, self.request = connection, request
+        pseudo = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "site.example"), (":path", request.target)]
+        fields = [pair for pair in http2.fields_of(request) if pair[0][0] != ":"] + [("sec-websocket-version", "13")]
+        self.number = connection.open(pseudo + fields, request)
+        self.stream = connection.streams[self.number]
+        while not self.stream.answer and not connection.over(self.number):
+            connection.fill()
+        expect.true(f"an answer to the upgrade: {connection.over(self.number)}", self.stream.answer)
+        self.answer = self.stream.answer
+        self.answer.request, self.answer.tag = request, request.tag
+
+    def say(self, text):
+        """Sends a frame and returns what comes back."""
+        self.connection.send(self.number, frame(text), end=False)
+        while len(self.stream.body) < 2 or len(self.stream.body) < 2 + self.stream.body[1]:
+            expect.true(f"the WebSocket stays open: {self.connection.over(self.number)}", not self.connection.over(self.number))
+            self.connection.fill()
+        first, length, payload = self.stream.body[0], self.stream.body[1], bytes(self.stream.body[2:])
+        del self.stream.body[: 2 + length]
+        expect.same("opcode", first, 0x81)
+        return payload.decode()
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick={"eu": "eu1"}, routers=ONE, tls=True)
+def test_flow_26_websocket_over_http2(world):
+    """Extended CONNECT. On an unknown path and a known one; other streams of the connection go on beside it."""
+    router = world.router("eu1")
+    with router.connect_h2(wild=True) as connection:  # python3-h2 would have its own idea of CONNECT
+        for cells in (["eu1", "eu0"], ["eu0"]):
+            before = counted.take(world)
+            socket = Socket(connection, router.prepare("GET", "/my-company/websocket", user="alice"))
+            expect.status(socket.answer, 200, world)
+            expect.clean(socket.answer)
+            expect.same("echo", socket.say("hello"), "eu0:hello")
+            plain = connection.request(router.prepare("POST", "/my-company/beside", user="alice", body=b"a=b"))
+            expect.status(plain, 200, world)
+            for text in ("again", "x" * 100):
+                expect.same("echo", socket.say(text), f"eu0:{text}")
+            seen = world.deliveries_of(socket.answer)
+            expect.same("cells that saw the upgrade", [d.cell for d in seen], cells)
+            expect.same("how they were asked", {(d.method, d.get("Upgrade", "").lower()) for d in seen}, {("GET", "websocket")})
+            flows.wait_known(world, router, "/my-company/")
+            misses = len(cells) - 1
+            counted.expect(world, before, lookups=2, misses=misses, learned=misses)

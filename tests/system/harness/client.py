@@ -54,6 +54,7 @@ class Request:
     body: bytes = b""
     chunked: bool = False
     expect: bool = False  # Expect: 100-continue, and wait for it
+    trailers: list = field(default_factory=list)  # behind a chunked body
 
     @property
     def tag(self):
@@ -69,7 +70,8 @@ class Request:
         for start in range(0, len(whole), PIECE):
             piece = whole[start : start + PIECE]
             parts += (b"%x\r\n" % len(piece), piece, b"\r\n")
-        return b"".join(parts) + b"0\r\n\r\n"
+        trailers = "".join(f"{name}: {value}\r\n" for name, value in self.trailers)
+        return b"".join(parts) + b"0\r\n" + trailers.encode("latin-1") + b"\r\n"
 
 
 class Connection:
@@ -173,7 +175,7 @@ class Connection:
 
     def read_body(self, answer):
         if "chunked" in answer.get("Transfer-Encoding", ""):
-            return b"".join(self.chunks())
+            return b"".join(self.chunks(answer.trailers))
         length = answer.get("Content-Length")
         if length is not None:
             return self.exactly(int(length))
@@ -181,12 +183,15 @@ class Connection:
             pass
         return self.exactly(len(self.buffer))
 
-    def chunks(self):
+    def chunks(self, trailers=None):
+        """The pieces of a chunked body; what stands behind it is added to trailers."""
         while size := int(self.line().split(b";")[0], 16):
             yield self.exactly(size)
             self.line()
-        while self.line():
-            pass
+        while line := self.line():
+            name, _, value = line.decode("latin-1").partition(":")
+            if trailers is not None:
+                trailers.append((name, value.strip()))
 
     def line(self):
         while (end := self.buffer.find(b"\r\n")) < 0:

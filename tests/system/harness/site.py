@@ -33,6 +33,7 @@ class Delivery:
     body_length: int
     body_sha256: str
     whole: bool
+    trailers: list
     answer: object
     redirect: str
     cache: str
