@@ -46,11 +46,14 @@ def test_git_clone_and_push(world):
         git(work, "commit", "-q", "-m", name)
         world.flush()
         world.mark()
+        before = counted.take(world)
         git(work, "push", "-q", "origin", "HEAD:main", **cookie, http_postBuffer=str(buffer))
         seen = [d for d in world.deliveries() if d.method == "POST" and d.body_length > length]
         expect.same(f"who saw the push ({name})", [(d.cell, d.whole, bool(d.get("Content-Length"))) for d in seen], [("us0", True, name == "length")],
                     expect.table(world.deliveries()))
         expect.same("who saw its first question", [d.cell for d in world.deliveries() if d.method == "GET"], ["eu1", "us0"])
+        requests = [d for d in world.deliveries() if not d.redirect]
+        counted.expect(world, before, lookups=len(requests), hits=len(requests) - 1, misses=1, learned=1, moved=0, dropped=0, refused=0)
         world.flush()
         git(world.run, "clone", "-q", url, f"again-{name}", **cookie)
         cloned = (world.run / f"again-{name}" / name).read_bytes()

@@ -202,3 +202,51 @@ def test_curl_is_content(world):
         expect.same("two POSTs", told.count(f"{version} 200 0\n"), 2, told)
         told = curl(option, "-I", f"{base}/three")
         expect.true(f"HEAD: {told}", told.endswith(f"{version} 200 0\n") and "x-gitlab" not in told.lower())
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
+def test_h2_server_sent_events(world):
+    """The first event passes before the last one exists, and other streams do not wait for either."""
+    for kind, cells in (("miss", ["eu1", "eu0"]), ("hit", ["eu0"])):
+        router = flows.settled(world, kind)
+        gate = f"{world.unique}-{kind}"
+        before = counted.take(world)
+        with router.connect_h2() as connection:
+            request = router.prepare("GET", f"/my-company/events?gate={gate}", user="alice")
+            number = connection.start(request)
+            stream = connection.streams[number]
+            while stream.body != b"data: first\n\n":
+                expect.true(f"the stream goes on: {connection.over(number)}", not connection.over(number))
+                connection.fill()
+            expect.status(connection.request(router.prepare("GET", "/my-company/beside", user="alice")), 200, world)
+            expect.true("the last event came before it was there", not stream.ended and stream.body == b"data: first\n\n")
+            world.cells.open(gate)
+            answer = connection.answer(number)
+        expect.same("events", answer.body, b"data: first\n\ndata: last\n\n")
+        expect.same("cells", [d.cell for d in world.deliveries_of(answer)], cells)
+        expect.clean(answer)
+        counted.expect(world, before, lookups=2, learned=len(cells) - 1)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
+def test_h2_long_poll(world):
+    """Of two streams that wait, each is answered when its own cell is ready, on an unknown path as on a known one."""
+    for kind, cells in (("miss", ["eu1", "eu0"]), ("hit", ["eu0"])):
+        router = flows.settled(world, kind)
+        world.cells.behave()
+        with router.connect_h2() as connection:
+            waiting = {}
+            for method, body in (("GET", b""), ("POST", b"a=b")):
+                gate = f"{world.unique}-{kind}-{method}"
+                world.cells.misbehave(cell="eu0", path=f"/my-company/poll-{method}", gate=gate)
+                number = connection.start(router.prepare(method, f"/my-company/poll-{method}", user="alice", body=body))
+                waiting[number] = gate
+            tags = [connection.streams[number].request.tag for number in waiting]
+            wait_until("the owner to think about both", lambda: sum(d.cell == "eu0" and d.tag in tags for d in world.deliveries()) == 2)
+            for number, gate in reversed(waiting.items()):
+                connection.fill_now()
+                expect.true("an answer before the cell had one", not connection.streams[number].answer)
+                world.cells.open(gate)
+                answer = connection.answer(number)
+                expect.status(answer, 200, world)
+                expect.saw(world, answer, *cells)

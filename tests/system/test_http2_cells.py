@@ -3,7 +3,7 @@
 import hashlib
 import random
 
-from harness import expect, flows, places
+from harness import counted, expect, flows, places
 from harness.runner import ANSWERS, ONE, scenario
 
 AWAY = {"eu": "eu1", "us": "us1"}
@@ -66,11 +66,14 @@ def test_grpc_calls(world):
     redirect comes gets a 307, and its second try goes right."""
     router = world.router("eu1")
     pieces = [f"piece {number} ".encode() * 100 for number in range(5)]
+    before = counted.take(world)
+    tries = 1
     answer = call(router, "/my-company/Service/Call", pieces)
     if answer.status == 307:
         expect.reason(answer, "too-large-to-replay")
         expect.same("cells", [d.cell for d in world.deliveries_of(answer)], ["eu1"])
         answer = call(router, "/my-company/Service/Call", pieces)
+        tries += 1
     for _ in range(2):
         expect.status(answer, 200, world)
         expect.same("what came back", answer.body, b"".join(pieces))
@@ -80,3 +83,4 @@ def test_grpc_calls(world):
         flows.wait_known(world, router, "/my-company/")
         answer = call(router, "/my-company/Service/Other", pieces)
     expect.same("cells of a hit", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
+    counted.expect(world, before, lookups=tries + 2, hits=2, misses=tries, learned=1, moved=0, dropped=0, refused=0)

@@ -3,7 +3,7 @@ edge; what lies behind it is never a request that the router did not make."""
 
 import os
 
-from harness import expect, flows, http2
+from harness import counted, expect, flows, http2
 from harness.client import Broken
 from harness.runner import ANSWERS, ONE, scenario
 
@@ -102,12 +102,25 @@ def try_all(world, labels, probe_one):
         for label in labels:
             if kind == "miss":
                 world.flush()
-            probe_one(world, router, kind, label)
+            before = counted.take(world)
+            asked = probe_one(world, router, kind, label)
+            judge_counters(world, before, kind, label, asked)
             canary(world, router, f"/my-company/canary-{label}")
 
 
+def judge_counters(world, before, kind, label, asked):
+    """asked: how many requests the cells answered. The agent was asked about those and no other (of a request that is refused in its
+    body, the head may have been asked about), and learned from them alone."""
+    if asked:
+        counted.expect(world, before, lookups=asked, hits=asked if kind == "hit" else asked - 1, learned=int(kind == "miss"), moved=0, dropped=0, refused=0)
+        return
+    after = counted.take(world)
+    delta = {word: after[word] - before[word] for word in after}
+    expect.true(f"{label} on a {kind}: refused, and yet {delta}", delta["lookups"] <= 1 and not any(delta[word] for word in ("learned", "moved", "dropped", "refused")))
+
+
 def probe(world, router, kind, label):
-    """Sends it and returns the statuses of the answers on that connection."""
+    """Sends it and returns how many requests of that connection were answered by cells."""
     data, wanted = PROBES[label]
     target = f"/my-company/{label}"
     world.mark()
@@ -127,7 +140,7 @@ def probe(world, router, kind, label):
     expect.same(f"{label} on a {kind}: cells", [d.cell for d in seen], CELLS[kind] if status == 200 else [], f"status {status}\n{expect.table(seen)}")
     expect.same("what they were asked", {d.target for d in seen} - {target}, set())
     expect.same(f"{label}: bodies are whole and alike", len({(d.whole, d.body_sha256) for d in seen}), min(1, len(seen)), expect.table(seen))
-    return status
+    return int(status == 200)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
@@ -186,7 +199,7 @@ def changed(fields, changes, target):
 
 
 def probe_h2(world, router, kind, label):
-    """Returns the status, or how HAProxy refused it."""
+    """The same over HTTP/2, with an honest request behind it on the same connection where that lives on."""
     changes, body = H2_PROBES[label]
     target = f"/my-company/{label}"
     request = router.prepare("POST", target, user="alice")
@@ -212,7 +225,7 @@ def probe_h2(world, router, kind, label):
         whole = [d for d in seen if d.whole and label != "cl_zero"]
         expect.true(f"{label} on a {kind}: {status}, and yet a cell got it", not whole, expect.table(whole))
         expect.true(f"{label} on a {kind}: {status} is no refusal", isinstance(status, str) or status == 400)
-    return status
+    return 2 if status == 200 else 0
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
