@@ -1,9 +1,19 @@
 """Flows 19 to 22: loops, redirects to nowhere, forged headers, claims of what is not one's own."""
 
 from harness import counted, expect, flows
+from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, ROUTERS, scenario
 
 EU0 = {"eu": "eu0", "us": "us0"}
+
+
+def logged(world, status, reason, target):
+    """One line of some router's HAProxy says so."""
+    def lines():
+        return [line for router in world.routers.values() for line in router.haproxy.text().splitlines() if f" {target} HTTP/" in line and f" {status} " in line]
+
+    found = wait_until(f"a log line with {status} for {target}", lines)
+    expect.true(f"the reason {reason} stands in each of them: {found}", all(f" reason={reason}" in line for line in found))
 
 
 def nothing_known(world):
@@ -17,11 +27,14 @@ def test_flow_19_two_cells_redirect_to_each_other(world):
     world.cells.misbehave(cell="eu0", path="/loop", redirect="Cell EU1")
     world.cells.misbehave(cell="eu1", path="/loop", redirect="Cell EU0")
     for method, body in (("GET", b""), ("POST", b"a=b")):
+        before = counted.take(world)
         answer = world.of("eu").request(method, "/loop/x?q=1", body=body)
         expect.status(answer, 508, world)
         expect.reason(answer, "redirect-loop")
         expect.saw(world, answer, "eu0", "eu1")
         expect.clean(answer)
+        counted.expect(world, before, lookups=1, misses=1, learned=0, dropped=0, refused=0)
+    logged(world, 508, "redirect-loop", "/loop/x?q=1")
     nothing_known(world)
 
 
@@ -33,6 +46,7 @@ def test_flow_19_a_chain_longer_than_three_hops(world):
     expect.status(answer, 508, world)
     expect.reason(answer, "too-many-hops")
     expect.saw(world, answer, "eu0", "eu1", "us0")
+    logged(world, 508, "too-many-hops", "/chain/x")
     nothing_known(world)
 
 
@@ -66,11 +80,14 @@ def test_flow_20_redirects_to_nowhere(world):
         world.cells.behave()
         world.cells.misbehave(cell="eu0", path="/nonsense", redirect_text=text)
         for method, body in (("GET", b""), ("POST", b"a=b")):
+            before = counted.take(world)
             answer = world.of("eu").request(method, f"/nonsense/{label}", body=body)
             expect.status(answer, 502, world)
             expect.reason(answer, reason)
             expect.saw(world, answer, "eu0")
             expect.clean(answer)
+            counted.expect(world, before, lookups=1, misses=1, learned=0, dropped=0, refused=0)
+            logged(world, 502, answer.get(expect.REASON), f"/nonsense/{label}")
     nothing_known(world)
 
 
@@ -83,11 +100,13 @@ def test_flow_20_on_a_known_route(world):
         expect.status(router.request("GET", "/my-company/x", user="alice"), 200)
         flows.wait_known(world, router, "/my-company/")
         world.cells.misbehave(cell="eu0", path="/my-company", redirect_text="{cell:Cell XX9}")
+        before = counted.take(world)
         answer = router.request(method, "/my-company/x", user="alice", follow_307=True)
         expect.status(answer, 502, world)
         expect.reason(answer, "redirect-to-unknown-cell")
         cells = [delivery.cell for delivery in world.deliveries_of(answer)]
         expect.true(f"cells that saw it: {cells}", cells == ["eu0"] or (len(answer.steps) == 2 and cells == ["eu1", "eu0"]))
+        counted.expect(world, before, lookups=len(answer.steps), hits=1, learned=0, moved=0)
 
 
 FORGED = ("Redirect", "Cache", "Attempt", "From", "Why", "Reason", "Router", "Request", "Next", "Hop", "Hops", "Id", "Visited", "Region")
