@@ -3,6 +3,7 @@
 #ifndef CELLROUTER_SPOE_CALL_H
 #define CELLROUTER_SPOE_CALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct spoe_call {
     uint64_t stream_id, frame_id;
     uint64_t deadline_ms;
     void *user;
+    bool held; /* has no deadline, and stands in the session's list of those */
 };
 
 /* Memory of calls is kept until the end, so that a handle used too late meets a free call rather than foreign memory. */

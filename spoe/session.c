@@ -26,7 +26,8 @@ struct spoe_session {
     uint64_t input_ms;  /* bytes arrived last */
     uint64_t output_ms; /* bytes were taken last, or began to wait */
 
-    struct spoe_call_list calls;
+    struct spoe_call_list calls; /* in the order of their deadlines */
+    struct spoe_call_list held;  /* those without one */
     struct spoe_out out;
     struct spoe_block *partial; /* the beginning of a frame; NULL between frames */
 };
@@ -146,18 +147,22 @@ static void put_disconnect(struct spoe_session *s)
 
 static void release_call(struct spoe_session *s, struct spoe_call *call)
 {
-    spoe_call_list_remove(&s->calls, call);
+    spoe_call_list_remove(call->held ? &s->held : &s->calls, call);
     s->common->counters.calls_now--;
     call->session = NULL;
 }
 
-/* Takes the oldest call out and tells the user. The call's memory is reused only afterwards. */
-static void cancel_first(struct spoe_session *s, enum spoe_cancel why)
+/* Takes a call out and tells the user. The call's memory is reused only afterwards. */
+static void cancel(struct spoe_session *s, struct spoe_call *call, enum spoe_cancel why)
 {
-    struct spoe_call *call = s->calls.first;
     release_call(s, call);
     s->common->handler.on_cancel(s->common->handler.user, call, why);
     spoe_calls_give(&s->common->calls, call);
+}
+
+static uint32_t unanswered(const struct spoe_session *s)
+{
+    return s->calls.count + s->held.count;
 }
 
 static void expire_calls(struct spoe_session *s)
@@ -165,7 +170,7 @@ static void expire_calls(struct spoe_session *s)
     while (s->calls.first && s->calls.first->deadline_ms <= s->now_ms) {
         put_unknown(s, s->calls.first->stream_id, s->calls.first->frame_id);
         s->common->counters.timeouts++;
-        cancel_first(s, SPOE_CANCEL_DEADLINE);
+        cancel(s, s->calls.first, SPOE_CANCEL_DEADLINE);
     }
 }
 
@@ -185,6 +190,21 @@ void spoe_call_ack(struct spoe_call *call, const struct spop_action *actions, si
     spoe_calls_give(&s->common->calls, call);
     if (s->reason == SPOE_CLOSE_NONE && !s->feeding && s->common->on_output)
         s->common->on_output(s->owner);
+}
+
+void spoe_call_hold(struct spoe_call *call)
+{
+    struct spoe_session *s = call->session;
+    if (!s || call->held)
+        return;
+    spoe_call_list_remove(&s->calls, call);
+    call->held = true;
+    spoe_call_list_append(&s->held, call);
+}
+
+bool spoe_call_is_held(const struct spoe_call *call)
+{
+    return call->held;
 }
 
 void spoe_call_set_user(struct spoe_call *call, void *user)
@@ -214,9 +234,9 @@ enum spoe_close spoe_session_close(struct spoe_session *s, enum spoe_close reaso
         return s->pending; /* from within a handler, which still holds the batch */
     s->reason = s->pending;
     s->common->counters.closes[s->reason]++;
-    while (s->calls.first) {
+    while (unanswered(s) > 0) {
         s->common->counters.cancelled++;
-        cancel_first(s, SPOE_CANCEL_CLOSED);
+        cancel(s, s->calls.first ? s->calls.first : s->held.first, SPOE_CANCEL_CLOSED);
     }
     spoe_blocks_give(&s->common->frame_blocks, s->partial);
     s->partial = NULL;
@@ -229,7 +249,7 @@ static enum spoe_close settle(struct spoe_session *s)
 {
     if (s->pending != SPOE_CLOSE_NONE)
         return spoe_session_close(s, s->pending);
-    if (s->finishing && s->calls.count == 0)
+    if (s->finishing && unanswered(s) == 0)
         return spoe_session_close(s, SPOE_CLOSE_DRAINED);
     return SPOE_CLOSE_NONE;
 }
@@ -504,7 +524,7 @@ enum spoe_close spoe_session_tick(struct spoe_session *s, uint64_t now_ms)
         fail(s, SPOE_CLOSE_HELLO_TIMEOUT);
     if (s->out.unsent > 0 && is_due(s, s->output_ms, limits->stall_ms))
         fail(s, SPOE_CLOSE_NOT_READING);
-    if (s->calls.count == 0 && is_due(s, s->input_ms, limits->idle_ms))
+    if (unanswered(s) == 0 && is_due(s, s->input_ms, limits->idle_ms))
         fail(s, SPOE_CLOSE_IDLE);
     return settle(s);
 }
@@ -526,7 +546,7 @@ uint64_t spoe_session_wakeup(const struct spoe_session *s)
         at = earlier(at, s->opened_ms + limits->hello_ms);
     if (s->out.unsent > 0)
         at = earlier(at, s->output_ms + limits->stall_ms);
-    if (s->calls.count == 0 && limits->idle_ms > 0)
+    if (unanswered(s) == 0 && limits->idle_ms > 0)
         at = earlier(at, s->input_ms + limits->idle_ms);
     return at;
 }

@@ -154,7 +154,13 @@ void spoe_call_ack(struct spoe_call *call, const struct spop_action *actions, si
 void spoe_call_set_user(struct spoe_call *call, void *user);
 void *spoe_call_user(const struct spoe_call *call);
 
-/* When its deadline is; of the clock that feed got. */
+/* Takes the deadline off a call that is to be answered late on purpose, once, from on_notify on. It no longer counts against
+ * max_calls, and neither idle_ms nor the end of a drain ends its connection before the answer: how many there are, and for how
+ * long, is for the user to bound. */
+void spoe_call_hold(struct spoe_call *call);
+bool spoe_call_is_held(const struct spoe_call *call);
+
+/* When its deadline is; of the clock that feed got. Not of a call that is held. */
 uint64_t spoe_call_deadline_ms(const struct spoe_call *call);
 
 #endif

@@ -99,6 +99,58 @@ static void time_does_not_run_backwards(void **state)
     fixture_end();
 }
 
+/* ---- held: no deadline ---- */
+
+static void a_call_that_is_held_has_neither_deadline_nor_place(void **state)
+{
+    (void)state;
+    fixture_begin_greeted(&(struct spoe_limits){.max_calls = 1, .idle_ms = 100, .deadline_ms = 30});
+    assert_reason(notify(1, "hold"), SPOE_CLOSE_NONE);
+    assert_false(spoe_call_is_held(fixture.held[0]));
+    spoe_call_hold(fixture.held[0]);
+    spoe_call_hold(fixture.held[0]);
+    assert_true(spoe_call_is_held(fixture.held[0]));
+    assert_true(spoe_session_wakeup(fixture.session) == UINT64_MAX);
+    assert_reason(notify(2, "hold"), SPOE_CLOSE_NONE); /* it is no overload */
+    assert_wakeup(30);
+    assert_reason(tick_at(1000), SPOE_CLOSE_NONE); /* nor is the connection idle */
+    assert_string_equal(take_output(), "ack 2/1 learn");
+    assert_int_equal(counters()->calls_now, 1);
+    answer_held(0);
+    assert_string_equal(take_output(), "ack 1/1 cell");
+    assert_reason(tick_at(1000), SPOE_CLOSE_IDLE);
+    fixture_end();
+}
+
+static void a_drain_waits_for_what_is_held(void **state)
+{
+    (void)state;
+    fixture_begin_greeted(NULL);
+    assert_reason(notify(1, "hold"), SPOE_CLOSE_NONE);
+    spoe_call_hold(fixture.held[0]);
+    assert_reason(spoe_session_finish(fixture.session), SPOE_CLOSE_NONE);
+    assert_reason(tick_at(100000), SPOE_CLOSE_NONE);
+    answer_held(0);
+    assert_reason(tick_at(100000), SPOE_CLOSE_DRAINED);
+    assert_string_equal(take_output(), "ack 1/1 cell, disconnect 0");
+    fixture_end();
+}
+
+static void the_end_cancels_what_is_held(void **state)
+{
+    (void)state;
+    fixture_begin_greeted(NULL);
+    for (unsigned i = 0; i < 3; i++)
+        assert_reason(notify(i, "hold"), SPOE_CLOSE_NONE);
+    spoe_call_hold(fixture.held[0]);
+    spoe_call_hold(fixture.held[2]);
+    assert_reason(spoe_session_close(fixture.session, SPOE_CLOSE_PEER_GONE), SPOE_CLOSE_PEER_GONE);
+    assert_log("0/1 hold /a\n1/1 hold /a\n2/1 hold /a\ncancel 1 closed\ncancel 0 closed\ncancel 2 closed\n");
+    assert_int_equal(counters()->cancelled, 3);
+    assert_int_equal(counters()->calls_now, 0);
+    fixture_end();
+}
+
 /* ---- overload ---- */
 
 static void calls_beyond_the_limit_are_answered_at_once(void **state)
@@ -362,6 +414,9 @@ int main(void)
         cmocka_unit_test(many_deadlines_in_order),
         cmocka_unit_test(others_may_be_answered_at_a_deadline),
         cmocka_unit_test(time_does_not_run_backwards),
+        cmocka_unit_test(a_call_that_is_held_has_neither_deadline_nor_place),
+        cmocka_unit_test(a_drain_waits_for_what_is_held),
+        cmocka_unit_test(the_end_cancels_what_is_held),
         cmocka_unit_test(calls_beyond_the_limit_are_answered_at_once),
         cmocka_unit_test(quick_answers_of_one_read_are_no_overload),
         cmocka_unit_test(a_batch_has_its_limit),
