@@ -110,6 +110,12 @@ struct config_haproxy {
     struct config_list runtime; /* HAProxy's runtime sockets, "unix:/path" or "host:port" */
 };
 
+struct config_hidden {
+    uint32_t min_ms, max_ms; /* what a cell's 404 and 403 are delayed by; max 0: off */
+    uint32_t most;           /* answers that wait at a time */
+    char *spoe_file;         /* haproxy/cellrouter-spoe.conf as HAProxy finds it */
+};
+
 struct config {
     char *file; /* as given */
     char *region;
@@ -125,6 +131,7 @@ struct config {
     struct config_admin admin;
     struct config_log log;
     struct config_haproxy haproxy;
+    struct config_hidden hidden;
 };
 
 /* Reads and checks a file. Every error is written to errors as one line each:

@@ -144,6 +144,19 @@ static void check_order(struct config_parse *parse, const char *section, const c
                       (unsigned long long)low, other, (unsigned long long)high);
 }
 
+/* Each answer that waits may have a connection of its own (HAProxy before 3.1), and lookups must find one, too. An answer that
+ * waits longer than timeout-server may end in the middle of its body. */
+static void check_hidden(struct config_parse *parse)
+{
+    const struct config *c = parse->config;
+    if (c->hidden.max_ms == 0)
+        return;
+    check_order(parse, "hidden", "min", c->hidden.min_ms, "max", c->hidden.max_ms);
+    check_order(parse, "hidden", "max", c->hidden.max_ms, "haproxy.timeout-server in ms, less one",
+                (uint64_t)c->haproxy.timeout_server_s * 1000 - 1);
+    check_order(parse, "hidden", "most", c->hidden.most, "half of spoe.max-connections", c->spoe.max_connections / 2);
+}
+
 static void check_limits(struct config_parse *parse)
 {
     const struct config *c = parse->config;
@@ -159,6 +172,7 @@ static void check_limits(struct config_parse *parse)
             "does not cost the whole lookup",
             c->redis.deadline_ms, c->spoe.deadline_ms);
     }
+    check_hidden(parse);
     if (!c->redis.password_file[0] && c->redis.username[0])
         complain(parse, 0, "redis", "username", c->redis.username, "there is no redis.password-file to go with it");
 }

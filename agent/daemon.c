@@ -80,10 +80,37 @@ void daemon_sample(struct daemon *daemon)
 
 /* ---- while it runs ------------------------------------------------------------------------------------------------- */
 
+/* The timer of answers that are delayed on purpose follows the one that is due next. */
+static void set_release(struct daemon *daemon)
+{
+    uint64_t next_ms = router_next_release_ms(daemon->router);
+    if (next_ms == daemon->release_ms)
+        return;
+    daemon->release_ms = next_ms;
+    ev_timer_stop(daemon->loop, &daemon->release);
+    if (next_ms == UINT64_MAX)
+        return;
+    uint64_t now_ms = daemon_now_ms();
+    ev_timer_set(&daemon->release, next_ms > now_ms ? (double)(next_ms - now_ms) / 1000 : 0., 0.);
+    ev_timer_start(daemon->loop, &daemon->release);
+}
+
+/* The loop's own clock can be a little ahead: what is not due yet is waited for again. */
+static void on_release(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct daemon *daemon = timer->data;
+    (void)loop;
+    (void)events;
+    router_release(daemon->router);
+    daemon->release_ms = UINT64_MAX;
+    set_release(daemon);
+}
+
 static void on_notify(void *user, struct spoe_notify *batch, size_t n)
 {
-    const struct daemon *daemon = user;
+    struct daemon *daemon = user;
     daemon->requests.on_notify(daemon->requests.user, batch, n);
+    set_release(daemon);
 }
 
 static void on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why)
@@ -420,6 +447,9 @@ static void watch(struct daemon *daemon)
     ev_timer_init(&daemon->tick, on_tick, 1., 1.);
     daemon->tick.data = daemon;
     ev_timer_start(daemon->loop, &daemon->tick);
+    ev_init(&daemon->release, on_release);
+    daemon->release.data = daemon;
+    daemon->release_ms = UINT64_MAX;
     ev_init(&daemon->cut, on_cut);
     daemon->cut.data = daemon;
 }

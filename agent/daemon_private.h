@@ -26,8 +26,9 @@ struct daemon {
     struct level0 *level0;     /* NULL: none configured */
     struct admin *admin;       /* NULL: none configured */
     ev_signal term, interrupt, hangup;
-    ev_timer tick, cut;
-    char *password; /* of Redis; NULL: none */
+    ev_timer tick, cut, release;
+    uint64_t release_ms; /* what release is set to */
+    char *password;      /* of Redis; NULL: none */
     uint64_t started_ms;
     bool draining;
     int status;

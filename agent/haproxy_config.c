@@ -10,6 +10,9 @@
 /* Kept of a large buffer for the request's headers and HTX' own use: 16 KiB of headers, as much for rewriting, and slack. */
 #define LARGE_HEADERS UINT64_C(65536)
 
+/* HAProxy waits for so much longer than the agent delays an answer: an agent that is busy, timers that are late. */
+#define HIDDEN_SLACK_MS 500U
+
 /* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each answer. */
 #define LARGE_BUFFERS 5U
 
@@ -202,6 +205,8 @@ static void print_global(FILE *out, const struct config *config, bool large)
         fprintf(out, "    setenv CELLROUTER_LARGE_BODY %" PRIu64 "\n", haproxy->large_buffer - LARGE_HEADERS);
     }
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_LARGE %us\n", haproxy->large_wait_s);
+    if (!large && config->hidden.max_ms > 0)
+        fprintf(out, "    setenv CELLROUTER_HIDDEN %ums\n", config->hidden.max_ms + HIDDEN_SLACK_MS);
     print_retry_cells(out, config);
     fputc('\n', out);
 }
@@ -298,6 +303,33 @@ static void print_rules(FILE *out, const struct config *config, bool large)
     fputc('\n', out);
 }
 
+/* What delays a 404 or 403, in each backend of the edge that a client's request can go to: there, once, just before it leaves.
+ * Source: HAProxy doc/SPOE.txt 2.1; a scope of cellrouter-spoe.conf is the engine. */
+static void print_hidden(FILE *out, const struct config *config, bool large)
+{
+    if (!large && config->hidden.max_ms > 0)
+        fprintf(out, "    filter spoe engine cellrouter-hidden config \"%s\"\n", config->hidden.spoe_file);
+}
+
+/* The agent for these answers: a backend of its own, so that those that wait take no connection from lookups. Before 3.1 HAProxy
+ * opens one for almost each of them; later ones share. For an answer that began to wait before the agent was known to be gone
+ * 2.6 tries again without a pause (upstream 72c23bd4c); the inspection is one. */
+static void print_hidden_agent(FILE *out, const struct config *config, const char *prefix, const char *address)
+{
+    if (config->hidden.max_ms == 0)
+        return;
+    fprintf(out,
+            "backend cellrouter-agent-hidden from cellrouter-spop\n"
+            ".if version_before(3.0)\n"
+            "    tcp-request inspect-delay 200ms\n"
+            "    tcp-request content accept if { nbsrv(cellrouter-agent) gt 0 }\n"
+            "    tcp-request content reject if WAIT_END\n"
+            ".endif\n"
+            ".if version_before(3.1)\n    default-server maxconn %u\n.endif\n"
+            "    server agent %s%s track cellrouter-agent/agent\n\n",
+            config->hidden.most, prefix, address);
+}
+
 /* The large-body process has a replay pass of its own, on an address of its own. */
 static const char *loop_suffix(bool large)
 {
@@ -313,6 +345,7 @@ static const char *bind_options(const char *address)
 static void print_replay(FILE *out, const struct config *config, bool large)
 {
     fputs("backend cellrouter-replay from cellrouter-replay-pass\n", out);
+    print_hidden(out, config, large);
     if (!large && config->haproxy.large_address[0] != '\0') {
         fprintf(out,
                 "    use-server cellrouter-large if { var(txn.cellrouter.tier) -m bool }\n"
@@ -366,6 +399,7 @@ static void print_agent(FILE *out, const struct config *config)
     fprintf(out,
             "backend cellrouter-agent from cellrouter-spop\n    server agent %s%s check inter 500ms rise 1 fall 2\n\n",
             prefix, address);
+    print_hidden_agent(out, config, prefix, address);
 }
 
 /* Tries of an unknown path beyond the first. A server that refused may come up again in the next but one try, and other requests
@@ -402,9 +436,10 @@ static void print_any(FILE *out, const struct config *config)
     fputc('\n', out);
 }
 
-static void print_cell(FILE *out, const struct config_cell *cell)
+static void print_cell(FILE *out, const struct config *config, const struct config_cell *cell, bool large)
 {
     fprintf(out, "backend cellrouter-cell-%s from cellrouter-cells\n", cell->id);
+    print_hidden(out, config, large);
     fprintf(out, "    retries %zu\n", cell->servers.count > 3 ? (size_t)3 : cell->servers.count - 1);
     for (size_t server = 0; server < cell->servers.count; server++)
         fprintf(out, "    server %s.%zu %s %s\n", cell->id, server + 1, cell->servers.items[server],
@@ -444,6 +479,7 @@ static void print_retry_cell(FILE *out, const struct config *config, size_t inde
 {
     const struct config_cell *cell = &config->cells[index];
     fprintf(out, "backend cellrouter-direct-%s from cellrouter-retry\n", cell->id);
+    print_hidden(out, config, false);
     print_notes(out, config, index);
     if (cell->servers.count > 1)
         fprintf(out, "    use-server %s.%%[rand(%zu),add(1)] if TRUE\n", cell->id, cell->servers.count);
@@ -478,7 +514,7 @@ int haproxy_config_print(FILE *out, const struct config *config, bool large)
         print_agent(out, config);
     print_any(out, config);
     for (size_t i = 0; i < config->cell_count; i++)
-        print_cell(out, &config->cells[i]);
+        print_cell(out, config, &config->cells[i], large);
     for (size_t i = 0; i < config->cell_count && !large; i++) {
         if (config->cells[i].answers != CELL_ANSWER_302)
             print_retry_cell(out, config, i);

@@ -54,6 +54,13 @@ static void use(struct router *router, const struct config *config, bool first)
                                                  .lifetime_max_s = routes->lifetime_max_s};
 }
 
+static void hide_as(struct router *router, const struct config *config)
+{
+    const struct config_hidden *wanted = &config->hidden;
+    struct hidden_limits limits = {.min_ms = wanted->min_ms, .max_ms = wanted->max_ms, .most = wanted->most};
+    hidden_set(router->hidden, &limits);
+}
+
 struct router *router_new(const struct router_options *options)
 {
     const struct config_routes *routes = &options->config->routes;
@@ -74,8 +81,11 @@ struct router *router_new(const struct router_options *options)
     router->cells = cells_of(options->config);
     router->table = route_table_new(&table);
     router->damping = damping_new(&damping);
-    if (router->cells && router->table && router->damping)
+    router->hidden = hidden_new(options->seed);
+    if (router->cells && router->table && router->damping && router->hidden) {
+        hide_as(router, options->config);
         return router;
+    }
     router_free(router);
     return NULL;
 }
@@ -87,6 +97,7 @@ void router_free(struct router *router)
     cells_free(router->cells);
     route_table_free(router->table);
     damping_free(router->damping);
+    hidden_free(router->hidden);
     while (router->blocks) {
         struct wait_block *block = router->blocks;
         router->blocks = block->next;
@@ -111,6 +122,7 @@ int router_reload(struct router *router, const struct config *config)
     cells_free(router->cells);
     router->cells = cells;
     use(router, config, false);
+    hide_as(router, config);
     route_table_tune(router->table, config->routes.refresh_percent, config->routes.jitter_percent);
     struct damping_options damping = damping_of(&config->routes, 0);
     damping_reset(router->damping, &damping);
@@ -224,6 +236,7 @@ void router_sample(struct router *router)
     counter_set(counters, COUNTER_CLAIM_CONFLICTS, damping.moves);
     counter_set(counters, COUNTER_CLAIM_HOLDS, damping.holds);
     counter_set(counters, COUNTER_CELLS, cells_count(router->cells));
+    counter_set(counters, COUNTER_HIDDEN_WAITING, hidden_count(router->hidden));
     level0_sample(router->level0);
     if (router->store)
         sample_store(router);

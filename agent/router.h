@@ -8,6 +8,8 @@
  *           path, host, cell (string: id of the cell that answered), cache (string or nothing: the directive),
  *           from (string or nothing: the cell that the lookup named), redirected (bool)
  *           -> done (bool)
+ *   hide    elapsed (int, ms: age of the request; may be missing)
+ *           -> done (bool), when the time of the cell's 404 or 403 has come
  * A lookup that nobody can answer, or that makes no sense, is answered "unknown", and counted. */
 #ifndef CELLROUTER_AGENT_ROUTER_H
 #define CELLROUTER_AGENT_ROUTER_H
@@ -57,6 +59,12 @@ struct route_store_handler router_store_handler(void);
 
 /* Once a second: gives back the memory of dead routes. */
 void router_tick(struct router *router);
+
+/* When router_release is due next; UINT64_MAX: never. Only on_notify brings it nearer. */
+uint64_t router_next_release_ms(const struct router *router);
+
+/* Answers the hide messages whose time has come. */
+void router_release(struct router *router);
 
 /* Brings the counters that others keep (store, table, damping) up to date, before somebody reads them. */
 void router_sample(struct router *router);

@@ -100,6 +100,10 @@ static void on_answer(void *user, const struct route_answer *answer)
 void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why)
 {
     struct router *router = user;
+    if (spoe_call_is_held(call)) {
+        router_unhide(router, spoe_call_user(call));
+        return;
+    }
     struct wait *wait = spoe_call_user(call);
     if (!wait)
         return;
@@ -175,6 +179,8 @@ void router_answer(struct router *router, struct request *request, uint64_t now_
 {
     if (request->lookup)
         answer_lookup(router, request, now_ms, learned);
+    else if (request->hide && !request->malformed)
+        router_hide(router, request, now_ms);
     else
         acknowledge(router, request->call, NULL, learned);
 }

@@ -1,4 +1,4 @@
-/* agent/router_message.c - the arguments of lookup and learn, by name and type. What is missing or of another type is as if
+/* agent/router_message.c - the arguments of lookup, learn and hide, by name and type. What is missing or of another type is as if
  * it were not there; whether that matters is for the caller to judge. */
 #include "agent/router_private.h"
 
@@ -69,6 +69,19 @@ static void read_learn(struct spop_messages *messages, struct request *request)
     request->teach.complete = path && cell;
 }
 
+/* A difference of two clock readings: what is missing or negative is not known. */
+static void read_hide(struct spop_messages *messages, struct request *request)
+{
+    struct spop_text name;
+    struct spop_data value;
+    request->hide = true;
+    while (spop_next_arg(messages, &name, &value)) {
+        if (spop_text_is(name, "elapsed") && (value.type == SPOP_INT32 || value.type == SPOP_INT64) &&
+            value.integer >= 0)
+            request->elapsed_ms = (uint64_t)value.integer;
+    }
+}
+
 static void unknown(struct router *router, struct spop_text name)
 {
     router_count(router, COUNTER_MESSAGES_UNKNOWN);
@@ -80,7 +93,8 @@ void router_read_messages(struct router *router, struct spoe_notify *notify, str
 {
     struct spop_text name;
     request->call = notify->call;
-    request->lookup = request->learn = request->malformed = request->path_given = false;
+    request->lookup = request->learn = request->hide = request->malformed = request->path_given = false;
+    request->elapsed_ms = HIDDEN_UNKNOWN_MS;
     request->path = request->host = (struct spop_text){NULL, 0};
     memset(&request->teach, 0, sizeof request->teach);
     while (spop_next_message(&notify->messages, &name)) {
@@ -88,6 +102,8 @@ void router_read_messages(struct router *router, struct spoe_notify *notify, str
             read_lookup(&notify->messages, request);
         else if (spop_text_is(name, "learn") || spop_text_is(name, "learn-direct") || spop_text_is(name, "stale"))
             read_learn(&notify->messages, request);
+        else if (spop_text_is(name, "hide"))
+            read_hide(&notify->messages, request);
         else
             unknown(router, name);
     }

@@ -5,6 +5,7 @@
 #include "agent/cells.h"
 #include "agent/damping.h"
 #include "agent/decision.h"
+#include "agent/hidden.h"
 #include "agent/learning.h"
 #include "agent/log.h"
 #include "agent/router.h"
@@ -12,9 +13,10 @@
 /* What a NOTIFY asks for; views into its bytes. */
 struct request {
     struct spoe_call *call;
-    bool lookup, learn; /* the messages that it holds */
-    bool malformed;     /* the list of messages does not parse: nothing of it counts */
-    bool path_given;    /* of the lookup: the argument was there and a string */
+    bool lookup, learn, hide; /* the messages that it holds */
+    uint64_t elapsed_ms;      /* of hide: the request's age, or HIDDEN_UNKNOWN_MS */
+    bool malformed;           /* the list of messages does not parse: nothing of it counts */
+    bool path_given;          /* of the lookup: the argument was there and a string */
     struct spop_text path, host;
     struct {
         struct spop_text path, host, cell, cache, from;
@@ -52,6 +54,7 @@ struct router {
     struct damping *damping;
     struct route_store *store; /* may be NULL */
     struct level0 *level0;     /* may be NULL */
+    struct hidden *hidden;
     struct path_options paths;
     struct learning_options learning;
     struct wait *free_waits;
@@ -78,6 +81,10 @@ size_t router_key_of(struct router *router, const struct route_name *route);
 
 /* The store's name of a key; a view into it. */
 struct route_name router_name_of(const struct router *router, const char *key, size_t length);
+
+/* router_hidden.c: answers the message late, or at once; lets go of one that nobody waits for. */
+void router_hide(struct router *router, const struct request *request, uint64_t now_ms);
+void router_unhide(struct router *router, struct hidden_answer *answer);
 
 /* router_learn.c */
 void router_learn(struct router *router, const struct request *request, uint64_t now_ms);

@@ -230,8 +230,8 @@ static void write_learn(struct fixture *f, const char *path, const char *cell, c
     spop_write_arg(&f->out, SPOP_TEXT("redirected"), &value);
 }
 
-static void learn(struct fixture *f, const char *path, const char *cell, const char *cache, const char *from,
-                  bool redirected)
+static __attribute__((unused)) void learn(struct fixture *f, const char *path, const char *cell, const char *cache,
+                                          const char *from, bool redirected)
 {
     size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
     write_learn(f, path, cell, cache, from, redirected);

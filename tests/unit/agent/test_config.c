@@ -135,6 +135,13 @@ static void wrong_values_name_line_key_value_and_what_is_right(void **state)
     expect_line(with("spoe { deadline = 10 }"), "t.conf:6: redis.deadline \"15\": not less than spoe.deadline, 10");
     expect_line(with("routes { lifetime = 5 lifetime-max = 4 }"),
                 "t.conf:6: routes.lifetime \"5\": greater than lifetime-max");
+    expect_line(with("hidden { max = 50 }"),
+                "t.conf:6: hidden.min \"100\": greater than max; right would be at most 50");
+    expect_line(
+        with("hidden { max = 1000 } haproxy { timeout-server = 1 }"),
+        "t.conf:6: hidden.max \"1000\": greater than haproxy.timeout-server in ms, less one; right would be at most 999");
+    expect_line(with("hidden { max = 200 most = 9 } spoe { max-connections = 17 }"),
+                "t.conf:6: hidden.most \"9\": greater than half of spoe.max-connections; right would be at most 8");
 }
 
 static void a_socket_path_that_the_system_refuses_is_refused_here(void **state)
