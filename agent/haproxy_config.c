@@ -487,7 +487,7 @@ static void print_retry_cell(FILE *out, const struct config *config, size_t inde
         fprintf(out, "    use-server %s.%zu if TRUE\n", cell->id, server + 1);
     for (size_t server = 0; server < cell->servers.count; server++)
         print_follower(out, cell, server, " weight 0");
-    fprintf(out, "    server cellrouter-loop %s\n\n", config->haproxy.loop);
+    fprintf(out, "    server cellrouter-loop %s pool-purge-delay 1s\n\n", config->haproxy.loop);
 }
 
 int haproxy_config_print(FILE *out, const struct config *config, bool large)
