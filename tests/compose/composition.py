@@ -139,13 +139,15 @@ class ComposedWorld(World):
         self.entries = {region: Entry(self, region) for region in REGIONS}
         self.routers = {}
         for region in REGIONS:
-            agents = {seat_of(container): container for container in self.project.containers(f"agent-{region}")}
-            for container in self.project.containers(f"router-{region}"):
-                seat = seat_of(container)
-                wait_until(f"an agent in seat {seat} of {region}", lambda: seat in agents, timeout=0)
-                router = ComposedRouter(self, region, seat, container, agents[seat])
+            for seat, haproxy, agent in wait_until(f"an agent for each HAProxy of {region}", lambda: self.pairs(region), timeout=20, every=0.2):
+                router = ComposedRouter(self, region, seat, haproxy, agent)
                 self.routers[router.id] = router
         self.routers = dict(sorted(self.routers.items()))
+
+    def pairs(self, region):
+        """[(seat, HAProxy's container, agent's container)], when all of a region have met."""
+        haproxys, agents = ({seat_of(container): container for container in self.project.containers(f"{kind}-{region}")} for kind in ("router", "agent"))
+        return [(seat, haproxys[seat], agents[seat]) for seat in haproxys] if set(haproxys) == set(agents) else None
 
     def stop(self):
         self.project.keep_logs(LOGS)
@@ -202,8 +204,12 @@ class ComposedWorld(World):
         for container in self.project.containers(every=True):
             told = engine.inspect(container)
             state = told["State"]
-            if "config-" not in container and (not state["Running"] or state["OOMKilled"] or told["RestartCount"]):
-                raise Failure(f"{container}: running {state['Running']}, out of memory {state['OOMKilled']}, came back {told['RestartCount']} times")
+            if "config-" in container:
+                continue
+            moved = engine.run("docker", "logs", container, errors=True).count("seat: this agent has no HAProxy")
+            health = state.get("Health", {}).get("Status")
+            if not state["Running"] or state["OOMKilled"] or told["RestartCount"] > moved or health == "unhealthy":
+                raise Failure(f"{container}: running {state['Running']}, out of memory {state['OOMKilled']}, health {health}, came back {told['RestartCount']} times")
 
 
 def seat_of(container):

@@ -11,13 +11,13 @@ from harness.process import Failure
 PROJECT = "cellrouter-test-"  # and the pid of the run that it belongs to
 
 
-def run(*argv, timeout=60, check=True, environment=None):
-    """Its standard output. Children get a session of their own: Ctrl-C is for the tests, which then take everything down."""
+def run(*argv, timeout=60, check=True, environment=None, errors=False):
+    """Its standard output, with errors its standard error, too. Children get a session of their own: Ctrl-C is for the tests, which then take everything down."""
     done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                           timeout=timeout, check=False, start_new_session=True, env={**os.environ, **(environment or {})})
     if check and done.returncode:
         raise Failure(f"{' '.join(map(str, argv))}: status {done.returncode}\n{(done.stdout + done.stderr)[-1500:]}")
-    return done.stdout
+    return done.stdout + (done.stderr if errors else "")
 
 
 def compose_command():
@@ -31,7 +31,8 @@ class Project:
 
     def __init__(self, tag, store):
         self.name = f"{PROJECT}{os.getpid()}"
-        self.environment = {"CELLROUTER_TAG": tag, "CELLROUTER_STORE": f"{store}-server", "CELLROUTER_PORT_EU": "0", "CELLROUTER_PORT_US": "0"}
+        self.environment = {"CELLROUTER_TAG": tag, "CELLROUTER_STORE": f"{store}-server", "CELLROUTER_GRACE": "3s",
+                            "CELLROUTER_PORT_EU": "0", "CELLROUTER_PORT_US": "0"}
         here = places.ROOT / "tests" / "compose"
         self.compose = [*compose_command(), "-p", self.name, "-f", places.ROOT / "docker" / "compose.yaml", "-f", here / "override.yaml"]
 

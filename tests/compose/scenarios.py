@@ -1,8 +1,10 @@
 """What is tested of the composition, in this order: later scenarios have the routers that earlier ones started."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import expect, flows
+from harness.client import Broken
 from harness.load import Load
 from harness.process import wait_until
 
@@ -67,13 +69,27 @@ def test_from_one_router_to_three(world):
         for router in of_region(world, "eu"):
             if router.id != "eu-1":
                 wait_until(f"{router.id} answers", lambda: healthy(router), timeout=15, every=0.05)
-                knows_own(world, router.request("POST", "/my-company/first", user="root", body=b"a=b"), "eu0")
-                knows_own(world, router.request("GET", "/gitlab-org/first", user="root"), "us0")
+                first_request(world, router, "POST", "/my-company/first", "eu0")
+                first_request(world, router, "GET", "/gitlab-org/first", "us0")
         wait_until("the entry to see three routers", lambda: entry.routers() == 3, timeout=15, every=0.1)
         load.wait_for(100)
     expect_load(load, 150)
     world.settle(NUMBERS)
     expect.same("routers", sorted(world.routers), ["eu-1", "eu-2", "eu-3", "us-1", "us-2"])
+
+
+def first_request(world, router, method, path, owner):
+    """Answered by its owner; and by nobody else before, but where the agent counted that Redis was not there (it has just started) or
+    late (30 ms: a busy machine)."""
+    def without_redis():
+        counters = router.counters()
+        return counters["misses_store"] + counters["misses_deadline"]
+
+    before = without_redis()
+    answer = router.request(method, path, user="root", body=b"a=b" if method == "POST" else b"")
+    expect.same("the first answer", (answer.status, answer.cell), (200, owner))
+    if without_redis() == before:
+        knows_own(world, answer, owner)
 
 
 def healthy(router):
@@ -201,6 +217,23 @@ def test_regions_cut_off_from_each_other(world):
             expect.same("the answering cell", (answer.status, answer.cell), (200, owner))
 
 
+def test_a_router_without_cells(world):
+    """It reaches none, says so, and the entry sends everybody to the others; until its wires are back."""
+    router, entry = world.router("eu-2"), world.entries["eu"]
+    networks = [world.project.network(name) for name in ("cells-eu", "cells-us")]
+    for network in networks:
+        engine.docker("network", "disconnect", network, router.haproxy_container)
+    wait_until("the entry leaves it out", lambda: entry.routers() == 2, timeout=15, every=0.1)
+    with Load(world, [entry], clients=1) as load:
+        load.wait_for(30)
+        for network in networks:
+            engine.docker("network", "connect", network, router.haproxy_container)
+        wait_until("the entry takes it in again", lambda: entry.routers() == 3, timeout=20, every=0.1)
+        load.wait_for(30)
+    expect_load(load, 60)
+    world.settle(NUMBERS)
+
+
 def test_a_cell_dies_and_comes_back(world):
     """Its tenants get a 503 with a reason, at once; everybody else is served, also where nobody knows the owner yet."""
     entry, cell = world.entries["eu"], world.cells.container("eu0")
@@ -262,17 +295,22 @@ def test_haproxy_dies_hangs_comes_back(world):
 
 
 def test_rolling_restart(world):
-    """Every agent and every HAProxy, one after the other, under load: no client sees anything."""
+    """Every agent and every HAProxy, in each region one after the other, under load: no client sees anything."""
     with Load(world, list(world.entries.values())) as load:
         load.wait_for(50)
-        for router in world.routers.values():
-            entry, before = world.entries[router.region], NUMBERS[router.region]
-            engine.docker("restart", "-t", "35", router.agent_container)
-            engine.docker("restart", "-t", "35", router.haproxy_container)
-            wait_until(f"{entry.id} sees {router.id} again", lambda: entry.routers() == before, timeout=20, every=0.1)
-            load.wait_for(30)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda region: roll(world, region), NUMBERS))
+        load.wait_for(50)
     expect_load(load, 200)
     world.settle(NUMBERS)
+
+
+def roll(world, region):
+    entry = world.entries[region]
+    for router in of_region(world, region):
+        engine.docker("restart", "-t", "35", router.agent_container)
+        engine.docker("restart", "-t", "45", router.haproxy_container)
+        wait_until(f"{entry.id} sees {router.id} again", lambda: entry.routers() == NUMBERS[region], timeout=20, every=0.1)
 
 
 def test_from_three_routers_to_two(world):
@@ -280,10 +318,35 @@ def test_from_three_routers_to_two(world):
     entry = world.entries["eu"]
     with Load(world, [entry]) as load:
         load.wait_for(50)
-        world.project.up(scales={**SEVERAL, "router-eu": 2, "agent-eu": 2})
+        uploads = [Upload(entry) for _ in range(9)]  # at each router some
+        down = threading.Thread(target=world.project.up, kwargs={"scales": {**SEVERAL, "router-eu": 2, "agent-eu": 2}})
+        down.start()
         wait_until("the entry to see two routers", lambda: entry.routers() == 2, timeout=15, every=0.1)
+        answers = [upload.finish() for upload in uploads]
+        down.join()
         load.wait_for(50)
+    expect.same("uploads that were under way", answers, [(200, "eu0", None)] * len(uploads))
     expect_load(load, 100)
+    world.settle({**NUMBERS, "eu": 2})
+
+
+class Upload:
+    """A request whose body is under way until finish()."""
+
+    def __init__(self, router):
+        self.connection = router.connect()
+        self.request = router.prepare("POST", "/my-company/upload", user="root", body=bytes(8000))
+        self.connection.socket.sendall(self.request.head() + self.request.body[:4000])
+
+    def finish(self):
+        """(status, cell, reason); or what became of it."""
+        with self.connection:
+            try:
+                self.connection.socket.sendall(self.request.body[4000:])
+                answer = self.connection.read_answer()
+            except (OSError, Broken) as error:
+                return repr(error)
+            return answer.status, answer.cell, answer.get("X-Gitlab-Cell-Reason")
 
 
 def test_large_body(world):
@@ -307,5 +370,5 @@ def everything():
     return [test_learning_across_regions, test_client_address_passes_the_entry, test_from_one_router_to_three,
             *(flow_test(known[number]) for number in FLOWS), test_flow_17_get_after_a_move, test_flow_18_post_after_a_move, test_large_body,
             test_agent_dies_hangs_comes_back, test_redis_dies_hangs_comes_back, test_a_router_without_redis,
-            test_regions_cut_off_from_each_other, test_a_cell_dies_and_comes_back, test_a_cell_hangs_for_a_while,
+            test_regions_cut_off_from_each_other, test_a_router_without_cells, test_a_cell_dies_and_comes_back, test_a_cell_hangs_for_a_while,
             test_haproxy_dies_hangs_comes_back, test_rolling_restart, test_from_three_routers_to_two]
