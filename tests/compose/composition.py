@@ -109,7 +109,7 @@ class ComposedWorld(World):
 
     def __init__(self, tag, store):  # the parent starts processes; here the engine does
         self.project = engine.Project(tag, store)
-        self.redis, self.unique, self.turns = True, f"compose-{os.getpid()}", {}
+        self.redis, self.level0, self.unique, self.turns = True, None, f"compose-{os.getpid()}", {}
         self.cells, self.routers, self.entries = ComposedCells(self), {}, {}
         shutil.rmtree(LOGS, ignore_errors=True)
         LOGS.mkdir(parents=True)
