@@ -144,7 +144,7 @@ static void check_order(struct config_parse *parse, const char *section, const c
                       (unsigned long long)low, other, (unsigned long long)high);
 }
 
-/* Each answer that waits may have a connection of its own (HAProxy before 3.1), and lookups must find one, too. An answer that
+/* Each answer that waits may have a connection of its own, and lookups must find one, too. An answer that
  * waits longer than timeout-server may end in the middle of its body. */
 static void check_hidden(struct config_parse *parse)
 {

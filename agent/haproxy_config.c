@@ -311,9 +311,9 @@ static void print_hidden(FILE *out, const struct config *config, bool large)
         fprintf(out, "    filter spoe engine cellrouter-hidden config \"%s\"\n", config->hidden.spoe_file);
 }
 
-/* The agent for these answers: a backend of its own, so that those that wait take no connection from lookups. Before 3.1 HAProxy
- * opens one for almost each of them; later ones share. For an answer that began to wait before the agent was known to be gone
- * 2.6 tries again without a pause (upstream 72c23bd4c); the inspection is one. */
+/* The agent for these answers: a backend of its own, so that those that wait take no connection from lookups. HAProxy
+ * opens one for almost each of them; before 3.1 some more, and there maxconn counts connections. For an answer that began to wait
+ * before the agent was known to be gone 2.6 tries again without a pause (upstream 72c23bd4c); the inspection is one. */
 static void print_hidden_agent(FILE *out, const struct config *config, const char *prefix, const char *address)
 {
     if (config->hidden.max_ms == 0)
@@ -505,6 +505,14 @@ int haproxy_config_print(FILE *out, const struct config *config, bool large)
             stderr,
             "cellctl: %s: haproxy.map-file \"%s\": HAProxy cannot take this name; one without commas, brackets, quotes and blanks would be right\n",
             config->file, config->haproxy.map_file);
+        return -1;
+    }
+    /* And this one in double quotes. */
+    if (config->hidden.max_ms > 0 && strpbrk(config->hidden.spoe_file, "\"\\$")) {
+        fprintf(
+            stderr,
+            "cellctl: %s: hidden.spoe-file \"%s\": HAProxy cannot take this name; one without quotes, \\ and $ would be right\n",
+            config->file, config->hidden.spoe_file);
         return -1;
     }
     print_global(out, config, large);

@@ -152,6 +152,18 @@ def test_hidden_http2_and_bodies_that_stream(world):
     expect_counts(router, delayed=3)
 
 
+@scenario(pick=AWAY, routers=ONE, tls=True,
+          settings={**hidden(1500, 1600), "haproxy": {"timeout-client": 1, "timeout-request": 1, "timeout-server": 3}})
+def test_hidden_for_longer_than_a_client_may_be_silent(world):
+    router = world.router("eu1")
+    world.cells.misbehave(cell="eu1", path="/much", answer={"status": 404, "body_bytes": 300000, "chunked": True})
+    expect_delayed(router, 1500, 404, "POST", "/nobody/x", body=b"a=b")
+    expect.same("length", len(expect_delayed(router, 1500, 404, "GET", "/much/x").body), 300000)
+    with router.connect_h2() as connection:
+        expect.status(connection.request(router.prepare("GET", "/much/x")), 404, world)
+    expect_counts(router, delayed=3)
+
+
 @scenario(pick=AWAY, routers=ONE, level0=True, settings=hidden(FOREVER, FOREVER, 150))
 def test_hidden_many_wait_and_others_do_not_notice(world):
     """200 at once: 150 wait, which is all that may, the others pass; lookups are answered as ever, without anything refused. When the
