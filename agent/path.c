@@ -1,25 +1,16 @@
-/* agent/path.c - see the header. One pass over the path copies, folds, checks and cuts it. */
+/* agent/path.c - see the header. One walk over the path checks and cuts it; then so much as has prefixes is copied, and folded. */
 #include "agent/path.h"
 
 #include <string.h>
 
-/* Where the key is written. A path of max_depth segments needs no more, whatever follows. */
-struct key_writer {
-    char *at;
-    char *end;
-};
+/* What a byte of a path is to the walk over it. */
+enum byte_class { PLAIN, SLASH, END, CONTROL };
 
-static bool key_add(struct key_writer *key, char c)
-{
-    if (key->at == key->end)
-        return false;
-    *key->at++ = c;
-    return true;
-}
+static const uint8_t classes[256] = {[0 ... ' '] = CONTROL, [127] = CONTROL, ['/'] = SLASH, ['?'] = END, ['#'] = END};
 
-static bool is_control(char c)
+static enum byte_class class_of(char c)
 {
-    return (unsigned char)c <= ' ' || c == 127;
+    return (enum byte_class)classes[(unsigned char)c];
 }
 
 /* One dot of a segment, plain or encoded: how many bytes it takes, 0 when there is none. */
@@ -44,54 +35,53 @@ static bool is_dot_segment(const char *bytes, size_t length)
 static size_t without_query(const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (bytes[i] == '?' || bytes[i] == '#')
+        if (class_of(bytes[i]) == END)
             return i;
     return length;
 }
 
+/* A segment without control bytes. */
 static enum path_verdict check_segment(const char *bytes, size_t length)
 {
     if (length == 0)
         return PATH_EMPTY_SEGMENT;
-    for (size_t i = 0; i < length; i++)
-        if (is_control(bytes[i]))
-            return PATH_CONTROL_BYTE;
     return is_dot_segment(bytes, length) ? PATH_DOT_SEGMENT : PATH_OK;
 }
 
-static bool add_segment(struct path *path, struct key_writer *key, const char *bytes, size_t length, bool fold)
+/* Finds the ends of the segments in the key, which is the path as it stands behind the host: room bytes of it fit. */
+static enum path_verdict find_ends(struct path *path, size_t depth, const char *bytes, size_t length, size_t room)
 {
-    if ((size_t)(key->end - key->at) <= length)
-        return false;
-    if (fold)
-        for (size_t i = 0; i < length; i++)
-            key->at[i] = path_fold(bytes[i]);
-    else
-        memcpy(key->at, bytes, length);
-    key->at += length;
-    *key->at++ = '/';
-    path->ends[path->depth++] = (uint16_t)(key->at - path->key);
-    return true;
-}
-
-/* bytes begins with the slash. */
-static enum path_verdict add_segments(struct path *path, const struct path_options *options, struct key_writer *key,
-                                      const char *bytes, size_t length)
-{
-    size_t depth = options->max_depth < PATH_MAX_DEPTH ? options->max_depth : PATH_MAX_DEPTH;
-    for (size_t start = 1; start < length;) {
-        const char *slash = memchr(bytes + start, '/', length - start);
-        size_t stop = slash ? (size_t)(slash - bytes) : length;
-        enum path_verdict verdict = check_segment(bytes + start, stop - start);
+    for (size_t at = 1, start = 1;; start = ++at) {
+        while (at < length && class_of(bytes[at]) == PLAIN)
+            at++;
+        enum byte_class class = at < length ? class_of(bytes[at]) : END;
+        if (class == CONTROL)
+            return PATH_CONTROL_BYTE;
+        if (class == END && at == start)
+            return PATH_OK;
+        enum path_verdict verdict = check_segment(bytes + start, at - start);
         if (verdict != PATH_OK)
             return verdict;
         if (path->depth == depth)
             path->deeper = true;
-        else if (!add_segment(path, key, bytes + start, stop - start, options->fold_case))
+        else if (at >= room)
             return PATH_TOO_LONG;
-        start = stop + 1;
+        else
+            path->ends[path->depth++] = (uint16_t)(path->host_length + at + 1);
+        if (class == END)
+            return PATH_OK;
     }
-    return PATH_OK;
+}
+
+/* The key's part behind the host: length bytes, with the slash at its end. */
+static void write_key(char *key, const char *bytes, size_t length, bool fold)
+{
+    if (fold)
+        for (size_t i = 0; i < length - 1; i++)
+            key[i] = path_fold(bytes[i]);
+    else
+        memcpy(key, bytes, length - 1);
+    key[length - 1] = '/';
 }
 
 /* A host as DNS, IPv4 and [IPv6] have it; _ is no host name, but is in use. */
@@ -131,46 +121,56 @@ static size_t host_part(const char *host, size_t length)
     return !v6 && part > 1 && host[part - 1] == '.' ? part - 1 : part;
 }
 
-static enum path_verdict add_host(struct path *path, struct key_writer *key, const char *host, size_t length)
+static enum path_verdict write_host(struct path *path, const char *host, size_t length, char *key, size_t size)
 {
     size_t part = host && length <= PATH_MAX_HOST + sizeof ".:65535" ? host_part(host, length) : 0;
     if (part == 0 || part > PATH_MAX_HOST || host[0] == '.')
         return PATH_BAD_HOST;
-    path->host_length = (uint16_t)part;
+    if (part > size)
+        return PATH_TOO_LONG;
     for (size_t i = 0; i < part; i++)
-        if (!key_add(key, path_fold(host[i])))
-            return PATH_TOO_LONG;
+        key[i] = path_fold(host[i]);
+    path->host_length = (uint16_t)part;
     return PATH_OK;
 }
 
+/* bytes begins with the slash. */
 static enum path_verdict parse(struct path *path, const struct path_options *options, const char *bytes, size_t length,
-                               const char *host, size_t host_length, struct key_writer *key)
+                               const char *host, size_t host_length, char *buffer, size_t size)
 {
-    length = length ? without_query(bytes, length) : 0;
-    if (length == 0 || bytes[0] != '/')
-        return PATH_NOT_ABSOLUTE;
-    if (length > PATH_MAX_LENGTH || length > options->max_length)
-        return PATH_TOO_LONG;
-    enum path_verdict verdict = options->hosts ? add_host(path, key, host, host_length) : PATH_OK;
+    enum path_verdict verdict = options->hosts ? write_host(path, host, host_length, buffer, size) : PATH_OK;
     if (verdict != PATH_OK)
         return verdict;
-    if (!key_add(key, '/'))
+    size_t room = size - path->host_length;
+    if (room == 0)
         return PATH_TOO_LONG;
-    return add_segments(path, options, key, bytes, length);
+    verdict =
+        find_ends(path, options->max_depth < PATH_MAX_DEPTH ? options->max_depth : PATH_MAX_DEPTH, bytes, length, room);
+    if (verdict != PATH_OK)
+        return verdict;
+    path->length = path->depth > 0 ? path->ends[path->depth - 1] : (uint16_t)(path->host_length + 1);
+    write_key(buffer + path->host_length, bytes, (size_t)(path->length - path->host_length), options->fold_case);
+    return PATH_OK;
 }
 
 enum path_verdict path_parse(struct path *path, const struct path_options *options, const char *bytes, size_t length,
                              const char *host, size_t host_length, char *buffer, size_t size)
 {
+    size_t limit = options->max_length < PATH_MAX_LENGTH ? options->max_length : PATH_MAX_LENGTH;
     /* A larger buffer is as good as the largest key; so every end fits 16 bits. */
     size_t usable = size < PATH_KEY_SIZE ? size : PATH_KEY_SIZE;
-    struct key_writer key = {.at = buffer, .end = buffer + usable};
-    *path = (struct path){.key = buffer};
-    enum path_verdict verdict = parse(path, options, bytes, length, host, host_length, &key);
+    enum path_verdict verdict;
+    path->key = buffer;
+    path->length = path->host_length = path->depth = 0;
+    path->deeper = false;
+    if (length == 0 || bytes[0] != '/')
+        verdict = PATH_NOT_ABSOLUTE;
+    else if (length > limit && without_query(bytes, limit + 1) > limit)
+        verdict = PATH_TOO_LONG;
+    else
+        verdict = parse(path, options, bytes, length, host, host_length, buffer, usable);
     if (verdict != PATH_OK)
         *path = (struct path){0};
-    else
-        path->length = (uint16_t)(key.at - buffer);
     return verdict;
 }
 
