@@ -48,6 +48,8 @@ static void read_learn(struct spop_messages *messages, struct request *request)
     struct spop_text name;
     struct spop_data value;
     bool path = false, cell = false;
+    if (!request->learn) /* what a second one does not say, the first one has said */
+        memset(&request->teach, 0, sizeof request->teach);
     request->learn = true;
     while (spop_next_arg(messages, &name, &value)) {
         if (spop_text_is(name, "path")) {
@@ -96,7 +98,6 @@ void router_read_messages(struct router *router, struct spoe_notify *notify, str
     request->lookup = request->learn = request->hide = request->malformed = request->path_given = false;
     request->elapsed_ms = HIDDEN_UNKNOWN_MS;
     request->path = request->host = (struct spop_text){NULL, 0};
-    memset(&request->teach, 0, sizeof request->teach);
     while (spop_next_message(&notify->messages, &name)) {
         if (spop_text_is(name, "lookup"))
             read_lookup(&notify->messages, request);

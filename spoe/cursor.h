@@ -1,6 +1,7 @@
 /* spoe/cursor.h - reading and writing the bytes of SPOP within bounds. Both sides remember the first failure: a chain of
  * calls is checked once, at its end. Nothing is allocated or kept; views point into the caller's bytes.
- * Source: HAProxy doc/SPOE.txt 3.1; varints as in HAProxy include/haproxy/intops.h. */
+ * What a NOTIFY needs for each of
+ * its few bytes is inline. Source: HAProxy doc/SPOE.txt 3.1; varints as in HAProxy include/haproxy/intops.h. */
 #ifndef CELLROUTER_SPOE_CURSOR_H
 #define CELLROUTER_SPOE_CURSOR_H
 
@@ -9,8 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Longest varint: 4 bits in the first byte, then 7 a byte. */
-enum { SPOP_VARINT_MAX = 10 };
+enum {
+    SPOP_VARINT_MAX = 10,  /* bytes of the longest varint: 4 bits in the first one, then 7 a byte */
+    SPOP_VARINT_LONG = 240 /* numbers below are one byte */
+};
 
 /* A view of bytes that somebody else owns; no ending zero. at may be NULL when length is 0. */
 struct spop_text {
@@ -45,16 +48,53 @@ static inline bool spop_more(const struct spop_cursor *c)
 }
 
 /* The next n bytes, or NULL (also for n = 0 once bad). */
-const uint8_t *spop_take(struct spop_cursor *c, size_t n);
+static inline const uint8_t *spop_take(struct spop_cursor *c, size_t n)
+{
+    if (c->bad || n > c->left) {
+        c->bad = true;
+        return NULL;
+    }
+    const uint8_t *bytes = c->at;
+    if (n > 0)
+        c->at += n;
+    c->left -= n;
+    return bytes;
+}
 
-uint8_t spop_read_u8(struct spop_cursor *c);
-uint32_t spop_read_u32(struct spop_cursor *c); /* network byte order */
+static inline uint8_t spop_read_u8(struct spop_cursor *c)
+{
+    const uint8_t *byte = spop_take(c, 1);
+    return byte ? *byte : 0;
+}
+
+/* Network byte order. */
+static inline uint32_t spop_read_u32(struct spop_cursor *c)
+{
+    const uint8_t *b = spop_take(c, 4);
+    return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
+}
+
+/* The rest of a varint that began with this byte, 240 or more. */
+uint64_t spop_read_more(struct spop_cursor *c, uint8_t first);
 
 /* Bad also when it does not fit 64 bits. */
-uint64_t spop_read_varint(struct spop_cursor *c);
+static inline uint64_t spop_read_varint(struct spop_cursor *c)
+{
+    uint8_t first = spop_read_u8(c);
+    return first < SPOP_VARINT_LONG ? first : spop_read_more(c, first);
+}
 
 /* A varint length and that many bytes: <STRING> of the specification without its type. */
-struct spop_text spop_read_text(struct spop_cursor *c);
+static inline struct spop_text spop_read_text(struct spop_cursor *c)
+{
+    uint64_t length = spop_read_varint(c);
+    if (length > c->left) {
+        c->bad = true;
+        return (struct spop_text){0};
+    }
+    const uint8_t *at = spop_take(c, (size_t)length);
+    return at ? (struct spop_text){.at = (const char *)at, .length = (size_t)length} : (struct spop_text){0};
+}
 
 /* Writes up to size bytes; full once something did not fit, and then nothing more is written. */
 struct spop_writer {
@@ -68,9 +108,48 @@ static inline struct spop_writer spop_writer(void *bytes, size_t size)
     return (struct spop_writer){.bytes = bytes, .size = size};
 }
 
-void spop_write_u8(struct spop_writer *w, uint8_t value);
-void spop_write_u32(struct spop_writer *w, uint32_t value); /* network byte order */
-void spop_write_varint(struct spop_writer *w, uint64_t value);
+/* Room for n bytes, or NULL. */
+static inline uint8_t *spop_reserve(struct spop_writer *w, size_t n)
+{
+    if (w->full || n > w->size - w->used) {
+        w->full = true;
+        return NULL;
+    }
+    uint8_t *room = w->bytes + w->used;
+    w->used += n;
+    return room;
+}
+
+static inline void spop_write_u8(struct spop_writer *w, uint8_t value)
+{
+    uint8_t *room = spop_reserve(w, 1);
+    if (room)
+        *room = value;
+}
+
+/* Network byte order. */
+static inline void spop_write_u32(struct spop_writer *w, uint32_t value)
+{
+    uint8_t *room = spop_reserve(w, 4);
+    if (!room)
+        return;
+    room[0] = (uint8_t)(value >> 24);
+    room[1] = (uint8_t)(value >> 16);
+    room[2] = (uint8_t)(value >> 8);
+    room[3] = (uint8_t)value;
+}
+
+/* A varint of 240 or more. */
+void spop_write_long(struct spop_writer *w, uint64_t value);
+
+static inline void spop_write_varint(struct spop_writer *w, uint64_t value)
+{
+    if (value < SPOP_VARINT_LONG)
+        spop_write_u8(w, (uint8_t)value);
+    else
+        spop_write_long(w, value);
+}
+
 void spop_write_bytes(struct spop_writer *w, const void *bytes, size_t n);
 void spop_write_text(struct spop_writer *w, struct spop_text text);
 
