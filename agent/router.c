@@ -79,10 +79,11 @@ struct router *router_new(const struct router_options *options)
                                         .jitter_percent = routes->jitter_percent};
     struct damping_options damping = damping_of(routes, options->seed);
     router->cells = cells_of(options->config);
+    router->answers = router->cells ? answers_new(router->cells) : NULL;
     router->table = route_table_new(&table);
     router->damping = damping_new(&damping);
     router->hidden = hidden_new(options->seed);
-    if (router->cells && router->table && router->damping && router->hidden) {
+    if (router->answers && router->table && router->damping && router->hidden) {
         hide_as(router, options->config);
         return router;
     }
@@ -95,6 +96,7 @@ void router_free(struct router *router)
     if (!router)
         return;
     cells_free(router->cells);
+    answers_free(router->answers);
     route_table_free(router->table);
     damping_free(router->damping);
     hidden_free(router->hidden);
@@ -109,9 +111,11 @@ void router_free(struct router *router)
 int router_reload(struct router *router, const struct config *config)
 {
     struct cells *cells = cells_of(config);
+    struct answers *answers = cells ? answers_new(cells) : NULL;
     uint16_t *map = calloc(cells_count(router->cells) + 1, sizeof *map);
-    if (!cells || !map) {
+    if (!answers || !map) {
         cells_free(cells);
+        answers_free(answers);
         free(map);
         return -1;
     }
@@ -120,7 +124,9 @@ int router_reload(struct router *router, const struct config *config)
     level0_cells(router->level0, cells, map, cells_count(router->cells));
     free(map);
     cells_free(router->cells);
+    answers_free(router->answers);
     router->cells = cells;
+    router->answers = answers;
     use(router, config, false);
     hide_as(router, config);
     route_table_tune(router->table, config->routes.refresh_percent, config->routes.jitter_percent);

@@ -3,26 +3,20 @@
 
 #include <stdlib.h>
 
+/* decision NULL: there was no lookup. */
 static void acknowledge(const struct router *router, struct spoe_call *call, const struct decision *decision,
                         bool learned)
 {
-    struct spop_action actions[4];
-    size_t n = 0;
-#define SET(name_, value_) \
-    actions[n++] = (struct spop_action) \
-    { \
-        .kind = SPOP_SET_VAR, .scope = SPOP_TRANSACTION, .name = SPOP_TEXT(name_), .value = (value_) \
+    const struct spoe_prepared *prepared = decision && !learned ? answers_find(router->answers, decision) : NULL;
+    if (prepared) {
+        spoe_call_ack_prepared(call, prepared);
+        return;
     }
-    if (decision && decision->cell != CELL_NONE)
-        SET("cell",
-            spop_string(cells_id(router->cells, decision->cell), cells_id_length(router->cells, decision->cell)));
-    if (decision) {
-        SET("learn", spop_bool(decision->learn));
-        SET("level", spop_int32(decision->level));
-    }
+    struct spop_action actions[ANSWER_ACTIONS_MAX + 1];
+    size_t n = decision ? answer_actions(router->cells, decision, actions) : 0;
     if (learned || !decision)
-        SET("done", spop_bool(learned));
-#undef SET
+        actions[n++] = (struct spop_action){
+            .kind = SPOP_SET_VAR, .scope = SPOP_TRANSACTION, .name = SPOP_TEXT("done"), .value = spop_bool(learned)};
     spoe_call_ack(call, actions, n);
 }
 

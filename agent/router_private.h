@@ -2,6 +2,7 @@
 #ifndef CELLROUTER_AGENT_ROUTER_PRIVATE_H
 #define CELLROUTER_AGENT_ROUTER_PRIVATE_H
 
+#include "agent/answers.h"
 #include "agent/cells.h"
 #include "agent/damping.h"
 #include "agent/decision.h"
@@ -50,6 +51,7 @@ struct router {
     uint64_t (*now_ms)(void);
     uint64_t (*wall_ms)(void);
     struct cells *cells;
+    struct answers *answers; /* of these cells */
     struct route_table *table;
     struct damping *damping;
     struct route_store *store; /* may be NULL */

@@ -49,6 +49,9 @@ enum {
     SPOP_FRAME_SIZE_MIN = 256 /* no peer may ask for smaller frames, 3.2 */
 };
 
+/* All of a frame but its payload, at most. */
+enum { SPOP_ENVELOPE_MAX = SPOP_LENGTH_SIZE + 5 + 2 * SPOP_VARINT_MAX };
+
 struct spop_frame {
     enum spop_frame_type type; /* may be a number that has no name here */
     uint32_t flags;

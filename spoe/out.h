@@ -42,6 +42,19 @@ struct spoe_out {
 /* All n bytes or, when memory is short, none. */
 MUST_USE bool spoe_out_append(struct spoe_out *out, struct spoe_blocks *pool, const uint8_t *bytes, size_t n);
 
+/* Where n bytes may be written before spoe_out_took adds up to n of them; NULL: there is no such place, spoe_out_append finds
+ * one. Good until the next call for this out. */
+static inline uint8_t *spoe_out_room(const struct spoe_out *out, const struct spoe_blocks *pool, size_t n)
+{
+    return out->last && pool->size - out->last->used >= n ? out->last->bytes + out->last->used : NULL;
+}
+
+static inline void spoe_out_took(struct spoe_out *out, size_t n)
+{
+    out->last->used += n;
+    out->unsent += n;
+}
+
 /* As spoe_session_output. */
 size_t spoe_out_pieces(const struct spoe_out *out, struct spoe_bytes *pieces, size_t max);
 

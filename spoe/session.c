@@ -82,14 +82,18 @@ static struct spop_writer scratch(struct spoe_session *s)
     return spop_writer(s->common->scratch, SPOP_LENGTH_SIZE + s->common->limits.max_frame);
 }
 
+/* frame lies in the scratch, or where spoe_out_room said. */
 static void append(struct spoe_session *s, const struct spop_writer *frame)
 {
     if (s->out.unsent == 0)
         s->output_ms = s->now_ms;
-    if (spoe_out_append(&s->out, &s->common->out_blocks, frame->bytes, frame->used))
-        s->common->counters.frames_out++;
-    else
+    if (frame->bytes != s->common->scratch)
+        spoe_out_took(&s->out, frame->used);
+    else if (!spoe_out_append(&s->out, &s->common->out_blocks, frame->bytes, frame->used)) {
         fail(s, SPOE_CLOSE_NO_MEMORY);
+        return;
+    }
+    s->common->counters.frames_out++;
 }
 
 /* Adds a frame to the output, within limits. */
@@ -107,15 +111,33 @@ static void put_ack(struct spoe_session *s, const struct spop_writer *frame)
     s->common->counters.acks++;
 }
 
-static void put_unknown(struct spoe_session *s, uint64_t stream_id, uint64_t frame_id)
+/* An ACK of actions that were encoded before. They fit every frame: SPOE_UNKNOWN_MAX and SPOE_PREPARED_MAX, with the envelope,
+ * are less than SPOP_FRAME_SIZE_MIN. The usual way is written where it is sent from. */
+static void put_encoded(struct spoe_session *s, uint64_t stream_id, uint64_t frame_id, const uint8_t *actions, size_t n)
 {
-    struct spop_writer w = scratch(s);
+    uint8_t *room = spoe_out_room(&s->out, &s->common->out_blocks, SPOP_ENVELOPE_MAX + n);
+    struct spop_writer w = room ? spop_writer(room, SPOP_ENVELOPE_MAX + n) : scratch(s);
     size_t begin = spop_begin_frame(&w, SPOP_ACK, stream_id, frame_id);
-    spop_write_bytes(&w, s->common->unknown, s->common->unknown_length);
+    spop_write_bytes(&w, actions, n);
     bool fits = spop_end_frame(&w, begin, s->frame_max);
-    assert(fits); /* SPOE_UNKNOWN_MAX and the envelope are less than SPOP_FRAME_SIZE_MIN */
+    assert(fits);
     (void)fits;
     put_ack(s, &w);
+}
+
+static void put_unknown(struct spoe_session *s, uint64_t stream_id, uint64_t frame_id)
+{
+    put_encoded(s, stream_id, frame_id, s->common->unknown, s->common->unknown_length);
+}
+
+static void put_prepared(struct spoe_session *s, const struct spoe_call *call, const struct spoe_prepared *prepared)
+{
+    if (prepared->length > 0 && s->common->limits.prefix_length <= prepared->prefix_max) {
+        put_encoded(s, call->stream_id, call->frame_id, prepared->bytes, prepared->length);
+        return;
+    }
+    s->common->counters.bad_answers++;
+    put_unknown(s, call->stream_id, call->frame_id);
 }
 
 static void put_answer(struct spoe_session *s, const struct spoe_call *call, const struct spop_action *actions,
@@ -174,22 +196,62 @@ static void expire_calls(struct spoe_session *s)
     }
 }
 
-void spoe_call_ack(struct spoe_call *call, const struct spop_action *actions, size_t n)
+/* The session whose output takes the answer, or NULL: it comes too late. */
+static struct spoe_session *begin_answer(struct spoe_call *call)
 {
     struct spoe_session *s = call->session;
     if (!s) {
         if (call->common)
             call->common->counters.late_answers++;
-        return;
+        return NULL;
     }
     release_call(s, call);
     if (s->reason == SPOE_CLOSE_NONE)
-        put_answer(s, call, actions, n);
-    else
-        s->common->counters.cancelled++; /* from on_cancel of another call of this session */
+        return s;
+    s->common->counters.cancelled++; /* from on_cancel of another call of this session */
     spoe_calls_give(&s->common->calls, call);
-    if (s->reason == SPOE_CLOSE_NONE && !s->feeding && s->common->on_output)
+    return NULL;
+}
+
+static void end_answer(struct spoe_session *s, struct spoe_call *call)
+{
+    spoe_calls_give(&s->common->calls, call);
+    if (!s->feeding && s->common->on_output)
         s->common->on_output(s->owner);
+}
+
+void spoe_call_ack(struct spoe_call *call, const struct spop_action *actions, size_t n)
+{
+    struct spoe_session *s = begin_answer(call);
+    if (!s)
+        return;
+    put_answer(s, call, actions, n);
+    end_answer(s, call);
+}
+
+void spoe_call_ack_prepared(struct spoe_call *call, const struct spoe_prepared *prepared)
+{
+    struct spoe_session *s = begin_answer(call);
+    if (!s)
+        return;
+    put_prepared(s, call, prepared);
+    end_answer(s, call);
+}
+
+bool spoe_prepare(struct spoe_prepared *prepared, const struct spop_action *actions, size_t n)
+{
+    *prepared = (struct spoe_prepared){.prefix_max = SPOP_NAME_MAX};
+    struct spop_writer w = spop_writer(prepared->bytes, sizeof prepared->bytes);
+    while (prepared->prefix_max > 0 && !spop_actions_are_valid(actions, n, prepared->prefix_max))
+        prepared->prefix_max--;
+    if (prepared->prefix_max > 0)
+        spop_write_actions(&w, actions, n);
+    if (w.full || w.used == 0) {
+        *prepared = (struct spoe_prepared){0};
+        return false;
+    }
+    prepared->length = (uint8_t)w.used;
+    return true;
 }
 
 void spoe_call_hold(struct spoe_call *call)

@@ -34,7 +34,11 @@ static void answer(struct spoe_call *call, uint64_t id)
     struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_int64((int64_t)id)};
     if (id % 5 == 0)
         action.name = SPOP_TEXT("not a name");
-    spoe_call_ack(call, &action, 1);
+    struct spoe_prepared prepared;
+    if (id % 2 == 0 || !spoe_prepare(&prepared, &action, 1))
+        spoe_call_ack(call, &action, 1);
+    else
+        spoe_call_ack_prepared(call, &prepared);
 }
 
 /* What happens to a NOTIFY hangs on its ids only, so that the pieces make no difference. */

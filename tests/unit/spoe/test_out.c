@@ -51,6 +51,32 @@ static void bytes_come_out_in_order(void **state)
     }
 }
 
+static void what_is_written_in_place_comes_out_in_order(void **state)
+{
+    (void)state;
+    struct spoe_blocks pool;
+    struct spoe_out out = {0};
+    uint8_t bytes[64];
+    spoe_blocks_init(&pool, SIZE);
+    assert_null(spoe_out_room(&out, &pool, 1)); /* there is no block yet */
+    assert_true(spoe_out_append(&out, &pool, (const uint8_t *)"abc", 3));
+    assert_null(spoe_out_room(&out, &pool, SIZE - 2));
+    uint8_t *room = spoe_out_room(&out, &pool, SIZE - 3);
+    assert_non_null(room);
+    memcpy(room, "defgh", SIZE - 3);
+    spoe_out_took(&out, 2); /* less than was asked for */
+    room = spoe_out_room(&out, &pool, 1);
+    assert_non_null(room);
+    *room = 'F';
+    spoe_out_took(&out, 1);
+    assert_true(spoe_out_append(&out, &pool, (const uint8_t *)"ghijk", 5));
+    assert_int_equal(collect(&out, bytes), 11);
+    assert_memory_equal(bytes, "abcdeFghijk", 11);
+    spoe_out_drop(&out, &pool, 11);
+    assert_null(spoe_out_room(&out, &pool, 1));
+    spoe_blocks_deinit(&pool);
+}
+
 static void without_memory_nothing_is_added(void **state)
 {
     (void)state;
@@ -108,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_out_in_order),
+        cmocka_unit_test(what_is_written_in_place_comes_out_in_order),
         cmocka_unit_test(without_memory_nothing_is_added),
         cmocka_unit_test(steady_work_allocates_nothing),
         cmocka_unit_test(spare_blocks_are_bounded),

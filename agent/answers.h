@@ -1,0 +1,29 @@
+/* agent/answers.h - what HAProxy is told of a decision: the variables, and the usual ACKs encoded beforehand. Pure. */
+#ifndef CELLROUTER_AGENT_ANSWERS_H
+#define CELLROUTER_AGENT_ANSWERS_H
+
+#include <stddef.h>
+
+#include "agent/cells.h"
+#include "agent/decision.h"
+#include "base/attributes.h"
+#include "spoe/session.h"
+
+enum { ANSWER_ACTIONS_MAX = 3 };
+
+/* Fills the actions of a decision: cell (when known), learn, level. Returns how many. Views into cells. */
+size_t answer_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions);
+
+struct answers;
+
+/* For all of these cells, which are not needed afterwards; 192 bytes a cell. NULL: out of memory. */
+MUST_USE struct answers *answers_new(const struct cells *cells);
+
+/* NULL is allowed. */
+void answers_free(struct answers *answers);
+
+/* The ACK of a decision of level 1 or of "unknown"; NULL for any other one, and for a cell that is not one of cells. As long
+ * as answers lives. */
+const struct spoe_prepared *answers_find(const struct answers *answers, const struct decision *decision);
+
+#endif
