@@ -202,8 +202,8 @@ static void print_global(FILE *out, const struct config *config, bool large)
     if (!large && haproxy->large_address[0] != '\0') {
         fprintf(out, "    setenv CELLROUTER_LARGE \"%s\"\n    setenv CELLROUTER_LARGE_REQUESTS %u\n",
                 haproxy->large_address, haproxy->large_requests);
-        fprintf(out, "    setenv CELLROUTER_LARGE_BODY %" PRIu64 "\n", haproxy->large_buffer - LARGE_HEADERS);
     }
+    fprintf(out, "    setenv CELLROUTER_LARGE_BODY %" PRIu64 "\n", haproxy->large_buffer - LARGE_HEADERS);
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_LARGE %us\n", haproxy->large_wait_s);
     if (!large && config->hidden.max_ms > 0)
         fprintf(out, "    setenv CELLROUTER_HIDDEN %ums\n", config->hidden.max_ms + HIDDEN_SLACK_MS);
@@ -381,7 +381,7 @@ static void print_inner(FILE *out, const struct config *config, bool large)
         return;
     }
     fputs(
-        "backend cellrouter-hints from cellrouter-replay-pass\n    stick-table type integer size 100k expire 30s store gpt(1)\n\n",
+        "backend cellrouter-hints from cellrouter-replay-pass\n    stick-table type integer size 100k expire 30s store gpt(2)\n\n",
         out);
 }
 
@@ -459,6 +459,7 @@ static void print_notes(FILE *out, const struct config *config, size_t self)
         "    tcp-response content set-var(txn.cellrouter.to) str(malformed)"
         " if { status 421 425 } { res.fhdr_cnt(\"${CELLROUTER_PREFIX}Redirect\") -m int gt 1 }\n"
         "    tcp-response content accept unless { var(txn.cellrouter.to) -m found }\n"
+        "    tcp-response content set-var(txn.cellrouter.to) str(malformed) if { var(txn.cellrouter.to) -m beg = }\n"
         "    tcp-response content set-var(txn.cellrouter.to) \"var(txn.cellrouter.to),${CELLROUTER_CELL_OF}\"\n"
         "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_MALFORMED}\") if !{ var(txn.cellrouter.to) -m beg = }\n"
         "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_UNKNOWN}\") if { var(txn.cellrouter.to) -m beg = }\n"

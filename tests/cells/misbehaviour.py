@@ -5,7 +5,7 @@ Keys of a rule, all optional:
   redirect   display name or id that the cell redirects to, or with redirect_text the header's raw text
   status     status of that redirect (default: the cell's own)
   cache      raw text of the claim on the answer, instead of the honest one; "" takes the claim away
-  answer     {status, headers, header_bytes, body, body_bytes, chunked, trailers, close}: exactly this answer
+  answer     {status, headers, header_bytes, body, body_bytes, chunked, trailers, close, pause}: exactly this answer
   tunnel     true: 200, and from then on every byte comes back (for CONNECT)
   early      true: answer before the body is read, then close and ignore what still comes of it
   interim    list of [status, headers]: 1xx answers before the real one
@@ -83,7 +83,7 @@ def scripted(cell, script):
     headers = [["X-Cell", cell.id], *script.get("headers", [])]
     headers += [[f"X-Fill-{n:03}", "f" * 986] for n in range(script.get("header_bytes", 0) // 1000)]  # 1000 bytes a line
     return Answer(script.get("status", 200), headers, body, chunked=script.get("chunked", False),
-                  trailers=script.get("trailers", []), close=script.get("close", False))
+                  trailers=script.get("trailers", []), close=script.get("close", False), pause=script.get("pause", 0))
 
 
 def apply(cell, rule, honest):

@@ -64,6 +64,7 @@ class Answer:
     chunked: bool = False  # send body in chunks
     trailers: list = field(default_factory=list)  # behind a body in chunks
     close: bool = False
+    pause: float = 0  # seconds between the head and the body
     run: object = None  # coroutine function that gives the answer; the headers here come before its own
     take_over: object = None  # coroutine function(reader, writer): after the head the connection is its own
 
@@ -159,6 +160,9 @@ async def write_answer(writer, request, answer, fail_after=None):
     if bodiless or request.method == "HEAD":
         await writer.drain()
         return True
+    if answer.pause:
+        await writer.drain()
+        await asyncio.sleep(answer.pause)
     sent = 0
     async for piece in pieces_of(answer):
         if fail_after is not None and sent + len(piece) >= fail_after:
