@@ -123,6 +123,7 @@ def test_flow_21_forged_headers(world):
             world.flush()
             for cells in (("eu1", "us0"), ("us0",)):
                 router = next(r for r in world.routers.values() if r.region == "eu")
+                before = counted.take(world)
                 answer = router.request(method, "/gitlab-org/x?q=1", headers=forged, body=body)
                 expect.status(answer, 200, world)
                 for delivery in world.deliveries_of(answer):
@@ -131,6 +132,8 @@ def test_flow_21_forged_headers(world):
                 expect.same("cells that saw it", [d.cell for d in world.deliveries_of(answer)], list(cells))
                 expect.true(f"forged text reached the client: {answer}", not any("forged" in value for _, value in answer.headers))
                 flows.wait_known(world, router, "/gitlab-org/")
+                misses = len(cells) - 1
+                counted.expect(world, before, lookups=1, hits=1 - misses, misses=misses, learned=misses, moved=0, dropped=0, refused=0)
             expect.same("routes in Redis", list(world.shared_routes()), ["/gitlab-org/"])
 
 

@@ -8,10 +8,17 @@ from harness import expect, places
 from harness.load import Load
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
+from harness.wire import Wire
 from harness.world import AGENT_GONE
 
 AWAY = {"eu": "eu1", "us": "us1"}
 PROCESSING = 0.5  # s; no request waits longer than HAProxy's timeout processing, and then some for a loaded machine
+
+
+def agent_is(router, state):
+    """What HAProxy's health check says of the agent."""
+    lines = [line.split(",") for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter-agent,agent,")]
+    return bool(lines) and lines[0][17].startswith(state)
 
 
 def right_without_agent(world, router):
@@ -84,6 +91,26 @@ def test_flow_23_agent_comes_and_goes_under_load(world):
     expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
 
 
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=120, level0=False)
+def test_flow_23_agent_stops_under_load(world):
+    """Questions are open when it stops, and when the health check closes the connections on which they wait."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    slowest = []
+    for _ in range(3):
+        with Load(world, [router], clients=8, pause=0.0) as load:
+            load.wait_for(200)
+            router.agent.freeze()
+            wait_until("the health check to notice", lambda: agent_is(router, "DOWN"))
+            load.wait_for(200)
+            router.agent.thaw()
+            wait_until("the health check to see it again", lambda: agent_is(router, "UP"))
+            load.wait_for(100)
+        expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
+        slowest.append(load.slowest)
+    expect.true(f"the slowest requests took {slowest}", max(slowest) < 2 * PROCESSING)
+
+
 @scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=120)
 def test_flow_23_agent_dies_with_questions_open(world):
     """Stopped until questions pile up at HAProxy, then killed: none of them may hang for ever, HAProxy must not spin."""
@@ -104,6 +131,69 @@ def test_flow_23_agent_dies_with_questions_open(world):
     time.sleep(1)  # measures, decides nothing by itself
     used = router.haproxy.cpu_seconds() - used
     expect.true(f"an idle HAProxy without its agent used {used:.2f} s of CPU in one second", used < 0.5)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, redis=False, level0=False)
+def test_flow_23_a_slow_agent(world):
+    """A wire between HAProxy and the agent that delays. Within timeout processing its answers count; beyond it every request is served as a
+    miss, and waits no longer than that."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    router.agent.terminate()
+    router.retired.append(router.agent)
+    router.start_agent()
+    router.wait_agent()
+    behind = router.spoe_socket.with_suffix(".behind")
+    router.spoe_socket.rename(behind)
+    wire = Wire(router.spoe_socket, behind)
+    try:
+        wait_until("HAProxy reaches the agent again", lambda: agent_is(router, "UP"))
+        learns_again(world, router)
+        wire.delay = 0.005
+        answer = router.request("POST", "/my-company/x", user="alice", body=b"a=b")
+        expect.status(answer, 200, world)
+        expect.saw(world, answer, "eu0")
+        wire.delay = 0.15
+        slowest = 0
+        for number in range(10):
+            method, body = (("GET", b""), ("POST", b"a=b"))[number % 2]
+            answer = router.request(method, f"/my-company/{number}", user="alice", body=body)
+            expect.status(answer, 200, world)
+            expect.same("the answering cell", answer.cell, "eu0")
+            slowest = max(slowest, answer.seconds)
+        expect.true(f"the slowest request took {slowest:.2f} s beside a slow agent", slowest < PROCESSING)
+        wire.delay = 0
+        learns_again(world, router)
+    finally:
+        wire.stop()
+
+
+def no_wait(world, agent_goes):
+    """After the health check has noticed, a request does not wait for an agent that is not there: without the check each would wait
+    `timeout processing`, 50 ms. (Not all of them are looked at: the machine may be loaded.)"""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    learns_again(world, router)
+    agent_goes(router.agent)
+    wait_until("the health check to notice", lambda: agent_is(router, "DOWN"))
+    seconds = []
+    for _ in range(15):
+        answer = router.request("GET", "/my-company/x", user="alice")
+        expect.status(answer, 200, world)
+        expect.saw(world, answer, "eu1", "eu0")
+        seconds.append(answer.seconds)
+    expect.true(f"seconds without an agent: {sorted(seconds)}", sorted(seconds)[3] < 0.045)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, redis=False, level0=False)
+def test_flow_23_no_wait_for_a_killed_agent(world):
+    no_wait(world, lambda agent: agent.kill())
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, redis=False, level0=False)
+def test_flow_23_no_wait_for_a_stopped_agent(world):
+    no_wait(world, lambda agent: agent.freeze())
+    world.router("eu1").agent.thaw()
 
 
 @scenario(agent=False, pick=AWAY, routers=ONE)
