@@ -34,6 +34,7 @@ def all_know_the_new_owner(world):
 def test_flow_17_get_after_a_move(world):
     know_then_move(world)
     router = world.of("eu")
+    before = counted.take(world)
     answer = router.request("GET", "/my-company/x?q=1", user="alice", follow_307=True)
     expect.status(answer, 200, world)
     expect.same("the answering cell", answer.cell, "eu1")
@@ -47,6 +48,8 @@ def test_flow_17_get_after_a_move(world):
         expect.saw(world, answer.steps[0], "eu0")
         seen = [delivery.cell for delivery in world.deliveries_of(answer)]
         expect.true(f"after the 307 the cells {seen} saw the request", seen in (["eu1"], ["eu0", "eu1"]))
+    asked, again = int(not world.level0), len(answer.steps) - 1
+    counted.expect(world, before, lookups=asked + again, hits=asked, misses=again)
     all_know_the_new_owner(world)
 
 

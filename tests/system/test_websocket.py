@@ -3,7 +3,7 @@
 import os
 import struct
 
-from harness import counted, expect, flows, http2
+from harness import counted, expect, flows, http2, places
 from harness.level0 import warm
 from harness.runner import ANSWERS, LEVELS, ONE, scenario
 
@@ -95,3 +95,29 @@ def test_flow_26_websocket_over_http2(world):
             flows.wait_known(world, router, "/my-company/")
             misses = len(cells) - 1
             counted.expect(world, before, lookups=2, misses=misses, learned=misses)
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick={"eu": "eu1"}, routers=ONE)
+def test_websocket_on_a_stale_route(world):
+    """Where HAProxy cannot send the upgrade again it is a 307, as for any GET; a client that opens its WebSocket again finds the new owner."""
+    router = world.router("eu1")
+    expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    flows.wait_known(world, router, "/my-company/")
+    world.cells.move("my-company", "eu1")
+    answers = []
+    while not answers or answers[-1].status == 307:
+        request = router.prepare("GET", "/my-company/websocket", headers=UPGRADE, user="alice")
+        with router.connect() as connection:
+            connection.send(request)
+            answer = connection.read_answer()
+            answer.request, answer.tag = request, request.tag
+            answers.append(answer)
+            if answer.status == 101:
+                connection.socket.sendall(frame("moved"))
+                expect.same("echo", echo_of(connection), "eu1:moved")
+    own_retry = world.cells.table["eu0"].answers == 425 or (world.cells.table["eu0"].answers == 421 and places.haproxy_version() >= (3, 2))
+    expect.same("answers to the client", [answer.status for answer in answers], [101] if own_retry else [307, 101])
+    cells = [[d.cell for d in world.deliveries_of(answer)] for answer in answers]
+    expect.same("cells that saw each of them", cells, [["eu0", "eu1"]] if own_retry else [["eu0"], ["eu1"]])
+    if not own_retry:
+        expect.reason(answers[0], "stale-route")
