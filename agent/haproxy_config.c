@@ -375,9 +375,12 @@ static void print_inner(FILE *out, const struct config *config, bool large)
           "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n",
           out);
     if (large) {
-        fprintf(out, "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n\n",
-                config->haproxy.large_address, bind_options(config->haproxy.large_address),
-                config->haproxy.large_requests);
+        /* The connections of health checks wait like any other while it is full: more than a backlog of maxconn, which is HAProxy's
+         * default, and after a few of them the edge would take it for dead. 1024 are those of eight minutes. */
+        fprintf(
+            out,
+            "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n    backlog 1024\n\n",
+            config->haproxy.large_address, bind_options(config->haproxy.large_address), config->haproxy.large_requests);
         return;
     }
     fputs(
