@@ -1,6 +1,7 @@
 /* agent/path.c - see the header. One walk over the path checks and cuts it; then so much as has prefixes is copied, and folded. */
 #include "agent/path.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* What a byte of a path is to the walk over it. */
@@ -48,29 +49,60 @@ static enum path_verdict check_segment(const char *bytes, size_t length)
     return is_dot_segment(bytes, length) ? PATH_DOT_SEGMENT : PATH_OK;
 }
 
+/* The top bit of each byte of word that is not PLAIN. No byte spills over into the next one: 7 bits and 7 bits are 8. */
+static uint64_t not_plain(uint64_t word)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low = word & each * 0x7f;
+    uint64_t above_blank = low + each * (0x7f - ' ');
+    uint64_t is_127 = low + each;
+    uint64_t no_slash = ((low & ~(each * ('/' ^ '?'))) ^ each * ('/' & '?')) + each * 0x7f; /* nor a question mark */
+    uint64_t no_hash = (low ^ each * '#') + each * 0x7f;
+    return ~((above_blank & ~is_127 & no_slash & no_hash) | word) & each * 0x80;
+}
+
+/* The first byte that is not PLAIN, or end. */
+static const char *skip_plain(const char *at, const char *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t found = not_plain(le64toh(word));
+        if (found)
+            return at + __builtin_ctzll(found) / 8;
+    }
+    while (at < end && class_of(*at) == PLAIN)
+        at++;
+    return at;
+}
+
 /* Finds the ends of the segments in the key, which is the path as it stands behind the host: room bytes of it fit. */
 static enum path_verdict find_ends(struct path *path, size_t depth, const char *bytes, size_t length, size_t room)
 {
-    for (size_t at = 1, start = 1;; start = ++at) {
-        while (at < length && class_of(bytes[at]) == PLAIN)
-            at++;
-        enum byte_class class = at < length ? class_of(bytes[at]) : END;
+    const char *end = bytes + length;
+    size_t count = 0;
+    for (const char *start = bytes + 1, *at;; start = at + 1) {
+        at = skip_plain(start, end);
+        enum byte_class class = at < end ? class_of(*at) : END;
         if (class == CONTROL)
             return PATH_CONTROL_BYTE;
         if (class == END && at == start)
-            return PATH_OK;
-        enum path_verdict verdict = check_segment(bytes + start, at - start);
+            break;
+        enum path_verdict verdict = check_segment(start, (size_t)(at - start));
         if (verdict != PATH_OK)
             return verdict;
-        if (path->depth == depth)
+        size_t before = (size_t)(at - bytes);
+        if (count == depth)
             path->deeper = true;
-        else if (at >= room)
+        else if (before >= room)
             return PATH_TOO_LONG;
         else
-            path->ends[path->depth++] = (uint16_t)(path->host_length + at + 1);
+            path->ends[count++] = (uint16_t)(path->host_length + before + 1);
         if (class == END)
-            return PATH_OK;
+            break;
     }
+    path->depth = (uint16_t)count;
+    return PATH_OK;
 }
 
 /* The key's part behind the host: length bytes, with the slash at its end. */

@@ -135,6 +135,34 @@ static void test_what_is_not_looked_up(void **state)
     expect(&plain, NULL, 0, NULL, PATH_NOT_ABSOLUTE);
 }
 
+/* Each byte at each place of segments of each length, so at each place of the words that the walk reads. */
+static void test_every_byte_everywhere(void **state)
+{
+    (void)state;
+    for (size_t length = 2; length <= 20; length++)
+        for (size_t at = 1; at < length; at++)
+            for (unsigned byte = 0; byte < 256; byte++) {
+                char text[20] = "/";
+                memset(text + 1, at & 1 ? 'a' : '~', length - 1);
+                text[at] = (char)byte;
+                enum path_verdict wanted = PATH_OK;
+                if (byte <= ' ' || byte == 127)
+                    wanted = PATH_CONTROL_BYTE;
+                else if (byte == '/' && at == 1)
+                    wanted = PATH_EMPTY_SEGMENT;
+                else if (byte == '.' && length == 2)
+                    wanted = PATH_DOT_SEGMENT;
+                expect(&plain, text, length, NULL, wanted);
+                struct path path;
+                if (wanted != PATH_OK || parse_bytes(&path, &plain, text, length, NULL) != PATH_OK)
+                    continue;
+                bool query = byte == '?' || byte == '#', splits = byte == '/' && at < length - 1;
+                if (path.depth != (query && at == 1 ? 0 : 1 + splits) ||
+                    path.length != (query || (byte == '/' && !splits) ? at + (at > 1 || !query) : length + 1))
+                    fail_msg("byte %u at %zu of %zu: depth %u length %u", byte, at, length, path.depth, path.length);
+            }
+}
+
 static void test_length(void **state)
 {
     (void)state;
@@ -231,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_a_query_does_not_count),
         cmocka_unit_test(test_deep_paths),
         cmocka_unit_test(test_what_is_not_looked_up),
+        cmocka_unit_test(test_every_byte_everywhere),
         cmocka_unit_test(test_length),
         cmocka_unit_test(test_case_folding),
         cmocka_unit_test(test_hosts),
