@@ -18,6 +18,17 @@ uint64_t spop_read_more(struct spop_cursor *c, uint8_t first)
     return 0;
 }
 
+struct spop_text spop_read_any_text(struct spop_cursor *c)
+{
+    uint64_t length = spop_read_varint(c);
+    if (length > c->left) {
+        c->bad = true;
+        return (struct spop_text){0};
+    }
+    const uint8_t *at = spop_take(c, (size_t)length);
+    return at ? (struct spop_text){.at = (const char *)at, .length = (size_t)length} : (struct spop_text){0};
+}
+
 void spop_write_long(struct spop_writer *w, uint64_t value)
 {
     uint8_t bytes[SPOP_VARINT_MAX];

@@ -84,16 +84,18 @@ static inline uint64_t spop_read_varint(struct spop_cursor *c)
     return first < SPOP_VARINT_LONG ? first : spop_read_more(c, first);
 }
 
+/* spop_read_text, whatever is there. */
+struct spop_text spop_read_any_text(struct spop_cursor *c);
+
 /* A varint length and that many bytes: <STRING> of the specification without its type. */
 static inline struct spop_text spop_read_text(struct spop_cursor *c)
 {
-    uint64_t length = spop_read_varint(c);
-    if (length > c->left) {
-        c->bad = true;
-        return (struct spop_text){0};
-    }
-    const uint8_t *at = spop_take(c, (size_t)length);
-    return at ? (struct spop_text){.at = (const char *)at, .length = (size_t)length} : (struct spop_text){0};
+    if (c->bad || c->left == 0 || *c->at >= SPOP_VARINT_LONG || *c->at >= c->left)
+        return spop_read_any_text(c);
+    struct spop_text text = {.at = (const char *)c->at + 1, .length = *c->at};
+    c->at += 1 + text.length;
+    c->left -= 1 + text.length;
+    return text;
 }
 
 /* Writes up to size bytes; full once something did not fit, and then nothing more is written. */

@@ -94,7 +94,13 @@ bool spop_next_arg(struct spop_messages *m, struct spop_text *name, struct spop_
         return false;
     m->args_left--;
     *name = spop_read_text(&m->in);
-    *value = spop_read_data(&m->in);
+    if (spop_more(&m->in) && *m->in.at == SPOP_STRING) { /* as spop_read_data does; most arguments are strings */
+        spop_take(&m->in, 1);
+        value->type = SPOP_STRING;
+        value->text = spop_read_text(&m->in);
+    } else {
+        *value = spop_read_data(&m->in);
+    }
     return !m->in.bad;
 }
 

@@ -29,10 +29,11 @@ enum spop_framing spop_next_frame(struct spop_cursor *in, uint32_t max, struct s
 
 size_t spop_begin_frame(struct spop_writer *w, enum spop_frame_type type, uint64_t stream_id, uint64_t frame_id)
 {
+    const uint8_t head[] = {0, 0, 0, 0, (uint8_t)type, 0, 0, 0, SPOP_FLAG_FIN};
     size_t begin = w->used;
-    spop_write_u32(w, 0);
-    spop_write_u8(w, (uint8_t)type);
-    spop_write_u32(w, SPOP_FLAG_FIN);
+    uint8_t *room = spop_reserve(w, sizeof head);
+    if (room)
+        memcpy(room, head, sizeof head);
     spop_write_varint(w, stream_id);
     spop_write_varint(w, frame_id);
     return begin;

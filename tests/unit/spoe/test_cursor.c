@@ -139,6 +139,27 @@ static void texts_are_bounded_by_what_is_left(void **state)
     free(copy);
 }
 
+/* 240 and more need a length of two bytes. */
+static void texts_of_all_lengths_come_back(void **state)
+{
+    (void)state;
+    static const char zeros[600];
+    for (size_t length = 0; length < sizeof zeros; length++) {
+        uint8_t bytes[700] = {0};
+        struct spop_writer w = spop_writer(bytes, sizeof bytes);
+        spop_write_text(&w, (struct spop_text){.at = zeros, .length = length});
+        for (size_t less = 0; less < 2; less++) {
+            uint8_t *copy = exact_copy(bytes, w.used - less);
+            struct spop_cursor c = spop_cursor(copy, w.used - less);
+            struct spop_text read = spop_read_text(&c);
+            assert_int_equal(c.bad, less > 0);
+            assert_int_equal(read.length, less > 0 ? 0 : length);
+            assert_int_equal(c.bad ? 0 : c.left, 0);
+            free(copy);
+        }
+    }
+}
+
 static void an_empty_text_is_fine(void **state)
 {
     (void)state;
@@ -204,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_bad_cursor_stays_bad),
         cmocka_unit_test(numbers_are_in_network_order),
         cmocka_unit_test(texts_are_bounded_by_what_is_left),
+        cmocka_unit_test(texts_of_all_lengths_come_back),
         cmocka_unit_test(an_empty_text_is_fine),
         cmocka_unit_test(comparison_is_by_length_too),
         cmocka_unit_test(a_writer_never_passes_its_end),
