@@ -239,10 +239,13 @@ struct line {
     size_t length; /* with its newline */
 };
 
-static struct line line_at(const char *at, const char *end)
+/* The line of the rules that begins there, before their end. */
+static struct line line_at(size_t begin)
 {
-    const char *newline = memchr(at, '\n', (size_t)(end - at));
-    return (struct line){at, newline ? (size_t)(newline - at) + 1 : (size_t)(end - at)};
+    const char *at = (const char *)haproxy_rules + begin;
+    size_t left = sizeof haproxy_rules - begin;
+    const char *newline = memchr(at, '\n', left);
+    return (struct line){at, newline ? (size_t)(newline - at) + 1 : left};
 }
 
 static bool line_is(struct line line, const char *mark)
@@ -255,15 +258,15 @@ static bool line_begins(struct line line, const char *mark)
     return strlen(mark) < line.length && memcmp(line.at, mark, strlen(mark)) == 0;
 }
 
-static void print_lines(FILE *out, const struct config *config, const char *at, bool large, int depth);
+static void print_lines(FILE *out, const struct config *config, size_t at, bool large, int depth);
 
 /* Prints the lines of the block that an `again` line names. */
 static void print_block(FILE *out, const struct config *config, struct line again, bool large, int depth)
 {
-    const char *name = again.at + strlen(again_mark), *end = (const char *)haproxy_rules + sizeof(haproxy_rules);
+    const char *name = again.at + strlen(again_mark);
     size_t length = again.length - strlen(again_mark);
-    for (const char *at = (const char *)haproxy_rules; at < end;) {
-        struct line line = line_at(at, end);
+    for (size_t at = 0; at < sizeof haproxy_rules;) {
+        struct line line = line_at(at);
         at += line.length;
         if (line_begins(line, block_mark) && line.length == strlen(block_mark) + length &&
             memcmp(line.at + strlen(block_mark), name, length) == 0) {
@@ -274,12 +277,11 @@ static void print_block(FILE *out, const struct config *config, struct line agai
 }
 
 /* From there to the end: of the block when depth is not 0, else of the rules. */
-static void print_lines(FILE *out, const struct config *config, const char *at, bool large, int depth)
+static void print_lines(FILE *out, const struct config *config, size_t at, bool large, int depth)
 {
-    const char *end = (const char *)haproxy_rules + sizeof(haproxy_rules);
     int open = 0;
-    while (at < end) {
-        struct line line = line_at(at, end);
+    while (at < sizeof haproxy_rules) {
+        struct line line = line_at(at);
         at += line.length;
         if (line_is(line, agent_mark) && large)
             return;
@@ -299,7 +301,7 @@ static void print_lines(FILE *out, const struct config *config, const char *at, 
 /* The shared rules, with what hangs on the list of cells. */
 static void print_rules(FILE *out, const struct config *config, bool large)
 {
-    print_lines(out, config, (const char *)haproxy_rules, large, 0);
+    print_lines(out, config, 0, large, 0);
     fputc('\n', out);
 }
 
