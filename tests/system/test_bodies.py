@@ -4,7 +4,7 @@ import hashlib
 import random
 import time
 
-from harness import counted, expect, flows
+from harness import counted, expect, flows, places
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
 
@@ -78,7 +78,7 @@ def test_expect_100_continue(world):
                 flows.wait_known(world, router, "/my-company/")
 
 
-@scenario(pick=AWAY, routers=ONE, timeout=120)
+@scenario(pick=AWAY, routers=ONE, timeout=120, settings={"haproxy": {"timeout-server": 10}})
 def test_two_hundred_megabytes(world):
     """With a Content-Length and chunked, which asks first (Expect): once 307 on a miss, straight to the owner on a hit; the owner's sha256
     is the client's. HAProxy holds a buffer of it and no more."""
@@ -89,7 +89,13 @@ def test_two_hundred_megabytes(world):
     for chunked in (False, True):
         world.flush()
         for statuses in ([307, 200], [200]):
-            answer = router.request("PUT", f"/my-company/upload-{chunked}", user="alice", body=body, chunked=chunked, expect=chunked, follow_307=True, timeout=60)
+            def upload():
+                return router.request("PUT", f"/my-company/upload-{chunked}", user="alice", body=body, chunked=chunked, expect=chunked, follow_307=True, timeout=60)
+
+            answer = upload()
+            if answer.status == 504 and chunked and places.haproxy_version() < (3, 0):
+                print("docs/requests.md, limits: an upload in chunks stood still, once more")
+                answer = upload()
             expect.same("answers to the client", [step.status for step in answer.steps], statuses)
             seen = [d for step in answer.steps for d in world.deliveries_of(step)]
             expect.same("what the owner got", [(d.whole, d.body_length, d.body_sha256) for d in seen if d.cell == "eu0"], [(True, len(body), digest)])
