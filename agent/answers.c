@@ -26,6 +26,11 @@ size_t answer_actions(const struct cells *cells, const struct decision *decision
     return n;
 }
 
+struct spop_action answer_done(bool done)
+{
+    return set(SPOP_TEXT("done"), spop_bool(done));
+}
+
 static bool prepare(struct spoe_prepared *prepared, const struct cells *cells, struct decision decision)
 {
     struct spop_action actions[ANSWER_ACTIONS_MAX];

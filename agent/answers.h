@@ -2,6 +2,7 @@
 #ifndef CELLROUTER_AGENT_ANSWERS_H
 #define CELLROUTER_AGENT_ANSWERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/cells.h"
@@ -13,6 +14,9 @@ enum { ANSWER_ACTIONS_MAX = 3 };
 
 /* Fills the actions of a decision: cell (when known), learn, level. Returns how many. Views into cells. */
 size_t answer_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions);
+
+/* The action of an answer to anything but a lookup: whether something was done. */
+struct spop_action answer_done(bool done);
 
 struct answers;
 

@@ -4,8 +4,7 @@
 /* HAProxy knows no variable of this name under the prefix of that engine: it only has to hear something. */
 static void let_go(struct spoe_call *call)
 {
-    struct spop_action done = {
-        .kind = SPOP_SET_VAR, .scope = SPOP_TRANSACTION, .name = SPOP_TEXT("done"), .value = spop_bool(true)};
+    struct spop_action done = answer_done(true);
     spoe_call_ack(call, &done, 1);
 }
 

@@ -15,8 +15,7 @@ static void acknowledge(const struct router *router, struct spoe_call *call, con
     struct spop_action actions[ANSWER_ACTIONS_MAX + 1];
     size_t n = decision ? answer_actions(router->cells, decision, actions) : 0;
     if (learned || !decision)
-        actions[n++] = (struct spop_action){
-            .kind = SPOP_SET_VAR, .scope = SPOP_TRANSACTION, .name = SPOP_TEXT("done"), .value = spop_bool(learned)};
+        actions[n++] = answer_done(learned);
     spoe_call_ack(call, actions, n);
 }
 
