@@ -44,8 +44,8 @@ UNUSED_OK static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
-/* Latencies in microseconds, 1/16 apart: exact enough for p99.9, no memory of single values. */
-enum { HISTOGRAM_STEPS = 16, HISTOGRAM_SIZE = 40 * HISTOGRAM_STEPS };
+/* Latencies, 1/128 apart: exact enough for a difference of two medians, no memory of single values. */
+enum { HISTOGRAM_BITS = 7, HISTOGRAM_STEPS = 1 << HISTOGRAM_BITS, HISTOGRAM_SIZE = 36 * HISTOGRAM_STEPS };
 struct histogram {
     uint64_t count, slots[HISTOGRAM_SIZE];
 };
@@ -53,8 +53,8 @@ struct histogram {
 UNUSED_OK static void histogram_add(struct histogram *h, uint64_t ns)
 {
     uint64_t v = ns / 64 + HISTOGRAM_STEPS; /* unit 64 ns */
-    int high = 63 - __builtin_clzll(v);
-    size_t slot = (size_t)(high - 4) * HISTOGRAM_STEPS + ((v >> (high - 4)) & 15U);
+    int high = 63 - __builtin_clzll(v) - HISTOGRAM_BITS;
+    size_t slot = (size_t)high * HISTOGRAM_STEPS + ((v >> high) & (HISTOGRAM_STEPS - 1));
     h->slots[slot < HISTOGRAM_SIZE ? slot : HISTOGRAM_SIZE - 1]++;
     h->count++;
 }
@@ -64,7 +64,9 @@ UNUSED_OK static double histogram_us(const struct histogram *h, double share)
     uint64_t left = (uint64_t)((double)h->count * share);
     for (size_t slot = 0; slot < HISTOGRAM_SIZE; slot++) {
         if (left < h->slots[slot])
-            return (ldexp(16 + (double)(slot % 16) + 0.5, (int)(slot / 16)) - HISTOGRAM_STEPS) * 64 / 1000;
+            return (ldexp(HISTOGRAM_STEPS + (double)(slot % HISTOGRAM_STEPS) + 0.5, (int)(slot / HISTOGRAM_STEPS)) -
+                    HISTOGRAM_STEPS) *
+                   64 / 1000;
         left -= h->slots[slot];
     }
     return 0;

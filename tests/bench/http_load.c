@@ -1,8 +1,9 @@
 /* tests/bench/http_load.c - HTTP load in a closed loop over keep-alive connections; every answer is checked: status 200, from the cell
  * that owns the path, nothing of the contract left in it.
  *
- *     http_load [-c CONNECTIONS] [-n ROUTES] [-C CELLS] [-o ONLY THIS CELL'S] [-s SECONDS] [-z] [-t FIRST [-r REQUESTS]] [-p] [-a] [-k] PORT
- *       -t paths in turn from this number, each once    -p POST with a small body    -a any cell and any header is right
+ *     http_load [-c CONNECTIONS] [-n ROUTES] [-C CELLS] [-o ONLY THIS CELL'S] [-s SECONDS] [-z] [-t FIRST] [-r REQUESTS] [-p] [-b BYTES] [-a] [-k] PORT
+ *       -t paths in turn from this number, each once    -r ends after so many    -a any cell and any header is right
+ *       -p POST with a body of 16 bytes    -b POST with a body of so many bytes; the cell must have got all of it
  *       -k the contract's headers may stay in the answer (bare HAProxy)
  * Prints one JSON object; ends with 1 when an answer was wrong. */
 #include "bench.h"
@@ -13,44 +14,80 @@ struct connection {
     int fd;
     size_t n;
     unsigned owner;
-    uint64_t sent_ns;
+    uint64_t sent_ns, body_left;
     char in[READ_SIZE];
 };
 
 static struct picker picker = {.routes = 10000, .random = 88172645463325252U, .cells = 2, .only = UINT64_MAX};
-static int connections = 64, seconds = 2;
-static bool post, anything, headers_stay;
+static int connections = 64, epoll;
+static double seconds = 2;
+static uint64_t body_size;
+static bool anything, headers_stay;
 static uint64_t most = UINT64_MAX, asked, answered, wrong;
 static struct histogram latencies;
-static char request[512];
-static size_t request_size;
+enum { SMALL_BODY = 16 };
+static char request[512], piece[65536]; /* a small body goes out with the head, a larger one in pieces */
+static size_t request_size, path_at;
 
 static void make_request(void)
 {
+    char length[64] = "";
+    memset(piece, 'x', sizeof(piece));
+    if (body_size > 0)
+        snprintf(length, sizeof(length), "Content-Length: %llu\r\n", (unsigned long long)body_size);
     request_size =
         (size_t)snprintf(request, sizeof(request),
                          "%s /r00000000" PATH_REST " HTTP/1.1\r\nHost: www.example.com\r\n"
-                         "User-Agent: bench\r\nAccept: */*\r\n%s\r\n%s",
-                         post ? "POST" : "GET", post ? "Content-Length: 16\r\n" : "", post ? "0123456789abcdef" : "");
+                         "User-Agent: bench\r\nAccept: */*\r\n%s\r\n%.*s",
+                         body_size > 0 ? "POST" : "GET", length, body_size == SMALL_BODY ? SMALL_BODY : 0, piece);
+    path_at = strcspn(request, "/") + 2;
+}
+
+static void want_writable(struct connection *c, bool want)
+{
+    struct epoll_event event = {.events = want ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = c};
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
+        die("epoll_ctl");
+}
+
+/* As much of the body as goes out at once. */
+static void send_body(struct connection *c)
+{
+    while (c->body_left > 0) {
+        ssize_t sent = send(c->fd, piece, c->body_left < sizeof(piece) ? c->body_left : sizeof(piece), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN)
+            return;
+        if (sent <= 0)
+            die("the router closed a connection");
+        c->body_left -= (uint64_t)sent;
+    }
+    want_writable(c, false);
 }
 
 static void ask(struct connection *c)
 {
     uint64_t number = picker_next(&picker);
     c->owner = (unsigned)(number % picker.cells);
-    write_digits(request + (post ? 7 : 6), number);
+    write_digits(request + path_at, number);
     c->sent_ns = now_ns();
     asked++;
     if (!send_all(c->fd, request, request_size))
         die("the router closed a connection");
+    if (body_size > SMALL_BODY) {
+        c->body_left = body_size;
+        want_writable(c, true);
+    }
 }
 
 static bool is_right(const char *in, size_t n, unsigned owner)
 {
-    char cell[32];
+    char cell[32], body[48];
     if (n < 12 || memcmp(in + 8, " 200", 4) != 0)
         return false;
     snprintf(cell, sizeof(cell), "x-cell: c%02u", owner);
+    snprintf(body, sizeof(body), "x-body: %llu\r\n", (unsigned long long)body_size);
+    if (!strcasestr(in, body))
+        return false;
     return anything || (strcasestr(in, cell) && (headers_stay || !strcasestr(in, "x-gitlab-cell-")));
 }
 
@@ -93,20 +130,21 @@ static void on_readable(struct connection *c, bool more)
 static void read_options(int argc, char **argv)
 {
     bool zipf = false;
-    for (int option; (option = getopt(argc, argv, "c:n:C:o:s:t:r:zpak")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "c:n:C:o:s:t:r:b:zpak")) != -1;) {
         switch (option) {
         case 'c': connections = atoi(optarg); break;
         case 'n': picker.routes = strtoull(optarg, NULL, 10); break;
         case 'C': picker.cells = strtoull(optarg, NULL, 10); break;
         case 'o': picker.only = strtoull(optarg, NULL, 10); break;
-        case 's': seconds = atoi(optarg); break;
+        case 's': seconds = atof(optarg); break;
         case 't':
             picker.next = strtoull(optarg, NULL, 10);
             picker.in_turn = true;
             break;
         case 'r': most = strtoull(optarg, NULL, 10); break;
         case 'z': zipf = true; break;
-        case 'p': post = true; break;
+        case 'p': body_size = SMALL_BODY; break;
+        case 'b': body_size = strtoull(optarg, NULL, 10); break;
         case 'a': anything = true; break;
         case 'k': headers_stay = true; break;
         default: exit(2);
@@ -124,11 +162,11 @@ int main(int argc, char **argv)
     if (optind + 1 != argc)
         return fputs("usage: http_load [OPTIONS] PORT\n", stderr), 2;
     make_request();
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     struct connection *all = calloc((size_t)connections, sizeof(*all));
     if (!all)
         die("calloc");
-    uint64_t start = now_ns(), end = start + (uint64_t)seconds * 1000000000U;
+    uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9);
     for (int i = 0; i < connections && asked < most; i++) {
         all[i].fd = open_socket(argv[optind], false);
         watch(epoll, all[i].fd, &all[i]);
@@ -136,12 +174,16 @@ int main(int argc, char **argv)
     }
     while (answered < asked) {
         struct epoll_event events[64];
-        int n = epoll_wait(epoll, events, 64, 5000);
+        int n = epoll_wait(epoll, events, 64, 10000);
         bool more = now_ns() < end;
         if (n == 0)
-            die("no answer for 5 s");
-        for (int i = 0; i < n; i++)
-            on_readable(events[i].data.ptr, more);
+            die("nothing moves for 10 s");
+        for (int i = 0; i < n; i++) {
+            if (events[i].events & EPOLLOUT)
+                send_body(events[i].data.ptr);
+            if (events[i].events & ~(uint32_t)EPOLLOUT)
+                on_readable(events[i].data.ptr, more);
+        }
     }
     printf("{\"count\": %llu, \"seconds\": %.4f, \"wrong\": %llu, ", (unsigned long long)answered,
            (double)(now_ns() - start) / 1e9, (unsigned long long)wrong);

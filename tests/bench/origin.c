@@ -1,7 +1,9 @@
 /* tests/bench/origin.c - the cells of the bench, all in one process: a Python cell would be the bottleneck. Cell number % cells owns
  * /rNUMBER/…; the others redirect there.
  *
- *     origin STATUS CELL=PORT…       STATUS of redirects: 302, 421 or 425; a cell called "any" owns every path and is not counted */
+ *     origin [-d MICROSECONDS] STATUS CELL=PORT…       STATUS of redirects: 302, 421 or 425; a cell called "any" owns every path and is not counted
+ *       -d waits so long before each answer; one request at a time, so it is for loads of one connection
+ * A body is read to its end and forgotten; the answer says how much of it came (X-Body). */
 #include "bench.h"
 
 enum { MAX_CELLS = 32, READ_SIZE = 32768 };
@@ -16,9 +18,12 @@ struct client {
     struct cell *cell;
     int fd;
     size_t n;
+    uint64_t body, body_left; /* of a request whose head has been taken */
+    char path[256];           /* its path */
     char in[READ_SIZE];
 };
 
+static struct timespec delay;
 static struct cell cells[MAX_CELLS];
 static uint64_t cell_count;
 static const char *status;
@@ -30,56 +35,74 @@ static uint64_t number_of(const char *path)
     return strtoull(path + 2, NULL, 10);
 }
 
-static int answer(const struct cell *cell, const char *path, char *out, size_t size)
+static int answer(const struct client *c, char *out, size_t size)
 {
-    uint64_t owner = cell->any ? cell->number : number_of(path) % cell_count;
+    const struct cell *cell = c->cell;
+    uint64_t owner = cell->any ? cell->number : number_of(c->path) % cell_count;
     if (!cell->any && owner != cell->number)
         return snprintf(out, size,
                         "HTTP/1.1 %s Elsewhere\r\nX-Gitlab-Cell-Redirect: {cell:%s}\r\nContent-Length: 0\r\n\r\n",
                         status, names[owner]);
     static const char body[] = "0123456789012345678901234567890123456789012345678901234567890123";
-    int segment = (int)strcspn(path + 1, "/ ?") + 1;
+    int segment = (int)strcspn(c->path + 1, "/ ?") + 1;
     return snprintf(out, size,
-                    "HTTP/1.1 200 OK\r\nX-Cell: %s\r\nX-Gitlab-Cell-Cache: {path_prefix:%.*s/}\r\n"
+                    "HTTP/1.1 200 OK\r\nX-Cell: %s\r\nX-Body: %llu\r\nX-Gitlab-Cell-Cache: {path_prefix:%.*s/}\r\n"
                     "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s",
-                    cell->id, segment, path, sizeof(body) - 1, body);
+                    cell->id, (unsigned long long)c->body, segment, c->path, sizeof(body) - 1, body);
 }
 
-/* Length of the request at in, 0 when it is not whole. */
-static size_t request_length(const char *in, size_t n)
+static bool send_answer(struct client *c)
 {
-    const char *end = memmem(in, n, "\r\n\r\n", 4);
+    char out[4096];
+    if (delay.tv_sec > 0 || delay.tv_nsec > 0)
+        nanosleep(&delay, NULL);
+    return send_all(c->fd, out, (size_t)answer(c, out, sizeof(out)));
+}
+
+/* Takes a head out of in: its path and the length of its body. *taken: no head is whole yet. False: not HTTP. */
+static bool take_head(struct client *c, bool *taken)
+{
+    const char *end = memmem(c->in, c->n, "\r\n\r\n", 4), *path = strchr(c->in, ' ');
+    *taken = end != NULL;
     if (!end)
-        return 0;
-    size_t head = (size_t)(end - in) + 4, body = 0;
-    const char *at = in;
-    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL && ++at < end) {
+        return c->n < sizeof(c->in) - 1;
+    if (!path || path > end)
+        return false;
+    snprintf(c->path, sizeof(c->path), "%.*s", (int)strcspn(path + 1, " \r"), path + 1);
+    c->body = 0;
+    for (const char *at = c->in; (at = memchr(at, '\n', (size_t)(end - at))) != NULL && ++at < end;)
         if (strncasecmp(at, "content-length:", 15) == 0)
-            body = strtoull(at + 15, NULL, 10);
-    }
-    return n >= head + body ? head + body : 0;
+            c->body = strtoull(at + 15, NULL, 10);
+    c->body_left = c->body;
+    size_t head = (size_t)(end - c->in) + 4;
+    memmove(c->in, c->in + head, c->n - head + 1);
+    c->n -= head;
+    return true;
 }
 
 static bool serve(struct client *c)
 {
-    char out[4096];
     ssize_t got = recv(c->fd, c->in + c->n, sizeof(c->in) - c->n - 1, 0);
     if (got <= 0)
         return got < 0 && errno == EAGAIN;
     c->n += (size_t)got;
     c->in[c->n] = '\0';
-    size_t length;
-    while ((length = request_length(c->in, c->n)) > 0) {
-        const char *path = strchr(c->in, ' ');
-        if (!path)
+    while (c->n > 0) {
+        bool taken = c->body_left > 0;
+        if (!taken && !take_head(c, &taken))
             return false;
-        int n = answer(c->cell, path + 1, out, sizeof(out));
-        if (!send_all(c->fd, out, (size_t)n))
+        if (!taken)
+            return true;
+        size_t here = c->body_left < c->n ? (size_t)c->body_left : c->n;
+        memmove(c->in, c->in + here, c->n - here + 1);
+        c->n -= here;
+        c->body_left -= here;
+        if (c->body_left > 0)
+            return true;
+        if (!send_answer(c))
             return false;
-        memmove(c->in, c->in + length, c->n - length + 1);
-        c->n -= length;
     }
-    return c->n < sizeof(c->in) - 1;
+    return true;
 }
 
 static void accept_client(int epoll, struct cell *cell)
@@ -110,12 +133,17 @@ static void add_cell(int epoll, size_t i, char *argument)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3)
-        return fputs("usage: origin STATUS CELL=PORT…\n", stderr), 2;
+    for (int option; (option = getopt(argc, argv, "d:")) != -1;) {
+        if (option != 'd')
+            return 2;
+        delay = (struct timespec){atol(optarg) / 1000000, atol(optarg) % 1000000 * 1000};
+    }
+    if (argc - optind < 2)
+        return fputs("usage: origin [-d MICROSECONDS] STATUS CELL=PORT…\n", stderr), 2;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    status = argv[1];
-    for (int i = 2; i < argc; i++)
-        add_cell(epoll, (size_t)i - 2, argv[i]);
+    status = argv[optind];
+    for (int i = optind + 1; i < argc; i++)
+        add_cell(epoll, (size_t)(i - optind) - 1, argv[i]);
     for (;;) {
         struct epoll_event events[64];
         int n = epoll_wait(epoll, events, 64, -1);

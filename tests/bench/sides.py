@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 from harness import places
-from harness.configs import SITE
+from harness.configs import SITE, quoted
 from harness.process import Process
 from harness.router import connects
 
 HERE = Path(__file__).resolve().parent
+OUT = places.ROOT / "build" / "bench"
 CORES = sorted(os.sched_getaffinity(0))
 TESTED, OTHERS = CORES[0], CORES[-1]  # core of what is measured; of load and cells
 
@@ -31,19 +32,33 @@ class Side:
         self.name, self.where, self.processes, self.options = name, str(where), processes, list(options)
 
 
+def build():
+    """The bench's own programs, where they are older than their sources."""
+    (OUT / "logs").mkdir(parents=True, exist_ok=True)
+    for name in ("least_agent", "spop_load", "http_load", "origin"):
+        compile_if_stale(OUT / name, HERE / f"{name}.c", "-Wall", "-Wextra", "-lm")
+    compile_if_stale(OUT / "counting.so", HERE / "counting.c", "-fno-builtin", "-shared", "-fPIC")
+
+
+def compile_if_stale(target, source, *options):
+    sources = (source, HERE / "bench.h")
+    if not target.exists() or any(target.stat().st_mtime < file.stat().st_mtime for file in sources):
+        subprocess.run(["cc", "-O2", "-g", "-D_GNU_SOURCE", "-std=gnu17", source, *options, "-o", target], check=True)
+
+
 class Bench:
-    def __init__(self, out):
-        self.out = out
+    def __init__(self):
+        self.out = OUT
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-bench-", dir="/tmp"))
         self.run.chmod(0o755)
-        self.ports, self.processes, self.number = places.Ports(), [], 0
+        self.ports, self.processes, self.masters, self.number = places.Ports(), [], [], 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
-            if "nginx" in process.name:
+            if process in self.masters:
                 process.terminate()  # killed it would leave its worker behind
             process.kill()
         self.ports.release()
@@ -54,7 +69,7 @@ class Bench:
         return self.run / f"{self.number}-{name}"
 
     def start(self, name, argv, core=TESTED):
-        log = self.out / "logs" / f"{len(self.processes)}-{name}.log"
+        log = self.out / "logs" / f"{len(self.processes)}-{name.replace(' ', '-')}.log"
         process = Process(name, ["taskset", "-c", core, *argv], log)
         self.processes.append(process)
         return process
@@ -71,10 +86,10 @@ class Bench:
         process.ready("listens", lambda: connects(socket))
         return Side("least agent", socket, {"agent": process}, ["-x", cell])
 
-    def origin(self, status, cells):
-        """id -> port, of so many cells; "any" owns all."""
+    def origin(self, status, cells, delay_us=0):
+        """id -> port, of so many cells, which wait so long before an answer; "any" owns all."""
         ports = {id: self.ports.reserve() for id in [f"c{i:02}" for i in range(cells)] + ["any"]}
-        process = self.start("origin", [self.out / "origin", status, *(f"{id}={port}" for id, port in ports.items())], OTHERS)
+        process = self.start("origin", [self.out / "origin", "-d", delay_us, status, *(f"{id}={port}" for id, port in ports.items())], OTHERS)
         process.ready("listens", lambda: connects(("127.0.0.1", ports["any"])))
         return ports
 
@@ -86,20 +101,20 @@ class Bench:
 
     # The project
 
-    def conf(self, cells, redis="", answers=302, runtime="", map_file="", agent_address="", memory="4g"):
+    def conf(self, cells, redis="", answers=302, agent_address="", memory="4g", **haproxy):
+        """cellrouter.conf; more keywords are settings of its haproxy section."""
         socket, path = self.path("spoe"), self.path("conf")
-        haproxy = f'haproxy {{ loop = "abns@{path.name}-{os.getpid()}"\n map-file = "{map_file}"\n'
-        if runtime:
-            haproxy += f' runtime = {{"unix:{runtime}"}}\n'
+        haproxy = {"loop": f"abns@{path.name}-{os.getpid()}", "map-file": "", **{key.replace("_", "-"): value for key, value in haproxy.items()}}
         if agent_address:
-            haproxy += f' agent-address = "unix@{agent_address}"\n'
+            haproxy["agent-address"] = f"unix@{agent_address}"
         text = 'region = "eu"\nrouter = "bench"\ndefault-cell = "c00"\n'
         for id, port in cells.items():
             if id != "any":
                 text += f'cell "{id}" {{ answers = {answers}\n servers = {{"127.0.0.1:{port}"}} }}\n'
         text += f'spoe {{ listen = {{"unix:{socket}"}}\n max-calls = 1000 }}\nadmin {{ socket = "{socket}.admin" }}\n'
         text += f'redis {{ address = "{"unix:" + str(redis) if redis else ""}"\n max-writes = 1000000\n max-queued = 1000000 }}\n'
-        text += f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n{haproxy}}}\n"
+        text += f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n"
+        text += "haproxy {\n" + "".join(f"{key} = {quoted(value)}\n" for key, value in haproxy.items()) + "}\n"
         path.write_text(text)
         return path, socket
 
@@ -109,49 +124,88 @@ class Bench:
         process.ready("listens", lambda: connects(socket))
         return Side("agent", socket, {"agent": process}), conf
 
-    def haproxy(self, name, *texts):
-        files = []
+    def haproxy(self, name, *texts, more=()):
+        return self.start(name, [places.haproxy(), "-db", *self.files(*texts), *more])
+
+    def files(self, *texts):
+        """-f FILE for each text."""
+        found = []
         for text in texts:
             file = self.path("cfg")
             file.write_text(text)
-            files += ["-f", file]
-        return self.start(name, [places.haproxy(), "-db", *files])
+            found += ["-f", file]
+        return found
+
+    def router_texts(self, conf, port, runtime=None):
+        """The project's rules of this cellrouter.conf and a site; with a runtime socket, which a reload needs, that too."""
+        site = SITE.format(port=port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
+        site = "\n".join(line for line in site.splitlines() if "log" not in line) + "\n"
+        return [global_section(runtime), self.generated(conf), site]
+
+    def generated(self, conf, *more):
+        return subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", conf], capture_output=True, text=True, check=True).stdout
 
     def router(self, name, conf, processes):
         """HAProxy with the project's rules, of this cellrouter.conf."""
-        rules = subprocess.run([places.built("cellctl"), "haproxy", "-f", conf], capture_output=True, text=True, check=True).stdout
         port = self.ports.reserve()
-        site = SITE.format(runtime=self.path("runtime"), port=port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
-        site = "\n".join(line for line in site.splitlines() if "log" not in line) + "\n"
-        process = self.haproxy(name, rules, site)
+        process = self.haproxy(name, *self.router_texts(conf, port))
         process.ready("listens", lambda: connects(("127.0.0.1", port)), timeout=60)
         return Side(name, port, {"haproxy": process, **processes})
 
+    def large_tier(self, name, conf, address):
+        """The second HAProxy process, which replays large bodies; address: its unix socket."""
+        process = self.haproxy(name, global_section(None), self.generated(conf, "--large"))
+        process.ready("listens", lambda: connects(address))
+        return process
+
+    def bare_texts(self, cells, port, map_file=None, runtime=None, lua=None):
+        text = global_section(runtime) + ("    setenv REDIS " + str(lua) + f"\n    lua-load-per-thread {HERE / 'haproxy.lua'}\n" if lua else "")
+        text += "defaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n"
+        text += f"frontend site\n    bind 127.0.0.1:{port}\n    option forwardfor\n"
+        if lua:
+            text += ("    http-request del-header X-Gitlab-Cell- -m beg\n    http-request lua.route\n    http-request set-header X-Gitlab-Cell-Attempt 1\n"
+                     "    http-response lua.learn\n    http-response del-header X-Gitlab-Cell- -m beg\n"
+                     "    use_backend %[var(txn.cell)] if { var(txn.cell) -m found }\n    default_backend c00\n")
+        else:
+            text += f"    use_backend %[path,concat(/),map_beg({map_file})]\n" if map_file else "    default_backend any\n"
+        return [text + "".join(f"backend {id}\n    server s 127.0.0.1:{at}\n" for id, at in cells.items())]
+
     def bare(self, name, cells, map_file=None):
         port = self.ports.reserve()
-        text = "global\n    nbthread 1\ndefaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n"
-        text += f"frontend site\n    bind 127.0.0.1:{port}\n    option forwardfor\n"
-        text += f"    use_backend %[path,concat(/),map_beg({map_file})]\n" if map_file else "    default_backend any\n"
-        text += "".join(f"backend {id}\n    server s 127.0.0.1:{at}\n" for id, at in cells.items())
-        process = self.haproxy(name, text)
+        process = self.haproxy(name, *self.bare_texts(cells, port, map_file))
         process.ready("listens", lambda: connects(("127.0.0.1", port)), timeout=60)
         return Side(name, port, {"haproxy": process}, ["-k"] if map_file else ["-a"])
 
-    def nginx(self, name, cells, redis, redis_process):
+    def haproxy_lua(self, name, cells, redis, redis_process):
+        """HAProxy's own Lua with Redis: for routes that Redis or its memory has."""
+        port = self.ports.reserve()
+        process = self.haproxy(name, *self.bare_texts(cells, port, lua=redis))
+        process.ready("listens", lambda: connects(("127.0.0.1", port)))
+        return Side(name, port, {"haproxy": process, "redis": redis_process})
+
+    def nginx(self, name, variant, cells, redis, redis_process):
+        """variant: "fast" or "faithful"; None without its packages."""
         if not Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists() or not Path("/usr/share/lua/5.1/nginx/redis.lua").exists():
             return None
         folder, port = self.path("nginx"), self.ports.reserve()
         folder.mkdir(mode=0o777)
         upstreams = "".join(f"    upstream {id} {{ server 127.0.0.1:{at}; keepalive 128; keepalive_requests 100000000; }}\n" for id, at in cells.items())
-        text = (HERE / "nginx.lua.conf").read_text()
-        for key, value in {"folder": folder, "redis": redis, "port": port, "upstreams": upstreams}.items():
+        text = (HERE / f"nginx-{variant}.conf").read_text()
+        names = ", ".join(f"{id} = true" for id in cells)
+        for key, value in {"folder": folder, "redis": redis, "port": port, "upstreams": upstreams, "names": names, "first": "c00"}.items():
             text = text.replace("${" + key + "}", str(value))
         (folder / "nginx.conf").write_text("user root;\n" + text if os.geteuid() == 0 else text)
-        master = self.start(name, [shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", folder / "nginx.conf", "-e", folder / "nginx.log"])
+        master = self.start(name.replace(" ", "-"), [shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", folder / "nginx.conf", "-e", folder / "nginx.log"])
+        self.masters.append(master)
         master.ready("listens", lambda: connects(("127.0.0.1", port)))
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
         master.ready("has its worker", lambda: children.read_text().split())
         return Side(name, port, {"nginx": int(children.read_text().split()[0]), "redis": redis_process})
+
+
+def global_section(runtime):
+    socket = f"    stats socket unix@{runtime} mode 600 level admin expose-fd listeners\n" if runtime else ""
+    return f"global\n    nbthread 1\n    hard-stop-after 2s\n    maxconn 8000\n{socket}"
 
 
 def pid_of(process):
@@ -163,7 +217,7 @@ def load(bench, program, side, options):
     before = {name: cpu_seconds(pid_of(process)) for name, process in side.processes.items()}
     start = time.monotonic()
     done = subprocess.run(["taskset", "-c", str(OTHERS), str(bench.out / program), *map(str, options), side.where],
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=180, check=False)
     if done.returncode > 1 or not done.stdout:
         raise RuntimeError(f"{program} {options} on {side.name}: {done.stderr.strip()}")
     figures = json.loads(done.stdout)

@@ -1,7 +1,7 @@
 /* tests/bench/spop_load.c - SPOP load in a closed loop: every connection keeps its frames in flight; every ACK is checked.
  *
- *     spop_load [-c CONNECTIONS] [-f FRAMES IN FLIGHT] [-n ROUTES] [-C CELLS] [-s SECONDS] [-z] [-m MISSES IN 100]
- *               [-x CELL] [-l] SOCKET
+ *     spop_load [-c CONNECTIONS] [-f FRAMES IN FLIGHT] [-n ROUTES] [-C CELLS] [-s SECONDS | -r NOTIFYS]
+ *               [-z] [-m MISSES IN 100] [-x CELL] [-l] SOCKET
  *       -z zipf instead of uniform paths    -x every ACK must say this cell (the least agent)
  *       -l learn: tells the agent each of the routes once, then ends
  * Prints one JSON object; ends with 1 when an ACK was wrong. */
@@ -23,12 +23,13 @@ struct connection {
 };
 
 static struct picker picker = {.routes = 1000, .random = 88172645463325252U, .cells = 2, .only = UINT64_MAX};
-static int connections = 4, frames = 16, seconds = 2, misses;
+static int connections = 4, frames = 16, misses;
+static double seconds = 2;
 static const char *fixed_cell;
 static bool learning;
 static uint8_t template[FRAME_SIZE];
 static size_t template_size, path_at, cell_at, cache_at, ids_at;
-static uint64_t acked, wrong, in_flight;
+static uint64_t most = UINT64_MAX, asked, acked, wrong, in_flight;
 static struct histogram latencies;
 
 static uint8_t *put_argument(uint8_t *at, const char *name, const char *value)
@@ -78,6 +79,7 @@ static uint8_t *ask(struct connection *c, uint8_t *out, uint64_t now)
         write_digits((char *)out + cache_at, number);
     }
     in_flight++;
+    asked++;
     return out + template_size;
 }
 
@@ -141,7 +143,7 @@ static void refill(struct connection *c, uint64_t now)
 {
     static uint8_t out[MAX_FRAMES * FRAME_SIZE];
     uint8_t *to = out;
-    while (c->free_count > 0 && !(learning && picker.next >= picker.routes))
+    while (c->free_count > 0 && asked < most && !(learning && picker.next >= picker.routes))
         to = ask(c, to, now);
     if (to > out && !send_all(c->fd, out, (size_t)(to - out)))
         die("the agent closed a connection");
@@ -212,7 +214,7 @@ static struct connection *open_connections(int epoll, const char *where)
 
 static void run(int epoll, struct connection *all)
 {
-    uint64_t start = now_ns(), end = start + (uint64_t)seconds * 1000000000U;
+    uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9);
     for (int i = 0; i < connections; i++)
         refill(&all[i], start);
     bool more = true;
@@ -234,13 +236,17 @@ static void run(int epoll, struct connection *all)
 static void read_options(int argc, char **argv)
 {
     bool zipf = false;
-    for (int option; (option = getopt(argc, argv, "c:f:n:C:s:m:x:zl")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "c:f:n:C:s:r:m:x:zl")) != -1;) {
         switch (option) {
         case 'c': connections = atoi(optarg); break;
         case 'f': frames = atoi(optarg); break;
         case 'n': picker.routes = strtoull(optarg, NULL, 10); break;
         case 'C': picker.cells = strtoull(optarg, NULL, 10); break;
-        case 's': seconds = atoi(optarg); break;
+        case 's': seconds = atof(optarg); break;
+        case 'r':
+            most = strtoull(optarg, NULL, 10);
+            seconds = 3600;
+            break;
         case 'm': misses = atoi(optarg); break;
         case 'x': fixed_cell = optarg; break;
         case 'z': zipf = true; break;
