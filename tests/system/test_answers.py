@@ -42,6 +42,7 @@ def test_long_poll(world):
         world.cells.misbehave(cell="eu0", path="/my-company/poll", gate=gate)
         requests = [router.prepare("GET", "/my-company/poll", user="alice"), router.prepare("POST", "/my-company/poll", user="alice", body=b"a=b")]
         connections = [router.connect() for _ in requests]
+        before = counted.take(world)
         for connection, request in zip(connections, requests):
             connection.send(request)
         wait_until("the owner to think about both", lambda: sum(d.cell == "eu0" for r in requests for d in world.deliveries_of(r)) == 2)
@@ -53,6 +54,8 @@ def test_long_poll(world):
             answer.request, answer.tag = request, request.tag
             expect.status(answer, 200, world)
             expect.saw(world, answer, *CELLS[kind])
+        hits = 3 if kind == "hit" else 0
+        counted.expect(world, before, lookups=3, hits=hits, misses=3 - hits, learned=int(not hits), moved=0, dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
@@ -62,11 +65,14 @@ def test_an_answer_before_the_body_was_read(world):
     for kind in CELLS:
         for length, chunked in ((3000, False), (3000, True), (5 * MB, False), (5 * MB, True)):
             router = flows.settled(world, kind)
+            before = counted.take(world)
             answer = router.request("POST", f"/my-company/early/{length}-{chunked}", user="alice", body=bytes(length), chunked=chunked, follow_307=True)
             expect.status(answer, 413, world)
             expect.same("body", answer.body, b"too much")
             cells = [d.cell for step in answer.steps for d in world.deliveries_of(step)]
             expect.same(f"cells that saw {length} bytes on a {kind}", cells, list(CELLS[kind]))
+            tries, hits = len(answer.steps), int(kind == "hit")
+            counted.expect(world, before, lookups=tries, hits=hits, misses=tries - hits, learned=0, moved=0, dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE)
@@ -82,6 +88,7 @@ def test_a_redirect_before_the_body_was_read(world):
         for length, chunked in ((3000, False), (3000, True), (5 * MB, False), (5 * MB, True)):
             router = flows.settled(world, kind)
             body = random.Random(length).randbytes(length)
+            before = counted.take(world)
             answer = router.request("POST", f"/my-company/{path}/{length}-{chunked}", user="alice", body=body, chunked=chunked, follow_307=True)
             expect.status(answer, 200, world)
             expect.same("answers to the client", [step.status for step in answer.steps], [200] if length == 3000 else [307, 200])
@@ -91,6 +98,8 @@ def test_a_redirect_before_the_body_was_read(world):
             seen = [d for step in answer.steps for d in world.deliveries_of(step)]
             expect.same(f"what the owner got of {length} bytes", [(d.whole, d.body_sha256) for d in seen if d.cell == owner],
                         [(True, hashlib.sha256(body).hexdigest())], expect.table(seen))
+            hits = int(kind == "hit")
+            counted.expect(world, before, lookups=len(answer.steps), hits=hits, misses=len(answer.steps) - hits, moved=0, dropped=hits, refused=0)
 
 
 def honest(world, answer, kind, what):
@@ -112,6 +121,7 @@ def test_large_headers(world):
                 router = flows.settled(world, kind)
                 fill = [(f"X-Fill-{n:03}", "f" * 986) for n in range(count)]
                 world.mark()
+                before = counted.take(world)
                 try:
                     asked = router.request(method, f"/my-company/headers/{count}", user="alice", body=body, headers=fill)
                     status = honest(world, asked, kind, f"{method} with {count} kB of headers")
@@ -119,11 +129,16 @@ def test_large_headers(world):
                     status = 400  # said, but the close with bytes that nobody read took it away
                     expect.same("what cells saw of a refused request", world.deliveries(), [])
                 expect.true(f"{method} with {count} kB of headers: {status}", status in {12: (200,), 100: (400, 431)}.get(count, (status,)))
+                if status == 200:
+                    counted.one(world, before, kind)
+                counted.expect(world, before, learned=int(status == 200 and kind == "miss"), dropped=0)
                 router = flows.settled(world, kind)
                 world.cells.behave()
                 world.cells.misbehave(cell="eu0", path="/my-company/filled", answer={"header_bytes": count * 1000, "body": "x"})
+                before = counted.take(world)
                 told = router.request(method, "/my-company/filled", user="alice", body=body)
                 status = honest(world, told, kind, f"an answer to {method} with {count} kB of headers")
                 expect.true(f"an answer with {count} kB of headers: {status}", status == {12: 200, 100: 502}.get(count, status))
+                counted.one(world, before, kind, learned=0)
                 if status == 200:
                     expect.same("headers that arrived", sum(name.lower().startswith("x-fill-") for name, _ in told.headers), count)

@@ -60,9 +60,11 @@ def test_bodies_on_a_known_route(world):
     flows.wait_known(world, router, "/my-company/")
     for length in (0, 1000, 16384, MB, 10 * MB):
         for chunked in (False, True):
+            before = counted.take(world)
             answer = router.request("PUT", f"/my-company/{length}", body=bytes_of(length), user="alice", chunked=chunked, timeout=50)
             expect.status(answer, 200, world)
             expect.saw(world, answer, "eu0")
+            counted.one(world, before, "hit")
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
@@ -71,10 +73,12 @@ def test_expect_100_continue(world):
     for length in (1, 1000, 12000):
         for chunked in (False, True):
             world.flush()
-            for cells in (("eu1", "eu0"), ("eu0",)):
+            for kind, cells in (("miss", ("eu1", "eu0")), ("hit", ("eu0",))):
+                before = counted.take(world)
                 answer = router.request("POST", "/my-company/x", body=bytes_of(length), user="alice", chunked=chunked, expect=True)
                 expect.status(answer, 200, world)
                 expect.saw(world, answer, *cells)
+                counted.one(world, before, kind)
                 flows.wait_known(world, router, "/my-company/")
 
 
@@ -115,14 +119,18 @@ def test_the_large_body_tier_replays(world):
     for length in (17000, MB, 10 * MB, BUFFER - MB):
         for chunked in (False, True):
             world.flush()
+            before = counted.take(world)
             answer = router.request("POST", "/my-company/upload", body=bytes_of(length), user="alice", chunked=chunked, timeout=50)
             expect.status(answer, 200, world)
             expect.saw(world, answer, "eu1", "eu0")
+            counted.one(world, before, "miss")
     flows.wait_known(world, router, "/my-company/")
     world.cells.move("my-company", "eu1")
+    before = counted.take(world)
     answer = router.request("POST", "/my-company/upload", body=bytes_of(5 * MB), user="alice", timeout=50)
     expect.status(answer, 200, world)
     expect.saw(world, answer, "eu0", "eu1")
+    counted.one(world, before, "hit", moved=1)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=170, large=4 * MB)
@@ -131,8 +139,111 @@ def test_beyond_the_large_buffer(world):
     router = world.router("eu1")
     for chunked in (False, True):
         world.flush()
+        before = counted.take(world)
         answer = put(world, router, f"/my-company/upload-{chunked}", bytes_of(50 * MB), user="alice", chunked=chunked)
         expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
+        counted.expect(world, before, lookups=2, hits=0, misses=2, learned=1, moved=0, dropped=0, refused=0)
+
+
+def tier_is(router, state):
+    """What HAProxy's health check says of the large-body tier."""
+    return router.stat("cellrouter-replay", "cellrouter-large")["status"] == state
+
+
+def held(world, router, path):
+    """A large request at whose owner nothing happens: (connection, request)."""
+    world.cells.misbehave(cell="eu0", path=path, gate=world.unique)
+    connection, request = router.connect(timeout=50), router.prepare("POST", path, user="alice", body=bytes_of(MB))
+    connection.send(request)
+    wait_until("the owner to think about it", lambda: [d.cell for d in world.deliveries_of(request)] == ["eu1", "eu0"])
+    return connection, request
+
+
+def streams_without_the_tier(world, router):
+    """A large request goes as if there were no tier; small ones notice nothing."""
+    world.flush()
+    before = counted.take(world)
+    answer = put(world, router, "/my-company/next", bytes_of(MB), user="alice")
+    expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
+    expect.reason(answer.steps[0], "too-large-to-replay")
+    counted.expect(world, before, lookups=2, hits=0, misses=2, learned=1, dropped=0, refused=0)
+    world.flush()
+    answer = router.request("POST", "/my-company/small", user="alice", body=bytes_of(5000))
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, "eu1", "eu0")
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)
+def test_the_large_body_tier_dies_in_the_middle(world):
+    """Killed while a cell thinks about a request that it sent: 502 with a reason, in the log too, and nobody is asked again. The next one is
+    sent once, and 307."""
+    router = world.router("eu1")
+    world.allow("cellrouter-large")
+    before = counted.take(world)
+    connection, request = held(world, router, "/my-company/held")
+    router.large.kill()
+    with connection:
+        answer = connection.read_answer("POST")
+    answer.request, answer.tag = request, request.tag
+    expect.status(answer, 502, world)
+    expect.reason(answer, "cell-failed")
+    wait_until("a log line that says so", lambda: any("/my-company/held HTTP/" in line and " 502 " in line and " reason=cell-failed" in line
+                                                      for line in router.haproxy.text().splitlines()))
+    expect.saw(world, answer, "eu1", "eu0")
+    counted.one(world, before, "miss", learned=0)
+    world.cells.open(world.unique)
+    wait_until("HAProxy sees that the tier is gone", lambda: tier_is(router, "DOWN"))
+    streams_without_the_tier(world, router)
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"large-wait": 5}})
+def test_the_large_body_tier_stops_in_the_middle(world):
+    """SIGSTOP: no health check sees that, but what waits in it is bounded. Those get a 504 with a reason after large-wait; the next one is sent
+    once, and 307. When it goes on it takes large requests again."""
+    router = world.router("eu1")
+    waiting = [held(world, router, "/my-company/held")]
+    router.large.freeze()
+    try:
+        for number in range(3):
+            waiting.append((router.connect(timeout=50), router.prepare("POST", f"/my-company/stopped/{number}", user="alice", body=bytes_of(100_000))))
+            waiting[-1][0].send(waiting[-1][1])
+        wait_until("as many wait in it as may", lambda: router.stat("cellrouter-replay", "cellrouter-large")["scur"] == "4")
+        streams_without_the_tier(world, router)
+        for number, (connection, request) in enumerate(waiting):
+            with connection:
+                answer = connection.read_answer("POST")
+            expect.status(answer, 504)
+            expect.reason(answer, "cell-timeout")
+            expect.same("cells", [d.cell for d in world.deliveries_of(request)], [] if number else ["eu1", "eu0"])
+    finally:
+        router.large.thaw()
+    world.cells.open(world.unique)
+    wait_until("it has got rid of what nobody waits for", lambda: router.stat("cellrouter-replay", "cellrouter-large")["scur"] == "0")
+    world.flush()
+    again = put(world, router, "/my-company/again", bytes_of(MB), user="alice")
+    expect.same("answers when the tier is back", [step.status for step in again.steps], [200])
+
+
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"timeout-server": 1}})
+def test_a_slow_cell_behind_the_tier_is_a_504(world):
+    """The tier's own timeout ends it, with a reason, in the log too, and nobody is asked a second time."""
+    router = world.router("eu1")
+    before = counted.take(world)
+    connection, request = held(world, router, "/my-company/slow")
+    with connection:
+        answer = connection.read_answer("POST")
+    answer.request, answer.tag = request, request.tag
+    world.cells.open(world.unique)
+    expect.status(answer, 504, world)
+    expect.reason(answer, "cell-timeout")
+    wait_until("a log line that says so", lambda: any("/my-company/slow HTTP/" in line and " 504 " in line and " reason=cell-timeout" in line
+                                                      for line in router.haproxy.text().splitlines()))
+    expect.saw(world, answer, "eu1", "eu0")
+    counted.one(world, before, "miss", learned=0)
+    expect.true("the tier itself is fine", tier_is(router, "UP"))
+    world.flush()
+    again = put(world, router, "/my-company/again", bytes_of(MB), user="alice")
+    expect.same("answers to the next one", [step.status for step in again.steps], [200])
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=170, large=4 * MB)
@@ -141,8 +252,7 @@ def test_the_large_body_tier_is_gone(world):
     router = world.router("eu1")
     world.allow("cellrouter-large")
     router.large.kill()
-    wait_until("HAProxy sees that the tier is gone", lambda: ",DOWN," in next(
-        line for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter-replay,cellrouter-large,")))
+    wait_until("HAProxy sees that the tier is gone", lambda: tier_is(router, "DOWN"))
     put(world, router, "/my-company/upload", bytes_of(MB), user="alice")
     world.flush()
     answer = router.request("POST", "/my-company/small", body=bytes_of(5000), user="alice")
@@ -157,10 +267,12 @@ def test_too_large_on_a_stale_route(world):
     put(world, router, "/my-company/first", b"x", user="alice")
     flows.wait_known(world, router, "/my-company/")
     world.cells.move("my-company", "eu1")
+    before = counted.take(world)
     answer = router.request("PUT", "/my-company/large", body=bytes_of(MB), user="alice", follow_307=True, timeout=50)
     expect.status(answer, 200, world)
     expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
     expect.same("who answered", answer.cell, "eu1")
+    counted.expect(world, before, lookups=2, hits=1, misses=1, learned=1, moved=0, dropped=1, refused=0)
 
 
 EDGE = 65536  # kept of the large buffer for headers: agent/haproxy_config.c
@@ -192,9 +304,11 @@ def test_fifty_megabytes_are_replayed(world):
     router = world.router("eu1")
     for chunked in (False, True):
         world.flush()
+        before = counted.take(world)
         answer = router.request("POST", "/my-company/upload", body=bytes_of(50 * MB), user="alice", chunked=chunked, timeout=50)
         expect.status(answer, 200, world)
         expect.saw(world, answer, "eu1", "eu0")
+        counted.one(world, before, "miss")
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)

@@ -132,6 +132,11 @@ class Router:
         """HAProxy's answer on its runtime socket; empty when it is not there."""
         return ask(self.runtime_socket, command)
 
+    def stat(self, proxy, server="BACKEND"):
+        """What `show stat` says of it, by the names of its columns; {} when HAProxy has no such thing."""
+        lines = [line.split(",") for line in self.runtime("show stat").splitlines()]
+        return next((dict(zip(lines[0], line)) for line in lines[1:] if line[:2] == [proxy, server]), {})
+
     def cellctl(self, command):
         """The agent's answer to one line on its admin socket."""
         return ask(self.admin_socket, command)
