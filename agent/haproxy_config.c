@@ -146,8 +146,8 @@ static void print_level0(FILE *out, const struct config *config)
 {
     if (config->haproxy.map_file[0] == '\0' || config->haproxy.runtime.count == 0)
         return;
-    fprintf(out, "    setenv CELLROUTER_MAP \"%s\"\n    setenv CELLROUTER_MAX_PATH %u\n", config->haproxy.map_file,
-            config->routes.max_path);
+    fprintf(out, "    setenv CELLROUTER_MAP \"%s\"\n    setenv CELLROUTER_LONG_PATH %u\n", config->haproxy.map_file,
+            config->routes.max_path + 1);
     const char *fold = config->routes.fold_case ? ",lower" : "";
     if (config->routes.hosts)
         fprintf(out,

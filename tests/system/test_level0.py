@@ -40,6 +40,25 @@ def test_a_route_enters_on_use_and_answers_at_level_0(world):
 
 
 @scenario(routers=EU, pick=AWAY, level0=True)
+def test_what_may_be_looked_up_is_the_same_at_every_level(world):
+    """HAProxy's own check of a path and the agent's agree; what neither looks up leaves the entry of its beginning alone."""
+    router = world.router("eu1")
+    warm(router)
+    for path in (".gitignore", "a/.config/b", "..a", "...", "a%2ehidden/%2e%2e%2e", "%2E%2Fa", "a.", "x" * (2048 - len(PREFIX))):
+        before = router.counters()["lookups"]
+        answer = get(router, PREFIX + path)
+        expect.saw(world, answer, "eu0")
+        expect.same(f"lookups of {path[:20]}, which the map knows", router.counters()["lookups"] - before, 0)
+    for path in (".", "..", "./", "a/../b", "%2e", "%2E./a", "a/.%2e", "%2e%2E/", "/a", "a//", "x" * (2049 - len(PREFIX))):
+        before = router.counters()
+        answer = get(router, PREFIX + path)
+        expect.same(f"the cell that is asked for {path[:20]} first", world.deliveries_of(answer)[0].cell, "eu1")
+        expect.same(f"lookups of {path[:20]}, which the map must not know", router.counters()["lookups"] - before["lookups"], 1)
+        expect.true(f"{path[:20]} leaves the entry", PREFIX in the_map(router))
+    expect.same("routes", list(router.routes()), [PREFIX])
+
+
+@scenario(routers=EU, pick=AWAY, level0=True)
 def test_del_in_redis_empties_the_map(world):
     """An operator's DEL is out of HAProxy's map within 100 ms."""
     router = world.router("eu1")
