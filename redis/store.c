@@ -47,7 +47,8 @@ static void make_plain(char *out, size_t room, const char *text, size_t n)
 
 bool store_is_misplaced(enum store_reason reason)
 {
-    return reason == STORE_REASON_MOVED || reason == STORE_REASON_CROSSSLOT;
+    return reason == STORE_REASON_MOVED || reason == STORE_REASON_ASK || reason == STORE_REASON_CROSSSLOT ||
+           reason == STORE_REASON_TRYAGAIN;
 }
 
 /* Whether the handler has heard of it recently enough. */

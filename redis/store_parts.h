@@ -38,6 +38,8 @@ struct store_watch {
     char beat[128]; /* the channel of the heartbeat, of this store alone */
 };
 
+#define STAMP_SLOTS 4096
+
 struct store_writer {
     struct words *queue;
     unsigned in_flight;
@@ -45,6 +47,7 @@ struct store_writer {
     bool loading;                     /* the scripts are on their way */
     uint64_t load_again_ms;           /* Redis refused them: not before */
     struct backoff load_pause;
+    uint64_t last_stamp_ms[STAMP_SLOTS]; /* by the hash of the route's name */
     bool paused;
     struct backoff pause;
     struct bucket rate;
@@ -73,8 +76,7 @@ struct route_store {
     ev_timer deadlines;
     unsigned verifying;
     struct link_field probes; /* of these reads, those that no word on the same name has overtaken */
-    uint64_t last_stamp_ms;
-    bool used; /* level 1 may hold something by now */
+    bool used;                /* level 1 may hold something by now */
     bool ending;
     uint64_t event_ms[3][STORE_REASON_COUNT]; /* of "", ask, watch: when it was last told */
     bool misplaced_told[STORE_REASON_COUNT];  /* on this connection; see store_is_misplaced() */
@@ -82,7 +84,7 @@ struct route_store {
 
 /* store.c */
 uint64_t store_wall_ms(const struct route_store *store);
-/* Whether Redis says with it that it is the wrong one for this key, which is nothing to other keys and will not pass by waiting. */
+/* Whether Redis says with it that it is the wrong one for this key, or about to be: nothing to other keys, and not worth waiting for. */
 bool store_is_misplaced(enum store_reason reason);
 /* Counts the reason and tells it to the handler, at most once a second; that a key is misplaced, once a connection. text may hold
  * anything. */

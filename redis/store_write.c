@@ -10,6 +10,9 @@
 
 #define IN_FLIGHT_MOST 128 /* writes: enough to fill a pipeline, few enough not to delay questions behind them */
 #define ECHO_MS 5000       /* how long a change of a name is taken for a possible echo of an own write */
+/* The most that a stamp runs ahead of the clock; the agent's damping lets no route change its cell so often (1000 times in a
+ * second). What is further ahead is from before the clock was set back. */
+#define STAMP_AHEAD_MS 1000
 
 /* Marks of own writes */
 
@@ -326,19 +329,22 @@ static bool add_word(struct route_store *store, enum word_kind kind, const struc
     return true;
 }
 
-/* Words of this router never have the same stamp: the later one is the newer one. A clock that was set back is followed. */
-static uint64_t next_stamp_ms(struct route_store *store)
+/* Two words of this router on one route never have the same stamp: the later one is the newer one. On different routes they may,
+ * so that stamps follow the clock however many words there are: one from the future would win against a later word of another
+ * router. Routes that share a slot count as one, which costs them a millisecond. A clock that was set back is followed. */
+static uint64_t next_stamp_ms(struct route_store *store, const struct route_name *name)
 {
-    uint64_t now_ms = store_wall_ms(store), last_ms = store->last_stamp_ms;
+    uint64_t *last_ms = &store->writer.last_stamp_ms[hash_name(&store->hash, name) % STAMP_SLOTS];
+    uint64_t now_ms = store_wall_ms(store);
 
-    store->last_stamp_ms = now_ms <= last_ms && last_ms - now_ms < 1000 ? last_ms + 1 : now_ms;
-    return store->last_stamp_ms;
+    *last_ms = now_ms <= *last_ms && *last_ms - now_ms < STAMP_AHEAD_MS ? *last_ms + 1 : now_ms;
+    return *last_ms;
 }
 
 bool route_store_put(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len,
                      uint32_t life_s, uint32_t flags)
 {
-    struct route_record record = {.stamp_ms = next_stamp_ms(store), .life_s = life_s, .flags = flags};
+    struct route_record record = {.stamp_ms = next_stamp_ms(store, name), .life_s = life_s, .flags = flags};
 
     store->counters.puts++;
     if (!record_set_id(record.cell, &record.cell_len, cell, cell_len) ||
@@ -352,7 +358,7 @@ bool route_store_put(struct route_store *store, const struct route_name *name, c
 
 bool route_store_forget(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len)
 {
-    struct route_record record = {.stamp_ms = next_stamp_ms(store)};
+    struct route_record record = {.stamp_ms = next_stamp_ms(store, name)};
 
     store->counters.forgets++;
     if (!record_set_id(record.cell, &record.cell_len, cell, cell_len)) {

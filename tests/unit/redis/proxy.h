@@ -1,5 +1,5 @@
 /* tests/unit/redis/proxy.h - a bad network between store and Redis: on the loop of the test, it holds, delays or swallows the
- * bytes of the ask or of the watch connection, or leads one of them to another server. */
+ * bytes of the ask or of the watch connection, leads one of them to another server, or puts other words into Redis' mouth. */
 #ifndef CELLROUTER_TESTS_UNIT_REDIS_PROXY_H
 #define CELLROUTER_TESTS_UNIT_REDIS_PROXY_H
 
@@ -46,6 +46,8 @@ struct proxy {
     const struct server *servers[SIDES];
     enum proxy_way up[SIDES], down[SIDES];
     double delay_s; /* of each direction */
+    const char *heard,
+        *said; /* what Redis answers on the ask connection, the first time in each read, and what the store gets */
     unsigned accepted;
     struct pair *pairs[PROXY_PAIRS];
 };
@@ -130,6 +132,26 @@ static inline void pair_learn(struct pair *pair, const char *bytes, size_t n)
     ev_io_start(ev_default_loop(0), &pair->down.readable);
 }
 
+/* Copies what was read, with other words where the proxy has some. The caller frees. */
+static inline char *lane_words(const struct lane *lane, const char *bytes, size_t *n)
+{
+    const struct proxy *proxy = lane->pair->proxy;
+    const char *at = lane == &lane->pair->down && lane->pair->side == SIDE_ASK && proxy->heard != NULL
+                         ? memmem(bytes, *n, proxy->heard, strlen(proxy->heard))
+                         : NULL;
+    size_t before = at == NULL ? *n : (size_t)(at - bytes), heard = at == NULL ? 0 : strlen(proxy->heard),
+           said = at == NULL ? 0 : strlen(proxy->said), after = *n - before - heard;
+    char *copy = malloc(before + said + after);
+
+    memcpy(copy, bytes, before);
+    if (at != NULL) {
+        memcpy(copy + before, proxy->said, said);
+        memcpy(copy + before + said, at + heard, after);
+    }
+    *n = before + said + after;
+    return copy;
+}
+
 static inline void lane_read(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct lane *lane = watcher->data;
@@ -142,9 +164,8 @@ static inline void lane_read(struct ev_loop *loop, ev_io *watcher, int events)
         return;
     }
     struct chunk *chunk = &lane->chunks[(lane->first + lane->count++) % PROXY_CHUNKS];
-    chunk->bytes = malloc((size_t)n);
-    memcpy(chunk->bytes, bytes, (size_t)n);
     chunk->n = (size_t)n;
+    chunk->bytes = lane_words(lane, bytes, &chunk->n);
     chunk->due = player_clock() + lane->pair->proxy->delay_s;
     if (lane == &lane->pair->up) {
         pair_learn(lane->pair, bytes, (size_t)n);

@@ -61,6 +61,20 @@ static inline bool redis_says(const struct redis *redis, const char *command, co
     return says;
 }
 
+/* Whether a command is done; false: Redis answers an error. */
+static inline bool redis_takes(const struct redis *redis, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    redisReply *reply = redisvCommand(redis->client, format, args);
+    va_end(args);
+    bool takes = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+
+    freeReplyObject(reply);
+    return takes;
+}
+
 static inline bool redis_has(const struct redis *redis, const char *key)
 {
     redisReply *reply = server_ask(redis->client, "EXISTS %s", key);

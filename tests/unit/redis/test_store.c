@@ -340,6 +340,67 @@ static void test_forget_only_what_was_meant(void **state)
     player_end(&p);
 }
 
+/* However many words a router says at once, its stamps are those of its clock: a later word of another router is newer, and so is its
+ * own. */
+static void test_many_words_at_once_are_not_from_the_future(void **state)
+{
+    enum { MANY = 3000 };
+    struct player a, b;
+    struct got got;
+    char prefix[32];
+
+    (void)state;
+    two(&a, &b);
+    for (unsigned i = 0; i < MANY; i++) { /* no turn of the loop: all within one look at the clock */
+        snprintf(prefix, sizeof prefix, "/many-%u/", i);
+        assert_true(put(&a, prefix, "eu0", 600, 0));
+    }
+    uint64_t said = wall_ms();
+    player_until(is_written(&a) && counters(&a)->written == MANY);
+    player_until(wall_ms() > said + 8); /* some routes may share a slot; see next_stamp_ms() */
+    for (unsigned i = 0; i < MANY; i += 100) {
+        snprintf(prefix, sizeof prefix, "/many-%u/", i);
+        assert_true(i % 200 ? put(&b, prefix, "eu1", 600, 0) : forget(&b, prefix, "eu0"));
+        assert_true(i % 200 || put(&a, prefix, "us0", 600, 0));
+    }
+    player_until(is_written(&b) && is_written(&a));
+    assert_int_equal(counters(&b)->written, MANY / 200);
+    assert_int_equal(counters(&a)->lost + counters(&b)->lost, 0);
+    for (unsigned i = 0; i < MANY; i += 100) {
+        snprintf(prefix, sizeof prefix, "/many-%u/", i);
+        look_done(&a, prefix, &got);
+        assert_got(&got, ROUTE_FOUND, prefix, i % 200 ? "eu1" : "us0");
+    }
+    player_end(&a);
+    player_end(&b);
+}
+
+/* Said in one look at the clock, each is newer than the one before. */
+static void test_own_words_on_a_route_keep_their_order(void **state)
+{
+    struct player a;
+    struct got got;
+
+    (void)state;
+    one(&a);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_true(put(&a, "/a/", i % 2 ? "eu0" : "eu1", 600, 0));
+        if (i % 3 == 0) {
+            player_until(is_written(&a));
+        }
+        if (i % 5 == 0) {
+            assert_true(forget(&a, "/a/", i % 2 ? "eu0" : "eu1"));
+            assert_true(put(&a, "/a/", "us0", 600, 0));
+        }
+    }
+    assert_true(put(&a, "/a/", "eu0", 600, 0));
+    player_until(is_written(&a));
+    assert_int_equal(counters(&a)->lost + counters(&a)->lost_dropped, 0);
+    look_done(&a, "/a/", &got);
+    assert_got(&got, ROUTE_FOUND, "/a/", "eu0");
+    player_end(&a);
+}
+
 /* Router b learned EU0 before a saw the redirect, and its word comes after a's. */
 static void test_a_dropped_route_is_not_brought_back_by_an_older_word(void **state)
 {
@@ -567,6 +628,8 @@ int main(void)
         cmocka_unit_test_setup(test_an_older_word_loses_and_is_told, empty),
         cmocka_unit_test_setup(test_pinned_wins, empty),
         cmocka_unit_test_setup(test_forget_only_what_was_meant, empty),
+        cmocka_unit_test_setup(test_many_words_at_once_are_not_from_the_future, empty),
+        cmocka_unit_test_setup(test_own_words_on_a_route_keep_their_order, empty),
         cmocka_unit_test_setup(test_a_dropped_route_is_not_brought_back_by_an_older_word, empty),
         cmocka_unit_test_setup(test_scripts_are_sent_again_when_redis_forgot_them, empty),
         cmocka_unit_test_setup(test_an_answer_older_than_an_own_word, empty),

@@ -318,7 +318,7 @@ static void test_least_rights(void **state)
     player_end(&p);
 }
 
-/* Each store writes a path of its own: its stamps run ahead of the clock while it writes more than one word a millisecond. */
+/* Each store writes a path of its own: its stamps run ahead of the clock while it has more than one word a millisecond on one. */
 static void put_many(struct player *p, const char *prefix, unsigned many)
 {
     for (unsigned i = 0; i < many; i++) {

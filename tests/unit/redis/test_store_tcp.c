@@ -1,4 +1,5 @@
 /* The store over TCP, by address and by name, and against one node of a Redis Cluster. */
+#include "tests/unit/redis/proxy.h"
 #include "tests/unit/redis/tcp.h"
 
 static void test_by_address_and_by_name(void **state)
@@ -182,6 +183,105 @@ static void test_cluster(void **state)
     redis_end(&holder);
 }
 
+/* A slot on its way to another node: what is not here any more is asked for there (ASK), and what is here in part is neither
+ * here nor there (TRYAGAIN). It is nothing to words on other slots. */
+static void test_cluster_slot_on_its_way(void **state)
+{
+    struct redis from, to;
+    char bus[2][8];
+    struct player p;
+    struct got got;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(bus[i], sizeof bus[i], "%d", tcp_free_port());
+    }
+    redis_start(&from, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[0], NULL});
+    redis_start(&to, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[1], NULL});
+    server_do(from.client, "CLUSTER ADDSLOTSRANGE 0 16383");
+    server_do(to.client, "CLUSTER MEET 127.0.0.1 %d %s", from.port, bus[0]);
+    player_until(redis_says(&from, "CLUSTER INFO", "cluster_state:ok"));
+    player_until(redis_says(&from, "CLUSTER INFO", "cluster_known_nodes:2"));
+    struct route_store_config config = player_config(&from.server);
+    config.backoff_min_ms = config.backoff_max_ms = 60000;
+    config.absent_ms = 0;
+    player_start(&p, &config);
+    player_ready(&p);
+    assert_true(put(&p, "/a/", "eu0", 600, 0));
+    player_until(counters(&p)->written == 1);
+    redisReply *id = server_ask(to.client, "CLUSTER MYID");
+    long long slot = slot_of(&from, "cellrouter:{/a}/a/");
+    player_until(redis_takes(&from, "CLUSTER SETSLOT %lld MIGRATING %s", slot, id->str));
+    look_done(&p, "/a/b/", &got); /* /a/ is here, /a/b/ would be there */
+    assert_int_equal(got.outcome, ROUTE_FAILED);
+    assert_int_equal(got.reason, STORE_REASON_ASK);
+    assert_int_equal(p.events[STORE_REASON_ASK], 1);
+    char where[64];
+    snprintf(where, sizeof where, "ASK %lld 127.0.0.1:%d", slot, to.port);
+    assert_string_equal(p.last_detail, where);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_true(put(&p, i == 1 ? "/a/" : "/a/c/", "eu1", 600, 0)); /* a record and no tombstone, and neither */
+        player_until(counters(&p)->lost_misplaced == i);
+    }
+    assert_int_equal(counters(&p)->queued, 0);
+    assert_true(put(&p, "/b/", "eu0", 600, 0)); /* at once: a pause would be of a minute */
+    player_until(counters(&p)->written == 2);
+    look_done(&p, "/b/", &got);
+    assert_got(&got, ROUTE_FOUND, "/b/", "eu0");
+    assert_int_equal(counters(&p)->reasons[STORE_REASON_ASK], 4); /* a key, its lookup, two words */
+    assert_int_equal(counters(&p)->reasons[STORE_REASON_TRYAGAIN], 1);
+    assert_int_equal(counters(&p)->failed, 1);
+    assert_int_equal(p.events[STORE_REASON_ASK], 1);
+    assert_int_equal(counters(&p)->disconnects, 0);
+    server_do(from.client, "CLUSTER SETSLOT %lld STABLE", slot);
+    assert_true(put(&p, "/a/c/", "eu1", 600, 0));
+    player_until(counters(&p)->written == 3);
+    player_end(&p);
+    freeReplyObject(id);
+    redis_end(&from);
+    redis_end(&to);
+}
+
+/* The layout of keys keeps a script's two in one slot, so that no Redis says it: a proxy does. It is as clear as the others. */
+static void test_crossslot(void **state)
+{
+    static struct proxy proxy;
+    struct redis redis;
+    struct player p;
+    struct got got;
+
+    (void)state;
+    redis_start(&redis, (const char *const[]){NULL});
+    proxy_start(&proxy, &redis.server);
+    struct route_store_config config = player_config(&redis.server);
+    config.address = proxy.address;
+    config.backoff_min_ms = config.backoff_max_ms = 60000;
+    player_start(&p, &config);
+    player_ready(&p);
+    proxy.heard = "$7\r\nwritten\r\n";
+    proxy.said = "-CROSSSLOT Keys in request don't hash to the same slot\r\n";
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_true(put(&p, "/a/", "eu0", 600 + i, 0));
+        player_until(counters(&p)->lost_misplaced == i);
+    }
+    assert_int_equal(p.events[STORE_REASON_CROSSSLOT], 1); /* once a connection */
+    assert_string_equal(p.last_detail, "CROSSSLOT Keys in request don't hash to the same slot");
+    assert_int_equal(counters(&p)->reasons[STORE_REASON_CROSSSLOT], 3);
+    assert_int_equal(counters(&p)->queued, 0);
+    proxy.heard = "$0\r\n\r\n";
+    look_done(&p, "/c/", &got);
+    assert_int_equal(got.outcome, ROUTE_FAILED);
+    assert_int_equal(got.reason, STORE_REASON_CROSSSLOT);
+    assert_int_equal(counters(&p)->failed, 1);
+    proxy.heard = NULL;
+    assert_true(put(&p, "/b/", "eu0", 600, 0)); /* at once: a pause would be of a minute */
+    player_until(counters(&p)->written == 1);
+    assert_int_equal(counters(&p)->disconnects, 0);
+    player_end(&p);
+    proxy_end(&proxy);
+    redis_end(&redis);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +290,8 @@ int main(void)
         cmocka_unit_test(test_wrong_port),
         cmocka_unit_test(test_something_else_listens),
         cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_cluster_slot_on_its_way),
+        cmocka_unit_test(test_crossslot),
     };
     int status = needs_server();
 
