@@ -44,7 +44,7 @@ def expect_delayed(router, low, status, *request, **more):
 
 
 def agent_is_down(router):
-    return any(line.startswith("cellrouter-agent,agent,") and ",DOWN," in line for line in router.runtime("show stat").splitlines())
+    return router.stat("cellrouter-agent", "agent").get("status") == "DOWN"
 
 
 class Waiting:
@@ -264,3 +264,50 @@ def test_hidden_drain_is_cut(world):
     waiting.wait(5)
     expect.same("status of the agent", router.agent.terminate(timeout=15), 0)
     waiting.expect(*[404] * 5)
+
+
+@scenario(pick=AWAY, routers=ONE, threads=2, settings=hidden(300, 400))
+def test_hidden_with_several_threads(world):
+    """Answers that wait on several of HAProxy's threads get theirs, each once and late enough."""
+    router = world.router("eu1")
+    expect.true("threads", "Nbthread: 2\n" in router.runtime("show info"))
+    for turn in range(3):
+        start = time.monotonic()
+        waiting = Waiting(router, 40, f"/nobody/{turn}-{{}}")
+        waiting.expect(*[404] * 40)
+        expect.true("none came early", time.monotonic() - start >= 0.3)
+        expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    expect_counts(router, delayed=120)
+
+
+@scenario(matrix={"threads": {"1": 1, "2": 2}}, pick=AWAY, routers=ONE, settings=hidden(3000, 3500))
+def test_hidden_haproxy_reloads_while_answers_wait(world):
+    """The old HAProxy keeps those who wait until their time; the new one hides as well."""
+    router = world.router("eu1")
+    start = time.monotonic()
+    waiting = Waiting(router, 10)
+    waiting.wait(10)
+    old = router.reload()
+    expect_delayed(router, 3000, 404, "GET", "/nobody/after")
+    waiting.expect(*[404] * 10)
+    expect.true("none came early", time.monotonic() - start >= 3)
+    wait_until("the old HAProxy ends", lambda: not old.alive())
+    expect_counts(router, delayed=11)
+
+
+@scenario(matrix={"threads": {"1": 1, "2": 2}}, pick=AWAY, routers=ONE, settings=hidden(1000, 1500))
+def test_hidden_agent_stops_while_answers_wait(world):
+    """SIGSTOP: they pass as soon as HAProxy has noticed, or waited long enough, and never as an error."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    waiting = Waiting(router, 10)
+    waiting.wait(10)
+    router.agent.freeze()
+    try:
+        waiting.expect(*[404] * 10)
+        expect.status(router.request("GET", "/nobody/x"), 404, world)
+        expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    finally:
+        router.agent.thaw()
+    wait_until("HAProxy sees it again", lambda: not agent_is_down(router))
+    expect_delayed(router, 1000, 404, "GET", "/nobody/again")

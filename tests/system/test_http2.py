@@ -250,3 +250,26 @@ def test_h2_long_poll(world):
                 answer = connection.answer(number)
                 expect.status(answer, 200, world)
                 expect.saw(world, answer, *cells)
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True)
+def test_h2_answers_without_a_body(world):
+    """HEAD, 204, 304, and 103 before the answer; the connection lives on."""
+    for status in (204, 304):
+        world.cells.misbehave(cell="eu0", path=f"/my-company/{status}", answer={"status": status, "headers": [["ETag", '"1"']]})
+    world.cells.misbehave(cell="eu0", path="/my-company/hints", interim=[[103, [["Link", "</a.css>; rel=preload"]]], [103, []]])
+    for kind, cells in (("miss", ("eu1", "eu0")), ("hit", ("eu0",))):
+        router = flows.settled(world, kind)
+        with router.connect_h2() as connection:
+            for method, name, status in (("HEAD", "x", 200), ("GET", "204", 204), ("POST", "204", 204), ("HEAD", "304", 304), ("GET", "304", 304), ("GET", "hints", 200)):
+                flows.settled(world, kind)
+                before = counted.take(world)
+                answer = connection.request(router.prepare(method, f"/my-company/{name}", user="alice"))
+                expect.status(answer, status, world)
+                expect.saw(world, answer, *cells)
+                expect.clean(answer)
+                expect.same("interim answers", [code for code, _ in answer.interim], [103, 103] if name == "hints" else [])
+                expect.same("a body", bool(answer.body), name == "hints")
+                if method == "HEAD" and status == 200:
+                    expect.true(f"HEAD tells a length: {answer}", int(answer.get("Content-Length", "0")) > 0)
+                counted.one(world, before, kind, learned=int(status == 200 and kind == "miss"))

@@ -84,3 +84,28 @@ def test_grpc_calls(world):
         answer = call(router, "/my-company/Service/Other", pieces)
     expect.same("cells of a hit", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
     counted.expect(world, before, lookups=tries + 2, hits=2, misses=tries, learned=1, moved=0, dropped=0, refused=0)
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
+def test_answers_of_cells_that_speak_http2(world):
+    """HEAD, 204, 304 and 103, to clients of both versions."""
+    router = world.router("eu1")
+    for status in (204, 304):
+        world.cells.misbehave(cell="eu0", path=f"/my-company/{status}", answer={"status": status, "headers": [["etag", '"1"']]})
+    world.cells.misbehave(cell="eu0", path="/my-company/hints", interim=[[103, [["link", "</a.css>; rel=preload"]]]])
+    for connect in (router.connect, router.connect_h2):
+        for method, name, status in (("HEAD", "x", 200), ("GET", "204", 204), ("POST", "204", 204), ("GET", "304", 304), ("GET", "hints", 200)):
+            for kind, cells in (("miss", ("eu1", "eu0")), ("hit", ("eu0",))):
+                flows.settled(world, kind)
+                before = counted.take(world)
+                with connect() as connection:
+                    answer = connection.request(router.prepare(method, f"/my-company/{name}", user="alice"))
+                expect.status(answer, status, world)
+                expect.saw(world, answer, *cells)
+                expect.clean(answer)
+                expect.same("interim answers", [code for code, _ in answer.interim], [103] if name == "hints" else [])
+                expect.same("a body", bool(answer.body), name == "hints")
+                if method == "HEAD":
+                    expect.true(f"HEAD tells a length: {answer}", int(answer.get("Content-Length", "0")) > 0)
+                claims = answer.status == 200
+                counted.one(world, before, kind, learned=int(claims and kind == "miss"))

@@ -90,6 +90,16 @@ def test_a_tunnel_that_a_cell_opens(world):
     counted.expect(world, before, lookups=0, learned=0)
 
 
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True, server_options="check inter 500ms fall 1 rise 1 proto h2")
+def test_a_tunnel_to_a_cell_that_speaks_http2(world):
+    router = world.router("eu1")
+    world.cells.misbehave(cell="eu1", method="CONNECT", tunnel=True)
+    before = counted.take(world)
+    for talk in (tunnel, tunnel_h2):
+        talk(world, router, ["eu1"])
+    counted.expect(world, before, lookups=0, learned=0)
+
+
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
 def test_options_of_everything(world):
     """OPTIONS * has no path either."""

@@ -17,8 +17,7 @@ PROCESSING = 0.5  # s; no request waits longer than HAProxy's timeout processing
 
 def agent_is(router, state):
     """What HAProxy's health check says of the agent."""
-    lines = [line.split(",") for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter-agent,agent,")]
-    return bool(lines) and lines[0][17].startswith(state)
+    return router.stat("cellrouter-agent", "agent").get("status", "").startswith(state)
 
 
 def right_without_agent(world, router):
@@ -242,6 +241,7 @@ def test_haproxy_reloads_under_load(world):
 def test_flow_27_one_cell_and_nothing_else(world):
     world.allow(AGENT_GONE)
     router = world.router("eu1")
+    served = 0
     for method in ("GET", "POST", "PUT", "DELETE"):
         body = b"x" * 100_000 if method in ("POST", "PUT") else b""
         for path in ("/my-company/x", "/gitlab-org/x", "/admin/cells/eu0/"):
@@ -249,9 +249,13 @@ def test_flow_27_one_cell_and_nothing_else(world):
             expect.status(answer, 200, world)
             expect.saw(world, answer, "eu0")
             expect.clean(answer)
+            served += 1
     answer = router.request("GET", "/my-company/x")
     expect.status(answer, 302)
     expect.same("Location", answer.get("Location"), "/users/sign_in?redirect=/my-company/x")
+    replay = router.stat("cellrouter-replay")
+    expect.same("what HAProxy counted: answers of 2xx, 3xx and 5xx, retries", [replay[column] for column in ("hrsp_2xx", "hrsp_3xx", "hrsp_5xx", "wretr", "wredis")],
+                [str(served), "1", "0", "0", "0"])
 
 
 def test_programs_are_found(world):

@@ -117,3 +117,33 @@ def test_a_refused_connection_on_an_unknown_path(world):
         answer = router.request(method, f"/nobody-{number}/x", body=body)
         expect.status(answer, 404, world)
         expect.same("who answered", who(world, answer), ["eu1"])
+
+
+@scenario(matrix={"answers": {"425": 425}}, pick={"eu": "eu1"}, routers=ONE, server_options="")
+def test_the_loop_takes_the_first_try(world):
+    """The known cell, asked at once, takes no connection; HAProxy gives the request to the loop, where the cell is there again and redirects.
+    What HAProxy kept is replayed; what was too large for that is a 307, and its second try goes right."""
+    world.allow(CELL_DOWN)
+    for length, statuses in ((0, [200]), (100_000, [307, 200])):
+        world.cells.move("my-company", "eu0")
+        router = flows.settled(world, "hit")
+        world.cells.move("my-company", "eu1")
+        before = counted.take(world)
+        world.cells.down("eu0")
+        request = router.prepare("GET", "/my-company/x", user="alice", body=bytes(length))
+        with router.connect() as connection:
+            connection.send(request)
+            wait_until("HAProxy waits before its next try", lambda: "state=TAR" in router.runtime("show sess all"))
+            world.cells.up("eu0")
+            answer = connection.read_answer()
+        answer.request, answer.tag = request, request.tag
+        answers = [answer]
+        if answer.status == 307:
+            expect.reason(answer, "too-large-to-replay")
+            expect.same("Location", answer.get("Location"), "/my-company/x")
+            answers.append(router.request("GET", "/my-company/x", user="alice", body=bytes(length)))
+        expect.same("answers to the client", [step.status for step in answers], statuses)
+        expect.same("who answered", answers[-1].cell, "eu1")
+        cells = [d.cell for step in answers for d in world.deliveries_of(step)]
+        expect.same("cells that saw it", cells, ["eu0", "eu1"])
+        counted.expect(world, before, lookups=len(answers), hits=1, moved=int(length == 0), dropped=int(length > 0))

@@ -121,3 +121,38 @@ def test_websocket_on_a_stale_route(world):
     expect.same("cells that saw each of them", cells, [["eu0", "eu1"]] if own_retry else [["eu0"], ["eu1"]])
     if not own_retry:
         expect.reason(answers[0], "stale-route")
+
+
+H2 = "check inter 500ms fall 1 rise 1 proto h2"
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick={"eu": "eu1"}, routers=ONE, tls=True, server_options=H2)
+def test_flow_26_websocket_to_a_cell_that_speaks_http2(world):
+    """HAProxy asks such a cell by extended CONNECT, whatever the client speaks."""
+    router = world.router("eu1")
+    for version in ("1.1", "2"):
+        world.flush()
+        for cells in (["eu1", "eu0"], ["eu0"]):
+            before = counted.take(world)
+            if version == "1.1":
+                request = router.prepare("GET", "/my-company/websocket", headers=UPGRADE, user="alice")
+                with router.connect() as connection:
+                    connection.send(request)
+                    answer = connection.read_answer()
+                    expect.status(answer, 101)
+                    expect.same("Sec-WebSocket-Accept", answer.get("Sec-WebSocket-Accept"), ACCEPT)
+                    connection.socket.sendall(frame("hello"))
+                    expect.same("echo", echo_of(connection), "eu0:hello")
+            else:
+                with router.connect_h2(wild=True) as connection:
+                    request = router.prepare("GET", "/my-company/websocket", user="alice")
+                    socket = Socket(connection, request)
+                    answer = socket.answer
+                    expect.status(answer, 200)
+                    expect.same("echo", socket.say("hello"), "eu0:hello")
+            expect.clean(answer)
+            seen = world.deliveries_of(request)
+            expect.same("cells that saw the upgrade", [d.cell for d in seen], cells)
+            expect.same("how they were asked", {d.method for d in seen}, {"CONNECT"})
+            flows.wait_known(world, router, "/my-company/")
+            counted.one(world, before, "miss" if len(cells) == 2 else "hit")

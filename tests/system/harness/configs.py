@@ -61,7 +61,7 @@ GLOBAL = """\
 global
     stats socket unix@{runtime} mode 600 level admin expose-fd listeners
     log stdout format raw local0 info
-    nbthread 1
+    nbthread {threads}
     hard-stop-after 20s
 """
 
@@ -102,7 +102,7 @@ def haproxy_files(router, world):
         return [write(router.folder / "plain.cfg", plain_cfg(router, world))]
     generated = generate(router)
     site = SITE.format(port=router.port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
-    return [write(router.folder / "global.cfg", GLOBAL.format(runtime=router.runtime_socket)),
+    return [write(router.folder / "global.cfg", GLOBAL.format(runtime=router.runtime_socket, threads=world.threads)),
             write(router.folder / "cellrouter.cfg", generated),
             write(router.folder / "site.cfg", site + tls_bind(router, world) + world.site_more)]
 
