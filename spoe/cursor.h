@@ -84,6 +84,16 @@ static inline uint64_t spop_read_varint(struct spop_cursor *c)
     return first < SPOP_VARINT_LONG ? first : spop_read_more(c, first);
 }
 
+/* Goes behind the next n bytes if they are these; else false, and nothing is read. */
+static inline bool spop_pass(struct spop_cursor *c, const void *bytes, size_t n)
+{
+    if (c->bad || n > c->left || memcmp(c->at, bytes, n) != 0)
+        return false;
+    c->at += n;
+    c->left -= n;
+    return true;
+}
+
 /* spop_read_text, whatever is there. */
 struct spop_text spop_read_any_text(struct spop_cursor *c);
 

@@ -184,6 +184,54 @@ static void two_messages_in_one_notify_and_every_cut_of_them(void **state)
     expect_counter(f, COUNTER_ROUTES_LEARNED, 1);
 }
 
+/* A NOTIFY of these bytes; its answer without the stream's number. */
+static const char *answer_to(struct fixture *f, const uint8_t *payload, size_t length)
+{
+    size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
+    spop_write_bytes(&f->out, payload, length);
+    assert_true(spop_end_frame(&f->out, begin, 16380));
+    f->acks[0] = '\0';
+    assert_int_equal(spoe_session_feed(f->session, f->bytes, f->out.used, now), SPOE_CLOSE_NONE);
+    f->out.used = 0;
+    drain_output(f);
+    const char *colon = strchr(f->acks, ':');
+    assert_non_null(colon);
+    return colon + 1;
+}
+
+/* What cellrouter-spoe.conf makes HAProxy write has a reader of its own, which must not read what only looks like it. */
+static void a_lookup_as_haproxy_writes_it(void **state)
+{
+    static const char known[] = "cell=eu0,learn=false,level=1", unknown[] = "learn=true,level=0";
+    struct fixture *f = *state;
+    char host[300];
+    learn(f, "/a/x", "eu0", "{path_prefix:/a/}", NULL, false);
+    expect(f, "1:done=true");
+    for (size_t host_length = 0; host_length < sizeof host; host_length += 299) { /* a length of one byte, and of two */
+        uint8_t payload[1000];
+        struct spop_writer frames = f->out;
+        memset(host, 'h', sizeof host);
+        host[host_length] = '\0';
+        f->out = spop_writer(payload, sizeof payload);
+        spop_write_message(&f->out, SPOP_TEXT("lookup"), 2);
+        arg(f, "path", "/a/x");
+        arg(f, "host", host);
+        size_t length = f->out.used;
+        spop_write_message(&f->out, SPOP_TEXT("lookup"), 2);
+        arg(f, "path", "/b/x");
+        arg(f, "host", "h");
+        size_t both = f->out.used;
+        f->out = frames;
+        for (size_t cut = 1; cut < length; cut++)
+            assert_string_not_equal(answer_to(f, payload, cut), known);
+        assert_string_equal(answer_to(f, payload, length), known);
+        assert_string_equal(answer_to(f, payload, both), unknown); /* the last word counts */
+        payload[length - host_length - 2 - (host_length >= 240)] = SPOP_BINARY;
+        assert_string_equal(answer_to(f, payload, length), known); /* a host of another type is none */
+    }
+    expect_counter(f, COUNTER_LOOKUP_HITS_LEVEL1, 4);
+}
+
 static void what_others_change_is_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -243,6 +291,7 @@ int main(void)
         WITH(setup_with_store, paths_that_are_not_looked_up_are_misses_that_teach_nothing),
         WITH(setup_with_store, messages_that_make_no_sense_are_answered_and_counted),
         WITH(setup, two_messages_in_one_notify_and_every_cut_of_them),
+        WITH(setup, a_lookup_as_haproxy_writes_it),
         WITH(setup_with_store, what_others_change_is_dropped),
         WITH(setup_with_hosts, with_hosts_the_store_gets_host_and_prefix_apart),
     };

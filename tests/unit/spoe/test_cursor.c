@@ -119,6 +119,23 @@ static void numbers_are_in_network_order(void **state)
     assert_int_equal(spop_read_u32(&c), 0x01020304);
 }
 
+static void bytes_are_passed_only_when_they_are_all_there(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n <= 4; n++) {
+        uint8_t *copy = exact_copy("\x01\x02\x03\x04", n);
+        struct spop_cursor c = spop_cursor(copy, n);
+        assert_false(spop_pass(&c, "\x01\x03", 2));
+        assert_int_equal(c.left, n);
+        assert_int_equal(spop_pass(&c, "\x01\x02\x03", 3), n >= 3);
+        assert_int_equal(c.left, n >= 3 ? n - 3 : n);
+        assert_false(c.bad);
+        c.bad = true;
+        assert_false(spop_pass(&c, "\x04", 1));
+        free(copy);
+    }
+}
+
 static void texts_are_bounded_by_what_is_left(void **state)
 {
     (void)state;
@@ -224,6 +241,7 @@ int main(void)
         cmocka_unit_test(varints_beyond_64_bits_are_bad),
         cmocka_unit_test(a_bad_cursor_stays_bad),
         cmocka_unit_test(numbers_are_in_network_order),
+        cmocka_unit_test(bytes_are_passed_only_when_they_are_all_there),
         cmocka_unit_test(texts_are_bounded_by_what_is_left),
         cmocka_unit_test(texts_of_all_lengths_come_back),
         cmocka_unit_test(an_empty_text_is_fine),
