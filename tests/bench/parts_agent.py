@@ -15,7 +15,7 @@ THOUSAND, MILLION = 1000, 1000000
 
 
 def learn(bench, side, routes, cells=2):
-    figures = sides.load(bench, "spop_load", side, ["-l", "-n", routes, "-C", cells, "-c", 4, "-f", 64])
+    figures = sides.load(bench, "spop_load", side, ["-l", "-n", routes, "-C", cells, "-c", 4, "-f", 64], timeout=180 + routes / 10000)
     if figures["wrong"]:
         raise RuntimeError(f"learning went wrong: {figures}")
 

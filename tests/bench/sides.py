@@ -33,7 +33,8 @@ class Side:
 
 
 def build():
-    """The bench's own programs, where they are older than their sources."""
+    """The bench's own programs, where they are older than their sources. Ours are those of the release preset, unless CELLROUTER_BIN says otherwise."""
+    os.environ.setdefault("CELLROUTER_BIN", str(places.ROOT / "build" / "release"))
     (OUT / "logs").mkdir(parents=True, exist_ok=True)
     for name in ("least_agent", "spop_load", "http_load", "origin"):
         compile_if_stale(OUT / name, HERE / f"{name}.c", "-Wall", "-Wextra", "-lm")
@@ -70,6 +71,7 @@ class Bench:
 
     def start(self, name, argv, core=TESTED):
         log = self.out / "logs" / f"{len(self.processes)}-{name.replace(' ', '-')}.log"
+        log.unlink(missing_ok=True)  # of an earlier run
         process = Process(name, ["taskset", "-c", core, *argv], log)
         self.processes.append(process)
         return process
@@ -212,12 +214,12 @@ def pid_of(process):
     return process if isinstance(process, int) else process.pid
 
 
-def load(bench, program, side, options):
+def load(bench, program, side, options, timeout=180):
     """One measurement: the load's own figures and the CPU seconds of each process of the side meanwhile."""
     before = {name: cpu_seconds(pid_of(process)) for name, process in side.processes.items()}
     start = time.monotonic()
     done = subprocess.run(["taskset", "-c", str(OTHERS), str(bench.out / program), *map(str, options), side.where],
-                          capture_output=True, text=True, timeout=180, check=False)
+                          capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode > 1 or not done.stdout:
         raise RuntimeError(f"{program} {options} on {side.name}: {done.stderr.strip()}")
     figures = json.loads(done.stdout)
