@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple, Optional
 
 import sides
@@ -51,12 +53,21 @@ def allocations(bench, most):
     return count, int.from_bytes(file.read_bytes(), "little") - before
 
 
+def end_traced(strace):
+    """What strace started outlives it when it is killed."""
+    for pid in Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
 def system_calls(bench, most):
     """(NOTIFYs, name -> system calls while they were answered)"""
     trace = bench.path("strace")
-    side = agent(bench, "traced-agent", ["strace", "-f", "-qq", "-o", trace])
-    begun = trace.stat().st_size
-    count = must_be_right(sides.load(bench, "spop_load", side, [*LOAD, "-r", most]))
+    try:
+        side = agent(bench, "traced-agent", ["strace", "-f", "-qq", "-o", trace])
+        begun = trace.stat().st_size
+        count = must_be_right(sides.load(bench, "spop_load", side, [*LOAD, "-r", most]))
+    finally:
+        end_traced(bench.processes[-1])
     with open(trace, encoding="utf-8", errors="replace") as file:
         file.seek(begun)
         return count, dict(Counter(re.findall(r"^\d+ +(\w+)\(", file.read(), re.M)))
