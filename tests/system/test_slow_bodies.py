@@ -15,7 +15,7 @@ def trickle(router, request, seconds, pieces=20):
     """Sends it at an even pace; the answer, or how the connection ended."""
     with router.connect() as connection:
         connection.socket.sendall(request.head())
-        body = request.framed_body()
+        body = request.framed_body
         for number in range(pieces):
             connection.socket.sendall(body[len(body) * number // pieces : len(body) * (number + 1) // pieces])
             time.sleep(seconds / pieces)  # the pace is the test

@@ -1,5 +1,6 @@
 """An HTTP/1.1 client that shows everything: interim answers, repeated headers, how an answer ended."""
 
+import functools
 import hashlib
 import select
 import socket
@@ -63,7 +64,9 @@ class Request:
     def head(self):
         return (f"{self.method} {self.target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in self.headers) + "\r\n").encode("latin-1")
 
+    @functools.cached_property
     def framed_body(self):
+        """As it goes out. Of a large body in chunks this takes its time, which is not to run while a connection waits for it."""
         if not self.chunked:
             return self.body
         whole, parts = memoryview(self.body), []
@@ -109,7 +112,7 @@ class Connection:
 
     def send(self, request):
         """Sends head and body; returns the interim answers that came before the body went out."""
-        body = memoryview(request.framed_body())
+        body = memoryview(request.framed_body)
         self.socket.sendall(request.head())
         if request.expect and not self.goes_on():
             return []

@@ -107,6 +107,7 @@ class Router:
     def request(self, method, target, *, follow_307=False, timeout=15.0, **more):
         """One request on a connection of its own. With follow_307 a 307 is followed, as browsers do; .steps are all answers."""
         request = self.prepare(method, target, **more)
+        _ = request.framed_body
         with Connection(self.address, timeout) as connection:
             answer = connection.request(request)
         answer.steps = [answer]
