@@ -412,7 +412,10 @@ static int open_level0(struct daemon *daemon)
                                      .counters = &daemon->counters,
                                      .log = daemon->log,
                                      .seed = random_seed(),
-                                     .now_ms = daemon_now_ms};
+                                     .now_ms = daemon_now_ms,
+                                     .ask = daemon->config->redis.address[0] ? router_ask : NULL,
+                                     .user = daemon->router,
+                                     .doubt_ms = daemon->config->routes.distrust_s * 1000};
     daemon->level0 = level0_new(daemon->loop, &options);
     if (!daemon->level0)
         return failed(daemon, "out of memory");

@@ -1,64 +1,16 @@
 /* agent/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap; a ring
  * of changes that all targets read. */
-#include "agent/hot_map.h"
+#include "agent/hot_map_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "agent/cells.h"
-#include "agent/hot_uses.h"
-#include "base/rng.h"
 
 enum {
-    NO_SLOT = UINT32_MAX,
     FIRST_SLOTS = 256,
     LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
-};
-
-struct entry {
-    uint64_t hash;
-    uint64_t expires_ms;
-    uint64_t added; /* its change in the journal */
-    uint32_t next;  /* slot in the chain; of a free slot: in the free list */
-    uint32_t heap_at;
-    uint16_t cell;
-    uint16_t seen;   /* one bit a target: found there by the resync under way */
-    uint16_t doomed; /* the same: found there wrong or twice, so that it will be deleted there by its key */
-    uint16_t length;
-    char key[];
-};
-
-struct change {
-    char *key;
-    uint64_t born; /* of a deletion: the change that added the entry */
-    uint16_t length;
-    bool add, lazy;
-};
-
-struct target {
-    uint64_t at;      /* the next change to take */
-    uint64_t careful; /* before this one, what the target has is not known exactly */
-    uint64_t dropped; /* resync_dropped goes on here */
-    bool known;
-    bool lost; /* during a resync: it has to start again */
-};
-
-struct hot_map {
-    struct hot_map_options options;
-    uint32_t limit;
-    struct rng rng;
-    struct entry **slots; /* NULL: free */
-    uint32_t *free_next;  /* of free slots */
-    uint32_t *chains, *heap;
-    uint32_t slot_count, used_slots, free_slot, chain_mask, count;
-    struct hot_uses *uses;
-    struct change *journal; /* ring */
-    uint64_t head;          /* changes made; those before head - HOT_JOURNAL are gone */
-    uint64_t urgent;        /* one past the last change that is not lazy */
-    struct target targets[HOT_TARGETS_MAX];
-    int target_count;
-    struct hot_map_stats stats;
 };
 
 static uint64_t hash_of(const struct hot_map *map, const char *key, size_t length)
@@ -107,6 +59,7 @@ struct hot_map *hot_map_new(const struct hot_map_options *options)
     map->options = *options;
     map->limit = options->entries;
     map->rng.state = options->seed;
+    map->head = map->urgent = 1;
     map->free_slot = NO_SLOT;
     map->uses = hot_uses_new(options->entries, options->uses, options->life_ms);
     map->journal = calloc(HOT_JOURNAL, sizeof *map->journal);
@@ -233,6 +186,11 @@ static uint32_t find_slot(const struct hot_map *map, const char *key, size_t len
     return NO_SLOT;
 }
 
+uint32_t hot_map_slot(const struct hot_map *map, const char *key, size_t length)
+{
+    return find_slot(map, key, length, hash_of(map, key, length));
+}
+
 static void unlink_slot(struct hot_map *map, uint32_t slot)
 {
     const struct entry *entry = map->slots[slot];
@@ -265,7 +223,7 @@ static size_t drop_shorter(struct hot_map *map, const char *key, size_t length, 
 {
     size_t dropped = 0;
     while ((length = shorter(key, length)) > 0) {
-        uint32_t slot = find_slot(map, key, length, hash_of(map, key, length));
+        uint32_t slot = hot_map_slot(map, key, length);
         if (slot == NO_SLOT || map->slots[slot]->cell == keep)
             continue;
         drop_slot(map, slot, lazy);
@@ -296,16 +254,15 @@ static uint32_t take_slot(struct hot_map *map)
     return map->used_slots++;
 }
 
-static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
-                  uint64_t expires_ms)
+/* Without a word to the targets. Returns NULL where there is no room. */
+static struct entry *put_entry(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
+                               uint64_t expires_ms)
 {
-    while (map->count >= map->limit && map->count > 0)
-        map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
     struct entry *entry = map->limit ? malloc(sizeof *entry + length) : NULL;
     uint32_t slot = entry ? take_slot(map) : (uint32_t)NO_SLOT;
     if (slot == NO_SLOT) {
         free(entry);
-        return;
+        return NULL;
     }
     *entry = (struct entry){.hash = hash,
                             .expires_ms = expires_ms,
@@ -313,14 +270,24 @@ static void enter(struct hot_map *map, const char *key, size_t length, uint64_t 
                             .next = map->chains[hash & map->chain_mask],
                             .heap_at = map->count,
                             .cell = cell,
-                            .length = (uint16_t)length};
+                            .length = (uint8_t)length};
     memcpy(entry->key, key, length);
     map->slots[slot] = entry;
     map->chains[hash & map->chain_mask] = slot;
     map->heap[map->count++] = slot;
     heap_up(map, entry->heap_at);
-    note(map, entry, true, false);
     map->stats.added++;
+    return entry;
+}
+
+static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
+                  uint64_t expires_ms)
+{
+    while (map->count >= map->limit && map->count > 0)
+        map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
+    struct entry *entry = put_entry(map, key, length, hash, cell, expires_ms);
+    if (entry)
+        note(map, entry, true, false);
 }
 
 /* ---- uses and bars ------------------------------------------------------------------------------------------------ */
@@ -373,7 +340,7 @@ void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t 
 
 void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
 {
-    uint32_t slot = find_slot(map, key, length, hash_of(map, key, length));
+    uint32_t slot = hot_map_slot(map, key, length);
     if (slot != NO_SLOT && map->slots[slot]->cell == cell)
         return;
     if (slot != NO_SLOT) {
@@ -386,7 +353,7 @@ void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16
 
 void hot_map_forget(struct hot_map *map, const char *key, size_t length)
 {
-    uint32_t slot = find_slot(map, key, length, hash_of(map, key, length));
+    uint32_t slot = hot_map_slot(map, key, length);
     if (slot != NO_SLOT) {
         drop_slot(map, slot, false);
         map->stats.forgotten++;
@@ -444,6 +411,64 @@ void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms)
     }
 }
 
+/* Whether the target may yet be told of a change of this key that came before its adoption. Looking at more changes would take long. */
+static bool is_under_way(const struct hot_map *map, int target, const char *key, size_t length)
+{
+    uint64_t at = map->targets[target].at;
+    if (map->head - at > 256)
+        return true;
+    for (; at < map->head; at++) {
+        const struct change *change = &map->journal[at % HOT_JOURNAL];
+        if (change->length == length && (!change->key || memcmp(change->key, key, length) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Mostly no change for the journal: that target has it, and those that were in line before are compared again. */
+bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
+                   uint64_t now_ms)
+{
+    if (!hot_map_takes(key, length) || map->count >= map->limit)
+        return false;
+    uint64_t hash = hash_of(map, key, length);
+    if (find_slot(map, key, length, hash) != NO_SLOT || hot_uses_is_barred(map->uses, hash, cell, now_ms))
+        return false;
+    struct entry *entry = put_entry(map, key, length, hash, cell, now_ms + life_ms);
+    if (!entry)
+        return false;
+    entry->doubt = IN_DOUBT;
+    if (is_under_way(map, target, key, length))
+        note(map, entry, true, false);
+    else
+        entry->added = 0;
+    for (int i = 0; i < map->target_count; i++)
+        if (i != target)
+            hot_map_lost(map, i);
+    map->stats.changes++; /* for the file */
+    map->stats.adopted++;
+    return true;
+}
+
+void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
+                    uint64_t now_ms)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot == NO_SLOT || map->slots[slot]->doubt == SURE)
+        return;
+    struct entry *entry = map->slots[slot];
+    uint64_t stay_ms = stay_of(map, left_ms);
+    if (entry->cell != cell || stay_ms < LEAST_LIFE_MS) {
+        map->stats.forgotten += drop_with_shorter(map, slot, false);
+        return;
+    }
+    entry->doubt = SURE;
+    entry->expires_ms = now_ms + stay_ms;
+    heap_down(map, entry->heap_at);
+    heap_up(map, entry->heap_at);
+    map->stats.confirmed++;
+}
+
 size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max)
 {
     size_t gone = 0;
@@ -462,17 +487,12 @@ void hot_map_limit(struct hot_map *map, uint32_t entries)
 
 /* ---- looking ------------------------------------------------------------------------------------------------------ */
 
-static struct hot_entry view(const struct entry *entry)
-{
-    return (struct hot_entry){.key = entry->key, .length = entry->length, .cell = entry->cell};
-}
-
 bool hot_map_find(const struct hot_map *map, const char *key, size_t length, struct hot_entry *entry)
 {
-    uint32_t slot = find_slot(map, key, length, hash_of(map, key, length));
+    uint32_t slot = hot_map_slot(map, key, length);
     if (slot == NO_SLOT)
         return false;
-    *entry = view(map->slots[slot]);
+    *entry = hot_map_view(map->slots[slot]);
     return true;
 }
 
@@ -482,10 +502,30 @@ bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct hot_entry 
         const struct entry *here = map->slots[(*cursor)++];
         if (!here)
             continue;
-        *entry = view(here);
+        *entry = hot_map_view(here);
         return true;
     }
     return false;
+}
+
+bool hot_map_next_in_doubt(struct hot_map *map, uint32_t *cursor, struct hot_entry *entry)
+{
+    while (*cursor < map->used_slots) {
+        struct entry *here = map->slots[(*cursor)++];
+        if (!here || here->doubt != IN_DOUBT)
+            continue;
+        here->doubt = VISITED;
+        *entry = hot_map_view(here);
+        return true;
+    }
+    return false;
+}
+
+void hot_map_doubt(struct hot_map *map, const char *key, size_t length)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot != NO_SLOT && map->slots[slot]->doubt == VISITED)
+        map->slots[slot]->doubt = IN_DOUBT;
 }
 
 struct hot_map_stats hot_map_stats(const struct hot_map *map)
@@ -493,158 +533,4 @@ struct hot_map_stats hot_map_stats(const struct hot_map *map)
     struct hot_map_stats stats = map->stats;
     stats.entries = map->count;
     return stats;
-}
-
-/* ---- targets ------------------------------------------------------------------------------------------------------ */
-
-int hot_map_target(struct hot_map *map)
-{
-    if (map->target_count == HOT_TARGETS_MAX)
-        return -1;
-    map->targets[map->target_count] = (struct target){.at = map->head};
-    return map->target_count++;
-}
-
-static bool is_behind(const struct hot_map *map, const struct target *target)
-{
-    return map->head - target->at > HOT_JOURNAL;
-}
-
-enum hot_need hot_map_need(const struct hot_map *map, int target)
-{
-    const struct target *it = &map->targets[target];
-    if (!it->known || is_behind(map, it))
-        return HOT_ALL;
-    if (it->at == map->head)
-        return HOT_NOTHING;
-    return it->at < map->urgent ? HOT_URGENT : HOT_LAZY;
-}
-
-void hot_map_lost(struct hot_map *map, int target)
-{
-    map->targets[target].known = false;
-    map->targets[target].lost = true;
-}
-
-/* Whether the target may have the key of a change that is under way: then it is deleted first. */
-static bool is_careful(const struct target *target, uint64_t change)
-{
-    return change < target->careful;
-}
-
-static void visit_deletions(const struct hot_map *map, const struct target *target, uint64_t end, hot_visit *visit,
-                            void *user)
-{
-    for (uint64_t i = target->at; i < end; i++) {
-        const struct change *change = &map->journal[i % HOT_JOURNAL];
-        struct hot_entry entry = {.key = change->key, .length = change->length, .cell = CELL_NONE};
-        bool unseen = !change->add && change->born >= target->at; /* came and went since */
-        if (is_careful(target, i) || (!change->add && !unseen))
-            visit(user, false, &entry);
-    }
-}
-
-static void visit_additions(const struct hot_map *map, const struct target *target, uint64_t end, hot_visit *visit,
-                            void *user)
-{
-    for (uint64_t i = target->at; i < end; i++) {
-        const struct change *change = &map->journal[i % HOT_JOURNAL];
-        if (!change->add)
-            continue;
-        uint32_t slot = find_slot(map, change->key, change->length, hash_of(map, change->key, change->length));
-        if (slot == NO_SLOT || map->slots[slot]->added != i)
-            continue; /* has gone since, or its last addition is yet to come */
-        struct hot_entry entry = view(map->slots[slot]);
-        visit(user, true, &entry);
-    }
-}
-
-size_t hot_map_take(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user)
-{
-    struct target *it = &map->targets[target];
-    if (!it->known || is_behind(map, it))
-        return 0;
-    uint64_t end = map->head - it->at < max ? map->head : it->at + max;
-    size_t taken = (size_t)(end - it->at);
-    visit_deletions(map, it, end, visit, user);
-    visit_additions(map, it, end, visit, user);
-    it->at = end;
-    return taken;
-}
-
-/* ---- resync ------------------------------------------------------------------------------------------------------- */
-
-static uint16_t bit_of(int target)
-{
-    return (uint16_t)(1U << target);
-}
-
-void hot_map_resync_begin(struct hot_map *map, int target)
-{
-    hot_map_resync_emptied(map, target);
-    struct target *it = &map->targets[target];
-    it->known = it->lost = false;
-    it->at = it->dropped = map->head;
-}
-
-void hot_map_resync_emptied(struct hot_map *map, int target)
-{
-    for (uint32_t i = 0; i < map->used_slots; i++) {
-        struct entry *entry = map->slots[i];
-        if (!entry)
-            continue;
-        entry->seen = (uint16_t)(entry->seen & ~bit_of(target));
-        entry->doomed = (uint16_t)(entry->doomed & ~bit_of(target));
-    }
-}
-
-bool hot_map_resync_found(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell)
-{
-    uint32_t slot = length <= HOT_KEY_MAX ? find_slot(map, key, length, hash_of(map, key, length)) : (uint32_t)NO_SLOT;
-    if (slot == NO_SLOT)
-        return false;
-    struct entry *entry = map->slots[slot];
-    if (entry->cell == cell && !((entry->seen | entry->doomed) & bit_of(target))) {
-        entry->seen = (uint16_t)(entry->seen | bit_of(target));
-        return true;
-    }
-    entry->seen = (uint16_t)(entry->seen & ~bit_of(target)); /* all of this key go, one comes back */
-    entry->doomed = (uint16_t)(entry->doomed | bit_of(target));
-    return false;
-}
-
-bool hot_map_resync_missing(struct hot_map *map, int target, uint32_t *cursor, struct hot_entry *entry)
-{
-    while (*cursor < map->used_slots) {
-        const struct entry *here = map->slots[(*cursor)++];
-        if (!here || here->seen & bit_of(target))
-            continue;
-        *entry = view(here);
-        return true;
-    }
-    return false;
-}
-
-size_t hot_map_resync_dropped(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user)
-{
-    struct target *it = &map->targets[target];
-    size_t dropped = 0;
-    if (map->head - it->dropped > HOT_JOURNAL)
-        return 0; /* too far behind: the end of the resync is the start of the next */
-    for (; it->dropped < map->head && dropped < max; it->dropped++) {
-        const struct change *change = &map->journal[it->dropped % HOT_JOURNAL];
-        struct hot_entry entry = {.key = change->key, .length = change->length, .cell = CELL_NONE};
-        if (change->add || change->lazy || !change->key)
-            continue;
-        visit(user, false, &entry);
-        dropped++;
-    }
-    return dropped;
-}
-
-/* A flush in the meantime is in no journal. */
-void hot_map_resync_end(struct hot_map *map, int target)
-{
-    map->targets[target].known = !map->targets[target].lost;
-    map->targets[target].careful = map->head;
 }

@@ -66,6 +66,15 @@ void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count);
 /* Nothing that is there now stays longer than life_ms. */
 void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms);
 
+/* A target has this entry, and nobody here knows whether it holds: it stays for life_ms, in doubt. Other targets are brought in line as a
+ * whole. False, and nothing happens: the map is full, knows the key already, or knows better about it. */
+MUST_USE bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell,
+                            uint64_t life_ms, uint64_t now_ms);
+
+/* A route that may be in doubt holds, with left_ms to live; of another cell, or CELL_NONE: what is there in doubt goes. */
+void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
+                    uint64_t now_ms);
+
 /* Drops at most max entries whose stay is over. Returns how many went. */
 size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max);
 
@@ -84,8 +93,15 @@ MUST_USE bool hot_map_find(const struct hot_map *map, const char *key, size_t le
 /* Walks over all entries; *cursor starts at 0. The map may change between calls: what is there all the time is visited once. */
 MUST_USE bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
 
+/* As hot_map_next(), of those in doubt that were not visited since they were adopted or hot_map_doubt() named them. */
+MUST_USE bool hot_map_next_in_doubt(struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
+
+/* If this key is in doubt, the next walk shall visit it again. */
+void hot_map_doubt(struct hot_map *map, const char *key, size_t length);
+
 struct hot_map_stats {
     uint64_t entries, added, expired, evicted, forgotten, refused; /* refused: keys of other bytes */
+    uint64_t adopted, confirmed;                                   /* adopted: added, too */
     uint64_t changes;                                              /* grows with every change */
 };
 

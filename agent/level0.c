@@ -15,6 +15,7 @@ enum {
         12000,         /* at 2.6, where a deletion takes 11 ns an entry: 200 deletions a second take 3 % of a core */
     FILE_RATE = 20000, /* entries a second that go to the file, on the average */
     EXPIRE_MAX = 2000, /* entries a tick: 20 000 a second */
+    ASKED_MAX = 128,   /* questions about entries in doubt under way: a share of what the store takes. Not tuned. */
 };
 
 static const double TICK = 0.1; /* how late an entry's stay may end */
@@ -34,6 +35,8 @@ struct level0 {
     uint64_t poked;   /* changes of which the runtimes know */
     uint64_t written; /* changes at the start of the file last written */
     uint64_t write_after_ms, lock_after_ms;
+    uint32_t doubt_cursor, asked; /* entries in doubt: where the walk is, questions under way */
+    bool doubts, asking;          /* some may be in doubt; the walk is on */
 };
 
 /* ---- the file ----------------------------------------------------------------------------------------------------- */
@@ -69,6 +72,70 @@ static void write_file(struct level0 *level0, uint64_t now_ms)
     ev_timer_start(level0->loop, &level0->write);
 }
 
+static void poke(struct level0 *level0)
+{
+    uint64_t changes = hot_map_stats(level0->map).changes;
+    if (changes == level0->poked)
+        return;
+    level0->poked = changes;
+    for (size_t i = 0; i < level0->runtime_count; i++)
+        runtime_poke(level0->runtimes[i]);
+}
+
+/* ---- what is found in HAProxy's map -------------------------------------------------------------------------------- */
+
+static void ask_more(struct level0 *level0)
+{
+    struct hot_entry entry;
+    if (level0->asking || !level0->doubts)
+        return;
+    level0->asking = true;
+    while (level0->asked < ASKED_MAX) {
+        if (!hot_map_next_in_doubt(level0->map, &level0->doubt_cursor, &entry)) {
+            level0->doubts = false;
+            break;
+        }
+        char key[HOT_KEY_MAX]; /* the answer may change the map */
+        memcpy(key, entry.key, entry.length);
+        level0->asked++;
+        if (level0->options.ask(level0->options.user, key, entry.length))
+            continue;
+        level0_doubt(level0, key, entry.length);
+        break;
+    }
+    level0->asking = false;
+}
+
+static bool on_found(void *user, int target, const char *key, size_t length, uint16_t cell)
+{
+    struct level0 *level0 = user;
+    if (!hot_map_adopt(level0->map, target, key, length, cell, level0->options.doubt_ms, level0->options.now_ms()))
+        return false;
+    level0->doubts = true;
+    level0->doubt_cursor = 0;
+    return true;
+}
+
+void level0_settle(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t left_ms)
+{
+    if (!level0)
+        return;
+    level0->asked--;
+    hot_map_settle(level0->map, key, length, cell, left_ms, level0->options.now_ms());
+    poke(level0);
+    ask_more(level0);
+}
+
+void level0_doubt(struct level0 *level0, const char *key, size_t length)
+{
+    if (!level0)
+        return;
+    level0->asked--;
+    hot_map_doubt(level0->map, key, length);
+    level0->doubts = true;
+    level0->doubt_cursor = 0;
+}
+
 /* ---- the runtimes ------------------------------------------------------------------------------------------------- */
 
 static void on_event(void *user, const struct runtime_event *event)
@@ -87,16 +154,6 @@ static void on_event(void *user, const struct runtime_event *event)
             hot_map_limit(level0->map, LINEAR_ENTRIES);
 }
 
-static void poke(struct level0 *level0)
-{
-    uint64_t changes = hot_map_stats(level0->map).changes;
-    if (changes == level0->poked)
-        return;
-    level0->poked = changes;
-    for (size_t i = 0; i < level0->runtime_count; i++)
-        runtime_poke(level0->runtimes[i]);
-}
-
 static void open_runtimes(struct level0 *level0)
 {
     const struct config_list *list = &level0->options.config->runtime;
@@ -108,6 +165,7 @@ static void open_runtimes(struct level0 *level0)
                                           .counts = &level0->counts,
                                           .seed = level0->options.seed + i,
                                           .on_event = on_event,
+                                          .on_found = level0->options.ask ? on_found : NULL,
                                           .user = level0};
         struct runtime *runtime = runtime_new(level0->loop, &options);
         if (runtime)
@@ -123,7 +181,9 @@ static void try_lock(struct level0 *level0)
     level0->lock = map_file_lock(path);
     if (level0->lock >= 0) {
         log_write(level0->options.log, REASON_LEVEL0_OWNER, LOG_FIELDS(LOG_STR("file", path)));
-        level0->written = UINT64_MAX; /* nothing of what the file says was verified */
+        /* Nothing of what the file says was verified; but what HAProxy has may be true, and takes a moment to be read. */
+        level0->written = UINT64_MAX;
+        level0->write_after_ms = level0->options.now_ms() + 1000;
         open_runtimes(level0);
         return;
     }
@@ -149,6 +209,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
         return;
     }
     hot_map_expire(level0->map, now_ms, EXPIRE_MAX);
+    ask_more(level0);
     poke(level0);
     write_file(level0, now_ms);
 }
@@ -274,6 +335,8 @@ void level0_sample(struct level0 *level0)
     for (size_t i = 0; i < level0->runtime_count; i++)
         synced += runtime_is_synced(level0->runtimes[i]);
     counter_set(counters, COUNTER_LEVEL0_ENTERED, stats.added);
+    counter_set(counters, COUNTER_LEVEL0_ADOPTED, stats.adopted);
+    counter_set(counters, COUNTER_LEVEL0_CONFIRMED, stats.confirmed);
     counter_set(counters, COUNTER_LEVEL0_EXPIRED, stats.expired);
     counter_set(counters, COUNTER_LEVEL0_EVICTED, stats.evicted);
     counter_set(counters, COUNTER_LEVEL0_FORGOTTEN, stats.forgotten);

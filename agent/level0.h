@@ -24,6 +24,11 @@ struct level0_options {
     struct log *log;
     uint64_t seed; /* random */
     uint64_t (*now_ms)(void);
+    /* Asks who owns this route; level0_settle() or level0_doubt() brings the answer, maybe from within. False: not now. NULL: nobody
+     * knows, and what a starting agent finds in HAProxy's map is taken out. */
+    bool (*ask)(void *user, const char *key, size_t length);
+    void *user;
+    uint32_t doubt_ms; /* what is found stays so long without an answer */
 };
 
 /* After privileges were dropped: the file is made here when it is missing. NULL: out of memory. */
@@ -47,6 +52,12 @@ void level0_forget(struct level0 *level0, const char *key, size_t length);
 
 /* The cell redirected a request for this path. */
 void level0_redirected(struct level0 *level0, const char *path_key, size_t length, uint16_t cell);
+
+/* The answers to an ask: this cell owns the route, which has left_ms to live, or CELL_NONE: no cell is known to. */
+void level0_settle(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t left_ms);
+
+/* Nobody could say; it is asked for again. */
+void level0_doubt(struct level0 *level0, const char *key, size_t length);
 
 void level0_flush(struct level0 *level0);
 

@@ -53,6 +53,9 @@ void router_set_store(struct router *router, struct route_store *store);
 /* NULL: no level 0 (any more). It learns of the cells at once. */
 void router_set_level0(struct router *router, struct level0 *level0);
 
+/* The ask of struct level0_options; user is the router. */
+bool router_ask(void *user, const char *key, size_t length);
+
 /* What the SPOE server and the store call; user is the router. */
 struct spoe_handler router_spoe_handler(struct router *router);
 struct route_store_handler router_store_handler(void);

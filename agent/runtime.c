@@ -232,6 +232,12 @@ static void change(struct runtime *runtime)
     finish(runtime);
 }
 
+/* Whether what is found there may be true, though the hot map does not know it: the process has it from another agent, or from the file. */
+static bool takes_stock(const struct runtime *runtime)
+{
+    return runtime->options.on_found && runtime->known_pid == 0;
+}
+
 static void show(struct runtime *runtime)
 {
     struct hot_map *map = runtime->options.map;
@@ -240,7 +246,7 @@ static void show(struct runtime *runtime)
     runtime->cursor = 0;
     runtime->doomed_at = runtime->doomed_count = 0;
     runtime->adds = runtime->dels = 0;
-    runtime->clear = hot_map_stats(map).entries == 0;
+    runtime->clear = hot_map_stats(map).entries == 0 && !takes_stock(runtime);
     put_command(runtime, runtime->clear ? "clear map " : "show map ");
     send_step(runtime, runtime->clear ? CLEARING : SHOWING);
 }
@@ -350,6 +356,18 @@ static void doom(struct runtime *runtime, const char *key, size_t length)
         put(&runtime->doomed, key, length + 1);
 }
 
+/* Whether the process may keep the entry. */
+static bool is_right(struct runtime *runtime, const char *key, size_t length, uint16_t cell)
+{
+    const struct runtime_options *options = &runtime->options;
+    if (cell == CELL_NONE)
+        return false;
+    if (hot_map_resync_found(options->map, runtime->target, key, length, cell))
+        return true;
+    return takes_stock(runtime) && options->on_found(options->user, runtime->target, key, length, cell) &&
+           hot_map_resync_found(options->map, runtime->target, key, length, cell);
+}
+
 /* "0x55704f6faa70 /q/ c0|/q/" */
 static bool read_entry(struct runtime *runtime, char *line)
 {
@@ -362,7 +380,7 @@ static bool read_entry(struct runtime *runtime, char *line)
     size_t length = strlen(key), id = strcspn(rest, "|");
     bool whole = rest[id] == '|' && strcmp(rest + id + 1, key) == 0;
     uint16_t cell = whole ? cells_find_id(*runtime->options.cells, rest, id) : (uint16_t)CELL_NONE;
-    if (cell == CELL_NONE || !hot_map_resync_found(runtime->options.map, runtime->target, key, length, cell))
+    if (!is_right(runtime, key, length, cell))
         doom(runtime, key, length);
     return true;
 }

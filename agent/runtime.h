@@ -41,6 +41,9 @@ struct runtime_options {
     struct runtime_counts *counts;    /* sums of all; the runtime adds to them */
     uint64_t seed;
     void (*on_event)(void *user, const struct runtime_event *event); /* a failure is told once until the next success */
+    /* Until the process was in line for the first time: it has an entry that the hot map does not know. True: the hot map took it in, with
+     * hot_map_adopt(). NULL: such entries are deleted, as all are that are found later. */
+    bool (*on_found)(void *user, int target, const char *key, size_t length, uint16_t cell);
     void *user;
 };
 

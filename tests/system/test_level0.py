@@ -139,17 +139,68 @@ def test_hits_outlive_the_agent(world):
         expect.saw(world, answer, "eu0")
 
 
+def put_entries(router, *entries):
+    for prefix, cell in entries:
+        router.runtime(f"add map {router.folder / 'routes.map'} {prefix} {cell}|{prefix}")
+
+
 @scenario(routers=EU, pick=AWAY, level0=True)
-def test_an_agent_that_starts_trusts_nothing_in_the_map(world):
+def test_an_agent_that_starts_takes_stock_of_the_map(world):
+    """What Redis confirms stays, without a request that would have to ask; what it does not know, or knows otherwise, goes."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    warm(router)
+    warm(router, "/not-my-company/", "us1", user="nora")
+    world.wait_shared(PREFIX)
+    world.wait_shared("/not-my-company/")
+    router.agent.kill()
+    with world.redis_client() as redis:
+        redis("DEL", world.shared_routes()["/not-my-company/"])
+    put_entries(router, ("/nobody-knows/", "us1"), ("no-path", "us1"), ("/no-end", "eu0"))
+    router.restart_agent()
+    wait_until("only what holds", lambda: the_map(router) == {PREFIX: f"eu0|{PREFIX}"}, timeout=5)
+    wait_until("the same in the file", lambda: the_file(router) == {PREFIX: f"eu0|{PREFIX}"}, timeout=5)
+    counters = router.counters()
+    expect.same("found, confirmed", [counters[f"level0_{what}"] for what in ("adopted", "confirmed")], [5, 1])
+    expect.same("deletions", counters["level0_dels"], 4)
+    expect.same("lookups", counters["lookups"], 0)
+    time.sleep(6)  # longer than `distrust`: what is in doubt would have gone
+    expect.status(get(router, f"{PREFIX}still"), 200, world)
+    expect.same("the level that answered", level_of(router, f"{PREFIX}still"), "0")
+    expect.same("lookups", router.counters()["lookups"], 0)
+
+
+@scenario(routers=EU, pick=AWAY, level0=True)
+def test_stock_is_taken_of_moved_routes(world):
+    """Moved while no agent was there: the entry goes, and the request that comes first is answered right all the same."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    warm(router)
+    world.wait_shared(PREFIX)
+    router.agent.kill()
+    put_entries(router, ("/globex/", "us0"))
+    world.cells.move("my-company", "eu1")
+    router.restart_agent()
+    answer = get(router, f"{PREFIX}first")
+    expect.status(answer, 200, world)
+    expect.same("the answering cell", answer.cell, "eu1")
+    wait_until("the entries to be gone", lambda: the_map(router).get(PREFIX) != f"eu0|{PREFIX}" and "/globex/" not in the_map(router), timeout=5)
+    warm(router, cell="eu1")
+
+
+@scenario(matrix={"redis": {"away": True, "none": False}}, routers=EU, pick=AWAY, level0=True)
+def test_stock_that_nobody_confirms_is_not_kept(world):
+    """Without Redis configured it goes at once; while Redis is away, when `distrust` is over."""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     warm(router)
     router.agent.kill()
-    name = router.folder / "routes.map"
-    router.runtime(f"add map {name} /nobody-knows/ us1|/nobody-knows/")
+    if world.redis:
+        world.redis_process.kill()
     router.restart_agent()
-    wait_until("the map to be empty", lambda: not the_map(router), timeout=5)
+    wait_until("the map to be empty", lambda: not the_map(router), timeout=10)
     wait_until("the file to be empty", lambda: not the_file(router), timeout=5)
+    expect.same("found and confirmed", router.counters()["level0_confirmed"], 0)
     warm(router)
 
 

@@ -40,6 +40,144 @@ static bool has(const struct hot_map *map, const char *key, uint16_t cell)
     return hot_map_find(map, key, strlen(key), &entry) && entry.cell == cell;
 }
 
+/* ---- found entries ------------------------------------------------------------------------------------------------ */
+
+static bool adopt(struct hot_map *map, int target, const char *key, uint16_t cell)
+{
+    size_t length = strlen(key);
+    char *copy = malloc(length);
+    memcpy(copy, key, length);
+    bool taken = hot_map_adopt(map, target, copy, length, cell, 5000, START);
+    free(copy);
+    return taken;
+}
+
+static void settle(struct hot_map *map, const char *key, uint16_t cell, uint64_t left_ms)
+{
+    hot_map_settle(map, key, strlen(key), cell, left_ms, START + 1000);
+}
+
+static void test_what_is_found_stays_in_doubt_until_it_is_settled(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    static const char *const keys[] = {"/right/", "/wrong/", "/none/", "/brief/", "/silent/"};
+    for (size_t i = 0; i < 5; i++)
+        assert_true(adopt(map, target, keys[i], 1));
+    settle(map, "/right/", 1, LONG);
+    settle(map, "/wrong/", 2, LONG);
+    settle(map, "/none/", CELL_NONE, 0);
+    settle(map, "/brief/", 1, 100); /* would leave at once */
+    settle(map, "/never-found/", 1, LONG);
+    assert_true(has(map, "/right/", 1) && has(map, "/silent/", 1));
+    assert_int_equal(hot_map_stats(map).entries, 2);
+    hot_map_expire(map, START + 5000, 100);
+    assert_int_equal(hot_map_stats(map).entries, 1);
+    settle(map, "/right/", 2, LONG); /* a late answer to what is sure by now */
+    assert_true(has(map, "/right/", 1));
+    hot_map_expire(map, START + 1000 + LIFE, 100);
+    struct hot_map_stats stats = hot_map_stats(map);
+    assert_int_equal(stats.entries, 0);
+    assert_int_equal(stats.adopted, 5);
+    assert_int_equal(stats.confirmed, 1);
+    assert_int_equal(stats.forgotten, 3);
+    assert_int_equal(stats.expired, 2);
+    hot_map_free(map);
+}
+
+static void test_what_is_known_better_is_not_adopted(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(3, 2);
+    int target = hot_map_target(map);
+    used(map, "/a/", 1, START);
+    used(map, "/a/", 1, START);
+    assert_false(adopt(map, target, "/a/", 1)); /* there is nothing to adopt */
+    assert_false(adopt(map, target, "/a/", 2));
+    settle(map, "/a/", 2, LONG);  /* nor to settle */
+    used(map, "/b/c/", 1, START); /* outside of the map, and /b/ would answer for it */
+    assert_false(adopt(map, target, "/b/", 2));
+    assert_true(adopt(map, target, "/b/", 1));
+    assert_false(adopt(map, target, "/semi;colon/", 1));
+    assert_true(adopt(map, target, "/d/", 1));
+    assert_false(adopt(map, target, "/e/", 1)); /* full: what is used is worth more */
+    assert_true(has(map, "/a/", 1));
+    hot_map_free(map);
+}
+
+static void test_a_longer_route_that_goes_takes_what_answers_for_it(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    assert_true(adopt(map, target, "/a/", 1));
+    assert_true(adopt(map, target, "/a/b/", 2));
+    settle(map, "/a/", 1, LONG);
+    settle(map, "/a/b/", CELL_NONE, 0);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    hot_map_free(map);
+}
+
+static void test_each_doubt_is_visited_once_unless_asked_for(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    struct hot_entry entry;
+    uint32_t cursor = 0;
+    used(map, "/sure/", 1, START);
+    assert_true(adopt(map, target, "/a/", 1) && adopt(map, target, "/b/", 1));
+    assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
+    assert_memory_equal(entry.key, "/a/", entry.length);
+    assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
+    assert_memory_equal(entry.key, "/b/", entry.length);
+    assert_false(hot_map_next_in_doubt(map, &cursor, &entry));
+    hot_map_doubt(map, "/a/", 3);
+    hot_map_doubt(map, "/sure/", 6);
+    hot_map_doubt(map, "/nobody/", 8);
+    cursor = 0;
+    assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
+    assert_memory_equal(entry.key, "/a/", entry.length);
+    assert_false(hot_map_next_in_doubt(map, &cursor, &entry));
+    hot_map_free(map);
+}
+
+struct told {
+    int adds, dels;
+};
+
+static void tell(void *user, bool add, const struct hot_entry *entry)
+{
+    struct told *told = user;
+    (void)entry;
+    if (add)
+        told->adds++;
+    else
+        told->dels++;
+}
+
+static void test_targets_and_what_was_found_at_one(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    struct told told = {0, 0};
+    int first = hot_map_target(map), second = hot_map_target(map);
+    hot_map_resync_begin(map, second);
+    hot_map_resync_end(map, second);
+    hot_map_resync_begin(map, first);
+    assert_true(adopt(map, first, "/a/", 1));
+    assert_true(hot_map_resync_found(map, first, "/a/", 3, 1));
+    hot_map_resync_end(map, first);
+    assert_int_equal(hot_map_need(map, first), HOT_NOTHING); /* it has it already */
+    assert_int_equal(hot_map_need(map, second), HOT_ALL);
+    settle(map, "/a/", 2, LONG);
+    assert_int_equal(hot_map_take(map, first, 100, tell, &told), 1);
+    assert_int_equal(told.dels, 1);
+    assert_int_equal(told.adds, 0);
+    hot_map_free(map);
+}
+
 /* ---- in and out --------------------------------------------------------------------------------------------------- */
 
 static void test_enters_at_the_threshold(void **state)
@@ -223,6 +361,16 @@ static void apply(void *user, bool add, const struct hot_entry *entry)
     model->cells[i] = add ? entry->cell : -1;
 }
 
+static uint64_t now;
+
+static bool found(struct hot_map *map, int target, const char *name, uint16_t cell, bool adopt)
+{
+    if (hot_map_resync_found(map, target, name, strlen(name), cell))
+        return true;
+    return adopt && hot_map_adopt(map, target, name, strlen(name), cell, 5000, now) &&
+           hot_map_resync_found(map, target, name, strlen(name), cell);
+}
+
 static void resync(struct hot_map *map, struct model *model, struct rng *rng,
                    void (*disturb)(struct hot_map *, struct rng *))
 {
@@ -232,7 +380,7 @@ static void resync(struct hot_map *map, struct model *model, struct rng *rng,
     for (int i = 0; i < NAMES; i++) {
         name_of(i, name, sizeof name);
         if (model->cells[i] >= 0)
-            doomed[i] = !hot_map_resync_found(map, model->target, name, strlen(name), (uint16_t)model->cells[i]);
+            doomed[i] = !found(map, model->target, name, (uint16_t)model->cells[i], rng_below(rng, 2) == 0);
         disturb(map, rng);
     }
     for (int i = 0; i < NAMES; i++)
@@ -254,8 +402,6 @@ static void resync(struct hot_map *map, struct model *model, struct rng *rng,
     hot_map_resync_end(map, model->target);
 }
 
-static uint64_t now;
-
 static void random_step(struct hot_map *map, struct rng *rng)
 {
     char name[32];
@@ -268,6 +414,7 @@ static void random_step(struct hot_map *map, struct rng *rng)
     case 1: hot_map_learned(map, name, strlen(name), cell, now); break;
     case 2: hot_map_redirected(map, name, strlen(name), cell); break;
     case 3: hot_map_expire(map, now, 5); break;
+    case 5: hot_map_settle(map, name, strlen(name), cell, LONG, now); break;
     case 4:
         if (rng_below(rng, 20) == 0)
             hot_map_flush(map);
@@ -377,6 +524,11 @@ static void test_expiry_is_lazy(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_found_stays_in_doubt_until_it_is_settled),
+        cmocka_unit_test(test_what_is_known_better_is_not_adopted),
+        cmocka_unit_test(test_a_longer_route_that_goes_takes_what_answers_for_it),
+        cmocka_unit_test(test_each_doubt_is_visited_once_unless_asked_for),
+        cmocka_unit_test(test_targets_and_what_was_found_at_one),
         cmocka_unit_test(test_enters_at_the_threshold),
         cmocka_unit_test(test_stay_is_jittered_and_bounded),
         cmocka_unit_test(test_only_harmless_keys),

@@ -34,6 +34,7 @@ struct fixture {
     pid_t haproxy;
     unsigned synced, failed;
     char why[300];
+    const char *doubted; /* the only key that is not adopted; NULL: nothing is */
 };
 
 static const char *program(void)
@@ -60,6 +61,14 @@ static void on_event(void *user, const struct runtime_event *event)
     else
         f->failed++;
     snprintf(f->why, sizeof f->why, "%s", event->why ? event->why : "");
+}
+
+static bool on_found(void *user, int target, const char *key, size_t length, uint16_t cell)
+{
+    struct fixture *f = user;
+    if (strlen(f->doubted) == length && memcmp(f->doubted, key, length) == 0)
+        return false;
+    return hot_map_adopt(f->map, target, key, length, cell, 5000, START);
 }
 
 static int set_up(void **state)
@@ -137,6 +146,7 @@ static void start_runtime(struct fixture *f)
                                       .counts = &f->counts,
                                       .seed = 1,
                                       .on_event = on_event,
+                                      .on_found = f->doubted ? on_found : NULL,
                                       .user = f};
     f->runtime = runtime_new(f->loop, &options);
     assert_non_null(f->runtime);
@@ -240,6 +250,28 @@ static void test_a_new_process_is_brought_in_line(void **state)
     start_haproxy(f);
     PUMP_UNTIL(f, f->synced == 2 && runtime_is_synced(f->runtime));
     expect_map(f, "/a/ eu0|/a/\n/b/ us0|/b/\n");
+}
+
+static void test_stock_is_taken_of_the_first_process(void **state)
+{
+    struct fixture *f = *state;
+    if (!program())
+        skip();
+    f->doubted = "/doubted/";
+    write_text(f->file,
+               "/a/ eu0|/a/\n/b/ us0|/b/\n/doubted/ us0|/doubted/\n/a/ us0|/a/\n/odd/ what\n/other/ nocell|/other/\n");
+    start_haproxy(f);
+    start_runtime(f);
+    PUMP_UNTIL(f, f->synced == 1 && runtime_is_synced(f->runtime));
+    expect_map(f, "/b/ us0|/b/\n/a/ eu0|/a/\n"); /* of the two for /a/ one comes back */
+    out(f, "/b/");
+    PUMP_UNTIL(f, runtime_is_synced(f->runtime));
+    expect_map(f, "/a/ eu0|/a/\n");
+    stop_haproxy(f);
+    write_text(f->file, "/a/ eu0|/a/\n/b/ us0|/b/\n");
+    start_haproxy(f);
+    PUMP_UNTIL(f, f->synced == 2 && runtime_is_synced(f->runtime));
+    expect_map(f, "/a/ eu0|/a/\n"); /* by now the agent knows better */
 }
 
 static void test_keys_that_cannot_be_deleted_by_name(void **state)
@@ -349,6 +381,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_changes),
         TEST(test_a_new_process_is_brought_in_line),
+        TEST(test_stock_is_taken_of_the_first_process),
         TEST(test_keys_that_cannot_be_deleted_by_name),
         TEST(test_many_entries),
         TEST(test_a_process_without_the_map),
