@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 from harness import places
@@ -17,6 +19,7 @@ import engine
 
 REGIONS = ("eu", "us")
 WIRES = {"agent-eu": ["store"], "agent-us": ["store"], "router-eu": ["cells-eu", "cells-us"], "router-us": ["cells-eu", "cells-us"]}  # that tests cut
+ENDS = (0, 130, 143)  # well, and what some say of a SIGINT or SIGTERM that they heeded
 LOGS = places.LOGS.parent / "compose"
 
 
@@ -210,6 +213,24 @@ class ComposedWorld(World):
             health = state.get("Health", {}).get("Status")
             if not state["Running"] or state["OOMKilled"] or told["RestartCount"] > moved or health == "unhealthy":
                 raise Failure(f"{container}: running {state['Running']}, out of memory {state['OOMKilled']}, health {health}, came back {told['RestartCount']} times")
+
+
+    def ctrl_c(self):
+        """Ends an `up` that somebody watches: all stop by themselves, none is killed."""
+        scales = {f"{kind}-{region}": number for region, number in self.numbers().items() for kind in ("router", "agent")}
+        with open(LOGS / "up.txt", "w+b") as log:
+            up = self.project.watch(log, scales)
+            wait_until("`up` to show what they say", lambda: b"Attaching to" in (LOGS / "up.txt").read_bytes(), timeout=60, every=0.2)
+            os.killpg(up.pid, signal.SIGINT)
+            try:
+                up.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                os.killpg(up.pid, signal.SIGKILL)
+                raise Failure(f"`up` did not end within 40 s of Ctrl-C; its words: {LOGS / 'up.txt'}") from None
+        states = {container: engine.inspect(container)["State"] for container in self.project.containers(every=True)}
+        bad = {container: "runs" if state["Running"] else state["ExitCode"] for container, state in states.items() if state["Running"] or state["ExitCode"] not in ENDS}
+        if bad:
+            raise Failure(f"after Ctrl-C: {bad}")
 
 
 def seat_of(container):

@@ -20,8 +20,13 @@ def run(*argv, timeout=60, check=True, environment=None, errors=False):
     return done.stdout + (done.stderr if errors else "")
 
 
-def compose_command():
+COMPOSE = []  # its command, which tests/compose/run chooses
+
+
+def compose_command(program=None):
     """docker compose, version 2, where there is one; else docker-compose 1.29."""
+    if program:
+        return [program]
     version2 = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
     return ["docker", "compose"] if version2 else ["docker-compose"]
 
@@ -34,7 +39,7 @@ class Project:
         self.environment = {"CELLROUTER_TAG": tag, "CELLROUTER_STORE": f"{store}-server", "CELLROUTER_GRACE": "3s",
                             "CELLROUTER_PORT_EU": "0", "CELLROUTER_PORT_US": "0"}
         here = places.ROOT / "tests" / "compose"
-        self.compose = [*compose_command(), "-p", self.name, "-f", places.ROOT / "docker" / "compose.yaml", "-f", here / "override.yaml"]
+        self.compose = [*COMPOSE, "-p", self.name, "-f", places.ROOT / "docker" / "compose.yaml", "-f", here / "override.yaml"]
 
     def __call__(self, *words, timeout=120):
         return run(*self.compose, *words, timeout=timeout, environment=self.environment)
@@ -42,6 +47,12 @@ class Project:
     def up(self, *words, scales=None):
         scale = [word for service, number in (scales or {}).items() for word in ("--scale", f"{service}={number}")]
         self("up", "-d", "--no-build", *scale, *words)
+
+    def watch(self, log, scales):
+        """`up` as a person runs it who then looks at it: not in the background. Returns the process."""
+        scale = [f"--scale={service}={number}" for service, number in scales.items()]
+        return subprocess.Popen([*map(str, self.compose), "up", "--no-build", *scale], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                env={**os.environ, **self.environment})
 
     def containers(self, service=None, every=False):
         """Names of the running containers; with every, of all."""

@@ -69,8 +69,8 @@ def test_from_one_router_to_three(world):
         for router in of_region(world, "eu"):
             if router.id != "eu-1":
                 wait_until(f"{router.id} answers", lambda: healthy(router), timeout=15, every=0.05)
-                first_request(world, router, "POST", "/my-company/first", "eu0")
-                first_request(world, router, "GET", "/gitlab-org/first", "us0")
+                knows(world, router, "POST", "/my-company/first", "eu0")
+                knows(world, router, "GET", "/gitlab-org/first", "us0")
         wait_until("the entry to see three routers", lambda: entry.routers() == 3, timeout=15, every=0.1)
         load.wait_for(100)
     expect_load(load, 150)
@@ -78,7 +78,7 @@ def test_from_one_router_to_three(world):
     expect.same("routers", sorted(world.routers), ["eu-1", "eu-2", "eu-3", "us-1", "us-2"])
 
 
-def first_request(world, router, method, path, owner):
+def knows(world, router, method, path, owner):
     """Answered by its owner; and by nobody else before, but where the agent counted that Redis was not there (it has just started) or
     late (30 ms: a busy machine)."""
     def without_redis():
@@ -87,7 +87,7 @@ def first_request(world, router, method, path, owner):
 
     before = without_redis()
     answer = router.request(method, path, user="root", body=b"a=b" if method == "POST" else b"")
-    expect.same("the first answer", (answer.status, answer.cell), (200, owner))
+    expect.same("the answer", (answer.status, answer.cell), (200, owner))
     if without_redis() == before:
         knows_own(world, answer, owner)
 
@@ -182,7 +182,7 @@ def test_a_router_without_redis(world):
         load.wait_for(40)
     expect_load(load, 120)
     world.mark()
-    knows_own(world, router.request("GET", "/admin/cells/us1/", user="root"), "us1")  # learned elsewhere, meanwhile
+    knows(world, router, "GET", "/admin/cells/us1/", "us1")  # learned elsewhere, meanwhile
 
 
 HOME = {"eu": ("/my-company/x", "eu0"), "us": ("/gitlab-org/x", "us0")}
@@ -318,14 +318,17 @@ def test_from_three_routers_to_two(world):
     entry = world.entries["eu"]
     with Load(world, [entry]) as load:
         load.wait_for(50)
-        uploads = [Upload(entry) for _ in range(9)]  # at each router some
         down = threading.Thread(target=world.project.up, kwargs={"scales": {**SEVERAL, "router-eu": 2, "agent-eu": 2}})
         down.start()
+        answers = []
+        while down.is_alive():  # at each moment uploads are under way at each router, none of them for long
+            uploads = [Upload(entry) for _ in range(9)]
+            down.join(1)
+            answers += [upload.finish() for upload in uploads]
         wait_until("the entry to see two routers", lambda: entry.routers() == 2, timeout=15, every=0.1)
-        answers = [upload.finish() for upload in uploads]
-        down.join()
         load.wait_for(50)
-    expect.same("uploads that were under way", answers, [(200, "eu0", None)] * len(uploads))
+    expect.same("uploads that were under way", [answer for answer in answers if answer != (200, "eu0", None)], [])
+    expect.true("uploads were under way", answers)
     expect_load(load, 100)
     world.settle({**NUMBERS, "eu": 2})
 
