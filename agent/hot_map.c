@@ -324,8 +324,11 @@ void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t 
     }
     uint64_t hash = hash_of(map, key, length);
     uint32_t slot = find_slot(map, key, length, hash);
-    if (slot != NO_SLOT && map->slots[slot]->cell == cell)
-        return; /* asked before HAProxy had the entry, or HAProxy has taken it out */
+    if (slot != NO_SLOT && map->slots[slot]->cell == cell) {
+        /* Asked before HAProxy had the entry, or HAProxy has taken it out. One in doubt is none any more. */
+        hot_map_settle(map, key, length, cell, left_ms, now_ms);
+        return;
+    }
     if (slot != NO_SLOT)
         map->stats.forgotten += drop_with_shorter(map, slot, false);
     uint64_t stay_ms = stay_of(map, left_ms);

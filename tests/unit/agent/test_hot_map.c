@@ -86,6 +86,20 @@ static void test_what_is_found_stays_in_doubt_until_it_is_settled(void **state)
     hot_map_free(map);
 }
 
+static void test_a_use_settles_what_is_in_doubt(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    assert_true(adopt(map, target, "/a/", 1) && adopt(map, target, "/b/", 1));
+    used(map, "/a/", 1, START);
+    used(map, "/b/", 2, START); /* enters anew */
+    hot_map_expire(map, START + 5000, 100);
+    assert_true(has(map, "/a/", 1) && has(map, "/b/", 2));
+    assert_int_equal(hot_map_stats(map).confirmed, 1);
+    hot_map_free(map);
+}
+
 static void test_what_is_known_better_is_not_adopted(void **state)
 {
     (void)state;
@@ -525,6 +539,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_found_stays_in_doubt_until_it_is_settled),
+        cmocka_unit_test(test_a_use_settles_what_is_in_doubt),
         cmocka_unit_test(test_what_is_known_better_is_not_adopted),
         cmocka_unit_test(test_a_longer_route_that_goes_takes_what_answers_for_it),
         cmocka_unit_test(test_each_doubt_is_visited_once_unless_asked_for),
