@@ -155,7 +155,7 @@ def held(world, router, path):
     world.cells.misbehave(cell="eu0", path=path, gate=world.unique)
     connection, request = router.connect(timeout=50), router.prepare("POST", path, user="alice", body=bytes_of(MB))
     connection.send(request)
-    wait_until("the owner to think about it", lambda: [d.cell for d in world.deliveries_of(request)] == ["eu1", "eu0"])
+    wait_until("the owner to have all of it", lambda: [(d.cell, d.whole) for d in world.deliveries_of(request)] == [("eu1", True), ("eu0", True)])
     return connection, request
 
 
