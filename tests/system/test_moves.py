@@ -93,3 +93,45 @@ def test_move_of_a_pick_up_target(world):
             answer.tag = dict(request.headers)["X-Request-Tag"]
             expect.status(answer, 200, world)
             expect.same("the answering cell", answer.cell, owner)
+
+
+def deleted(redis, key):
+    redis("DEL", key)
+
+
+def flushed(redis, _):
+    redis("FLUSHDB")
+
+
+def over(redis, key):
+    redis("PEXPIRE", key, 200)
+
+
+def moved(redis, key):
+    redis("SET", key, redis("GET", key).replace(b"eu1", b"us0"), "PX", 60000)
+
+
+@scenario(routers={"eu1": "eu", "eu2": "eu"}, pick=AWAY)
+def test_what_happens_in_redis_reaches_every_router(world):
+    """Whoever did it: an operator, time, another router, which may even be wrong. All routers drop what they have in memory, and the next
+    request is right."""
+    first, second = world.router("eu1"), world.router("eu2")
+    world.cells.move("my-company", "eu1")  # misses meet a redirect
+    for happen in (deleted, flushed, over, moved):
+        world.flush()
+        for router in (first, second):
+            expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+            flows.wait_known(world, router, "/my-company/")
+        with world.redis_client() as redis:
+            happen(redis, world.shared_routes()["/my-company/"])
+        for router in (first, second):
+            wait_until(f"{router.id} has dropped what was {happen.__name__}", lambda: "/my-company/" not in router.routes(), timeout=5)
+        before = counted.take(world)
+        answer = first.request("GET", "/my-company/y", user="alice", follow_307=True)
+        expect.status(answer, 200, world)
+        expect.same(f"the answering cell, {happen.__name__}", answer.cell, "eu1")
+        if happen is not moved:
+            expect.saw(world, answer, "eu0", "eu1")
+            counted.one(world, before, "miss")
+        flows.wait_known(world, first, "/my-company/")
+        expect.same("routes", first.routes(), {"/my-company/": "eu1"})
