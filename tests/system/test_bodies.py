@@ -159,6 +159,16 @@ def held(world, router, path):
     return connection, request
 
 
+def failed(world, router, before, answer, status, reason):
+    """The client and the log have the reason; each cell was asked once, and nothing learned."""
+    expect.status(answer, status, world)
+    expect.reason(answer, reason)
+    wait_until("a log line that says so", lambda: any(f"{answer.request.target} HTTP/" in line and f" {status} " in line and f" reason={reason}" in line
+                                                      for line in router.haproxy.text().splitlines()))
+    expect.saw(world, answer, "eu1", "eu0")
+    counted.one(world, before, "miss", learned=0)
+
+
 def streams_without_the_tier(world, router):
     """A large request goes as if there were no tier; small ones notice nothing."""
     world.flush()
@@ -185,12 +195,7 @@ def test_the_large_body_tier_dies_in_the_middle(world):
     with connection:
         answer = connection.read_answer("POST")
     answer.request, answer.tag = request, request.tag
-    expect.status(answer, 502, world)
-    expect.reason(answer, "cell-failed")
-    wait_until("a log line that says so", lambda: any("/my-company/held HTTP/" in line and " 502 " in line and " reason=cell-failed" in line
-                                                      for line in router.haproxy.text().splitlines()))
-    expect.saw(world, answer, "eu1", "eu0")
-    counted.one(world, before, "miss", learned=0)
+    failed(world, router, before, answer, 502, "cell-failed")
     world.cells.open(world.unique)
     wait_until("HAProxy sees that the tier is gone", lambda: tier_is(router, "DOWN"))
     streams_without_the_tier(world, router)
@@ -234,12 +239,7 @@ def test_a_slow_cell_behind_the_tier_is_a_504(world):
         answer = connection.read_answer("POST")
     answer.request, answer.tag = request, request.tag
     world.cells.open(world.unique)
-    expect.status(answer, 504, world)
-    expect.reason(answer, "cell-timeout")
-    wait_until("a log line that says so", lambda: any("/my-company/slow HTTP/" in line and " 504 " in line and " reason=cell-timeout" in line
-                                                      for line in router.haproxy.text().splitlines()))
-    expect.saw(world, answer, "eu1", "eu0")
-    counted.one(world, before, "miss", learned=0)
+    failed(world, router, before, answer, 504, "cell-timeout")
     expect.true("the tier itself is fine", tier_is(router, "UP"))
     world.flush()
     again = put(world, router, "/my-company/again", bytes_of(MB), user="alice")

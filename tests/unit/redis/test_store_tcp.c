@@ -126,20 +126,24 @@ static long long slot_of(const struct redis *redis, const char *key)
     return slot;
 }
 
+/* A node of a cluster, without slots and without other nodes. bus gets the port by which others meet it. */
+static void start_node(struct redis *node, char bus[static 8])
+{
+    snprintf(bus, 8, "%d", tcp_free_port());
+    redis_start(node, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus, NULL});
+}
+
 /* All keys of a path are in one slot, and a node that does not hold it is understood: what to do stands in log and metrics. */
 static void test_cluster(void **state)
 {
     struct redis empty, holder;
-    char bus[2][8];
+    char bus[8], other_bus[8];
     struct player p;
     struct got got;
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(bus[i], sizeof bus[i], "%d", tcp_free_port());
-    }
-    redis_start(&empty, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[0], NULL});
-    redis_start(&holder, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[1], NULL});
+    start_node(&empty, bus);
+    start_node(&holder, other_bus);
     long long slot = slot_of(&empty, "cellrouter:{/a}/a/");
     assert_int_equal(slot_of(&empty, "cellrouter:{/a}/a/b/"), slot);
     assert_int_equal(slot_of(&empty, "cellrouter-gone:{/a}/a/b/c/"), slot);
@@ -151,7 +155,7 @@ static void test_cluster(void **state)
     assert_true(own > 0 && own < 16383);
     server_do(holder.client, "CLUSTER ADDSLOTSRANGE 0 %lld %lld 16383", own - 1, own + 1);
     server_do(empty.client, "CLUSTER ADDSLOTS %lld", own);
-    server_do(holder.client, "CLUSTER MEET 127.0.0.1 %d %s", empty.port, bus[0]);
+    server_do(holder.client, "CLUSTER MEET 127.0.0.1 %d %s", empty.port, bus);
     player_until(redis_says(&empty, "CLUSTER INFO", "cluster_state:ok"));
     player_until((look_done(&p, "/a/b/", &got), got.reason == STORE_REASON_MOVED));
     assert_int_equal(got.outcome, ROUTE_FAILED);
@@ -188,18 +192,15 @@ static void test_cluster(void **state)
 static void test_cluster_slot_on_its_way(void **state)
 {
     struct redis from, to;
-    char bus[2][8];
+    char bus[8], other_bus[8];
     struct player p;
     struct got got;
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(bus[i], sizeof bus[i], "%d", tcp_free_port());
-    }
-    redis_start(&from, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[0], NULL});
-    redis_start(&to, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus[1], NULL});
+    start_node(&from, bus);
+    start_node(&to, other_bus);
     server_do(from.client, "CLUSTER ADDSLOTSRANGE 0 16383");
-    server_do(to.client, "CLUSTER MEET 127.0.0.1 %d %s", from.port, bus[0]);
+    server_do(to.client, "CLUSTER MEET 127.0.0.1 %d %s", from.port, bus);
     player_until(redis_says(&from, "CLUSTER INFO", "cluster_state:ok"));
     player_until(redis_says(&from, "CLUSTER INFO", "cluster_known_nodes:2"));
     struct route_store_config config = player_config(&from.server);
