@@ -74,12 +74,12 @@ static int check_word(const char *word, size_t length)
     return -1;
 }
 
-static bool is_checked(const struct config_cell *cell)
+static bool has_option(const struct config_cell *cell, const char *option)
 {
     size_t length;
     for (const char *word = next_word(cell->server_options, &length); length > 0;
          word = next_word(word + length, &length)) {
-        if (length == strlen("check") && memcmp(word, "check", length) == 0)
+        if (length == strlen(option) && memcmp(word, option, length) == 0)
             return true;
     }
     return false;
@@ -104,9 +104,17 @@ static void print_follower(FILE *out, const struct config_cell *cell, size_t ser
 {
     fprintf(out, "    server %s.%zu %s", cell->id, server + 1, cell->servers.items[server]);
     print_plain_options(out, cell);
-    if (is_checked(cell))
+    if (has_option(cell, "check"))
         fprintf(out, " track cellrouter-cell-%s/%s.%zu", cell->id, cell->id, server + 1);
     fprintf(out, "%s\n", more);
+}
+
+/* Whether unknown paths go to this cell, as long as one of these is up. */
+static bool is_picked(const struct config *config, const struct config_cell *cell)
+{
+    if (config->default_cell[0] != '\0')
+        return strcmp(cell->id, config->default_cell) == 0;
+    return strcmp(cell->region, config->region) == 0;
 }
 
 static bool retries(const struct config_cell *cell, bool also_421)
@@ -128,16 +136,37 @@ static void print_retry_ids(FILE *out, const struct config *config, bool also_42
         fputs("\"\n", out);
 }
 
-/* Cells whose redirect HAProxy can retry by itself: 425 everywhere, 421 from 3.2 on. */
+/* Whether an unknown path may be asked for without the replay pass: all cells that are picked for it redirect by a status that HAProxy
+ * retries. With weights the servers are left to HAProxy's own choice. */
+static bool first_at_once(const struct config *config, bool also_421)
+{
+    bool any = false;
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        if (!is_picked(config, cell))
+            continue;
+        if (!retries(cell, also_421) || has_option(cell, "weight"))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+/* Cells whose redirect HAProxy can retry by itself: 425 everywhere, 421 from 3.2 on. Before 3.0 a redirect that ends together with its
+ * connection is lost instead; so a cell is only asked at once where a redirect is the exception, on a known path. */
 static void print_retry_cells(FILE *out, const struct config *config)
 {
     bool direct = config->haproxy.direct_hits != DIRECT_HITS_NEVER;
     fputs(".if version_atleast(3.2)\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n", out);
     if (direct)
         print_retry_ids(out, config, true);
+    if (direct && first_at_once(config, true))
+        fputs("    setenv CELLROUTER_FIRST 1\n", out);
     fputs(".else\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n", out);
     if (direct)
         print_retry_ids(out, config, false);
+    if (direct && first_at_once(config, false))
+        fputs(".if version_atleast(3.0)\n    setenv CELLROUTER_FIRST 1\n.endif\n", out);
     fputs(".endif\n", out);
 }
 
@@ -415,13 +444,6 @@ static size_t any_retries(size_t servers)
     return tries < 3 ? 3 : tries > 10 ? 10 : tries;
 }
 
-static bool is_picked(const struct config *config, const struct config_cell *cell)
-{
-    if (config->default_cell[0] != '\0')
-        return strcmp(cell->id, config->default_cell) == 0;
-    return strcmp(cell->region, config->region) == 0;
-}
-
 /* Where an unknown path goes: a cell of the region, or the default cell; what else there is takes over when none is up. In turn
  * and not at random, so that a retry finds a server that has not refused yet. */
 static void print_any(FILE *out, const struct config *config)
@@ -454,7 +476,7 @@ static void print_cell(FILE *out, const struct config *config, const struct conf
 
 /* What a redirect of a cell that was asked at once leaves in cellrouter-notes. HAProxy decides on the retry before http-response
  * rules run, but after these. */
-static void print_notes(FILE *out, const struct config *config, size_t self)
+static void print_notes(FILE *out, const struct config *config)
 {
     fputs(
         "    tcp-response inspect-delay 24h\n"
@@ -470,7 +492,6 @@ static void print_notes(FILE *out, const struct config *config, size_t self)
         "    tcp-response content sc-set-gpt(0,1) int(\"${CELLROUTER_UNKNOWN}\") if { var(txn.cellrouter.to) -m beg = }\n"
         "    tcp-response content sc-set-gpt(1,1) int(1)\n",
         out);
-    fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu)\n", self + 1);
     for (size_t i = 0; i < config->cell_count; i++) {
         fprintf(
             out,
@@ -486,7 +507,9 @@ static void print_retry_cell(FILE *out, const struct config *config, size_t inde
     const struct config_cell *cell = &config->cells[index];
     fprintf(out, "backend cellrouter-direct-%s from cellrouter-retry\n", cell->id);
     print_hidden(out, config, false);
-    print_notes(out, config, index);
+    print_notes(out, config);
+    fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu)\n", index + 1);
+    fprintf(out, "    http-request set-header \"${CELLROUTER_PREFIX}Route\" %s\n", cell->id);
     if (cell->servers.count > 1)
         fprintf(out, "    use-server %s.%%[rand(%zu),add(1)] if TRUE\n", cell->id, cell->servers.count);
     for (size_t server = 0; server < cell->servers.count; server++)
@@ -494,6 +517,40 @@ static void print_retry_cell(FILE *out, const struct config *config, size_t inde
     for (size_t server = 0; server < cell->servers.count; server++)
         print_follower(out, cell, server, " weight 0");
     fprintf(out, "    server cellrouter-loop %s pool-purge-delay 1s\n\n", config->haproxy.loop);
+}
+
+/* The same for an unknown path, with the servers of all cells that are picked. Each takes its share at random: the first one of
+ * them all, the second one of what is left, and so on. A server that is down is passed over, to the next in the list. */
+static void print_first(FILE *out, const struct config *config)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < config->cell_count; i++)
+        left += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
+    fputs(".if defined(CELLROUTER_FIRST)\nbackend cellrouter-direct-any from cellrouter-first\n", out);
+    print_hidden(out, config, false);
+    print_notes(out, config);
+    /* Over HTTP/2 a GET may have a body without saying so. */
+    fputs("    use-server cellrouter-loop if { var(txn.cellrouter.body) -m int gt 0 }\n", out);
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        for (size_t server = 0; is_picked(config, cell) && server < cell->servers.count; server++)
+            fprintf(out, "    use-server %s.%zu if { rand(%zu) -m int 0 }\n", cell->id, server + 1, left--);
+    }
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        if (!is_picked(config, cell))
+            continue;
+        fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu) if { srv_name -m beg \"%s.\" }\n", i + 1,
+                cell->id);
+        for (size_t server = 0; server < cell->servers.count; server++)
+            fprintf(out, "    use-server %s.%zu if TRUE\n", cell->id, server + 1);
+    }
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        for (size_t server = 0; is_picked(config, cell) && server < cell->servers.count; server++)
+            print_follower(out, cell, server, " weight 0");
+    }
+    fprintf(out, "    server cellrouter-loop %s pool-purge-delay 1s\n.endif\n\n", config->haproxy.loop);
 }
 
 int haproxy_config_print(FILE *out, const struct config *config, bool large)
@@ -533,6 +590,8 @@ int haproxy_config_print(FILE *out, const struct config *config, bool large)
         if (config->cells[i].answers != CELL_ANSWER_302)
             print_retry_cell(out, config, i);
     }
+    if (!large && first_at_once(config, true))
+        print_first(out, config);
     /* What comes after this text and names no defaults section starts from nothing, as if it stood alone. */
     fputs("defaults\n", out);
     return 0;
