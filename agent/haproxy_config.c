@@ -154,18 +154,18 @@ static bool first_at_once(const struct config *config, bool also_421)
 
 /* Cells whose redirect HAProxy can retry by itself: 425 everywhere, 421 from 3.2 on. Before 3.0 a redirect that ends together with its
  * connection is lost instead; so a cell is only asked at once where a redirect is the exception, on a known path. */
-static void print_retry_cells(FILE *out, const struct config *config)
+static void print_retry_cells(FILE *out, const struct config *config, bool large)
 {
     bool direct = config->haproxy.direct_hits != DIRECT_HITS_NEVER;
     fputs(".if version_atleast(3.2)\n    setenv CELLROUTER_RETRY_ON \"conn-failure 421 425\"\n", out);
     if (direct)
         print_retry_ids(out, config, true);
-    if (direct && first_at_once(config, true))
+    if (direct && !large && first_at_once(config, true))
         fputs("    setenv CELLROUTER_FIRST 1\n", out);
     fputs(".else\n    setenv CELLROUTER_RETRY_ON \"conn-failure 425\"\n", out);
     if (direct)
         print_retry_ids(out, config, false);
-    if (direct && first_at_once(config, false))
+    if (direct && !large && first_at_once(config, false))
         fputs(".if version_atleast(3.0)\n    setenv CELLROUTER_FIRST 1\n.endif\n", out);
     fputs(".endif\n", out);
 }
@@ -236,7 +236,7 @@ static void print_global(FILE *out, const struct config *config, bool large)
     fprintf(out, "    setenv CELLROUTER_TIMEOUT_LARGE %us\n", haproxy->large_wait_s);
     if (!large && config->hidden.max_ms > 0)
         fprintf(out, "    setenv CELLROUTER_HIDDEN %ums\n", config->hidden.max_ms + HIDDEN_SLACK_MS);
-    print_retry_cells(out, config);
+    print_retry_cells(out, config, large);
     fputc('\n', out);
 }
 
