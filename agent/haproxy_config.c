@@ -380,10 +380,28 @@ static void print_replay(FILE *out, const struct config *config, bool large)
     if (!large && config->haproxy.large_address[0] != '\0') {
         fprintf(out,
                 "    use-server cellrouter-large if { var(txn.cellrouter.tier) -m bool }\n"
-                "    server cellrouter-large %s weight 0 check inter 500ms rise 1 fall 1\n",
+                "    server cellrouter-large %s weight 0 track cellrouter-large-check/process\n",
                 config->haproxy.large_address);
     }
     fprintf(out, "    server cellrouter-loop %s%s\n\n", config->haproxy.loop, loop_suffix(large));
+}
+
+/* A check that the process itself has to answer: of one that stands still the kernel goes on to take connections. On an address of
+ * its own, because a tier that is full leaves new connections waiting, and is well. */
+static void print_large_check(FILE *out, const struct config *config, bool large)
+{
+    const char *address = config->haproxy.large_address;
+    if (large) {
+        fprintf(out,
+                "frontend cellrouter-large-check from cellrouter-large-bodies\n    bind %s-check%s\n"
+                "    http-request return status 200\n\n",
+                address, bind_options(address));
+    } else if (address[0] != '\0') {
+        fprintf(out,
+                "backend cellrouter-large-check from cellrouter-replay-pass\n    option httpchk\n    timeout check 2s\n"
+                "    server process %s-check check inter 500ms rise 1 fall 2\n\n",
+                address);
+    }
 }
 
 static void print_inner(FILE *out, const struct config *config, bool large)
@@ -402,15 +420,14 @@ static void print_inner(FILE *out, const struct config *config, bool large)
     fputs("    use_backend cellrouter-cell-%[var(txn.cellrouter.cell)] if { var(txn.cellrouter.cell) -m found }\n\n",
           out);
     print_replay(out, config, large);
+    print_large_check(out, config, large);
     fputs("backend cellrouter-notes from cellrouter-replay-pass\n"
           "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n",
           out);
     if (large) {
-        /* The connections of health checks wait like any other while it is full: more than a backlog of maxconn, which is HAProxy's
-         * default, and after a few of them the edge would take it for dead. 1024 are those of eight minutes. */
         fprintf(
             out,
-            "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n    backlog 1024\n\n",
+            "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n\n",
             config->haproxy.large_address, bind_options(config->haproxy.large_address), config->haproxy.large_requests);
         return;
     }

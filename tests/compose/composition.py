@@ -203,10 +203,11 @@ class ComposedWorld(World):
         self.settle({region: len(self.project.containers(f"router-{region}")) for region in REGIONS})
 
     def check_containers(self):
-        """Nothing was out of memory, nothing came back by itself, nothing is ill."""
+        """Nothing was out of memory, nothing came back by itself, nothing is ill; and none may do more than it must."""
         for container in self.project.containers(every=True):
             told = engine.inspect(container)
             state = told["State"]
+            expect_confined(container, told)
             if "config-" in container:
                 continue
             moved = engine.run("docker", "logs", container, errors=True).count("seat: this agent has no HAProxy")
@@ -231,6 +232,17 @@ class ComposedWorld(World):
         bad = {container: "runs" if state["Running"] else state["ExitCode"] for container, state in states.items() if state["Running"] or state["ExitCode"] not in ENDS}
         if bad:
             raise Failure(f"after Ctrl-C: {bad}")
+
+
+def expect_confined(container, told):
+    """As docker/compose.yaml says, and as the engine has it."""
+    host = told["HostConfig"]
+    user = told["Config"]["User"]
+    bad = {"user": user if user != "10001:10001" else None, "writable": not host["ReadonlyRootfs"], "capabilities": host["CapDrop"] != ["ALL"] or host["CapAdd"],
+           "new privileges": not any("no-new-privileges" in option for option in host["SecurityOpt"] or ()), "privileged": host["Privileged"],
+           "memory without a limit": not host["Memory"], "processes without a limit": not (host["PidsLimit"] or 0) > 0}
+    if any(bad.values()):
+        raise Failure(f"{container} may do more than it must: { {what: value for what, value in bad.items() if value} }")
 
 
 def seat_of(container):

@@ -368,6 +368,9 @@ def test_large_body(world):
     expect.saw(world, answer, *([{"eu0", "eu1"}, "eu0"] if len(seen) == 2 else ["eu0"]))
 
 
+SLOW = {test_a_router_without_cells, test_haproxy_dies_hangs_comes_back, test_rolling_restart, test_from_three_routers_to_two}
+
+
 def everything():
     known = {flow.number: flow for flow in flows.FLOWS}
     return [test_learning_across_regions, test_client_address_passes_the_entry, test_from_one_router_to_three,

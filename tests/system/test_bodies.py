@@ -201,18 +201,21 @@ def test_the_large_body_tier_dies_in_the_middle(world):
     streams_without_the_tier(world, router)
 
 
-@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"large-wait": 5}})
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"large-wait": 8}})
 def test_the_large_body_tier_stops_in_the_middle(world):
-    """SIGSTOP: no health check sees that, but what waits in it is bounded. Those get a 504 with a reason after large-wait; the next one is sent
-    once, and 307. When it goes on it takes large requests again."""
+    """SIGSTOP: the health check, which the process itself has to answer, sees that; the next ones are sent once, and 307. What is in it gets a
+    504 with a reason after large-wait. When it goes on it takes large requests again."""
     router = world.router("eu1")
+    world.allow("cellrouter-large")
+    before = counted.take(world)
     waiting = [held(world, router, "/my-company/held")]
     router.large.freeze()
     try:
-        for number in range(3):
-            waiting.append((router.connect(timeout=50), router.prepare("POST", f"/my-company/stopped/{number}", user="alice", body=bytes_of(100_000))))
-            waiting[-1][0].send(waiting[-1][1])
-        wait_until("as many wait in it as may", lambda: router.stat("cellrouter-replay", "cellrouter-large")["scur"] == "4")
+        waiting.append((router.connect(timeout=50), router.prepare("POST", "/my-company/stopped", user="alice", body=bytes_of(100_000))))
+        waiting[-1][0].send(waiting[-1][1])
+        wait_until("HAProxy sees that it stands still", lambda: tier_is(router, "DOWN"))
+        expect.true("it was not full", int(router.stat("cellrouter-replay", "cellrouter-large")["scur"]) < 4)
+        counted.expect(world, before, lookups=2, hits=0, misses=2, learned=0, moved=0, dropped=0, refused=0)
         streams_without_the_tier(world, router)
         for number, (connection, request) in enumerate(waiting):
             with connection:
@@ -223,10 +226,29 @@ def test_the_large_body_tier_stops_in_the_middle(world):
     finally:
         router.large.thaw()
     world.cells.open(world.unique)
-    wait_until("it has got rid of what nobody waits for", lambda: router.stat("cellrouter-replay", "cellrouter-large")["scur"] == "0")
+    wait_until("HAProxy sees that it goes on", lambda: tier_is(router, "UP"))
     world.flush()
     again = put(world, router, "/my-company/again", bytes_of(MB), user="alice")
     expect.same("answers when the tier is back", [step.status for step in again.steps], [200])
+
+
+@scenario(pick=AWAY, routers=ONE, timeout=120, large=4 * MB)
+def test_a_full_tier_is_up(world):
+    """As many requests as it takes are in it, for longer than a health check waits: it is full, not down."""
+    router = world.router("eu1")
+    waiting = [held(world, router, f"/my-company/held-{number}") for number in range(4)]
+    checks = int(router.stat("cellrouter-large-check", "process")["chkfail"])
+    started = router.stat("cellrouter-large-check", "process")["lastchg"]
+    wait_until("it has been full for a while", lambda: int(router.stat("cellrouter-large-check", "process")["lastchg"]) >= int(started) + 6)
+    streams_without_the_tier(world, router)
+    expect.true("the tier is up", tier_is(router, "UP"))
+    expect.same("failed checks", int(router.stat("cellrouter-large-check", "process")["chkfail"]), checks)
+    world.cells.open(world.unique)
+    for connection, request in waiting:
+        with connection:
+            answer = connection.read_answer("POST")
+        expect.status(answer, 200)
+        expect.same("cells", [d.cell for d in world.deliveries_of(request)], ["eu1", "eu0"])
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"timeout-server": 1}})
