@@ -89,9 +89,8 @@ def yardstick(redis, seconds):
     return float(said.splitlines()[-1].split('","')[1])
 
 
-def part_store(bench, rows, arguments):
-    """Lookups that Redis answers, for an agent whose own memory holds next to nothing; what a route costs in Redis."""
-    routes, rounds, seconds = (100000, 3, 1) if arguments.quick else (MILLION, 5, 1)
+def stored(bench, rows, routes):
+    """A Redis with so many routes, and an agent that has none in its own memory: (socket, side, bytes a route takes in Redis)."""
     redis, _ = bench.redis()
     side, _ = bench.agent(CELLS, redis=redis)
     with Redis(str(redis)) as client:
@@ -101,20 +100,32 @@ def part_store(bench, rows, arguments):
         wait_until(f"{routes} routes in Redis", lambda: client("DBSIZE") >= routes, timeout=120, every=0.2)
         after = client("INFO", "memory").split(b"used_memory:")[1].split()[0]
         each = (int(after) - int(before)) / client("DBSIZE")
-    rows.add("memory", f"Redis, {routes} routes", value=each, text=f"{each:.0f} bytes a route (used_memory)")
     bench.end(side.processes["agent"])
     small, _ = bench.agent(CELLS, redis=redis, memory="64k")
     wait_until("the agent watches", lambda: counters(small).get("store_watching") == 1)
+    return redis, small, each
+
+
+def store_rate(bench, redis, small, options, rounds, seconds):
+    """Medians over rounds: lookups a second that Redis answered with a route, and what redis-benchmark's MGET does."""
+    rates, best = [], []
+    for _ in range(rounds):
+        best.append(yardstick(redis, seconds))
+        had = counters(small)["store_found"]
+        found = sides.load(bench, "spop_load", small, [*options, "-s", seconds])
+        rates.append((counters(small)["store_found"] - had) / found["seconds"])
+    return statistics.median(rates), statistics.median(best)
+
+
+def part_store(bench, rows, arguments):
+    """Lookups that Redis answers, for an agent whose own memory holds next to nothing; what a route costs in Redis."""
+    routes, rounds, seconds = (100000, 3, 1) if arguments.quick else (MILLION, 5, 1)
+    redis, small, each = stored(bench, rows, routes)
+    rows.add("memory", f"Redis, {routes} routes", value=each, text=f"{each:.0f} bytes a route (used_memory)")
     for name, more in (("even", []), ("zipf", ["-z"])):
         begun = counters(small)
-        rates, best = [], []
-        for number in range(rounds):
-            rows.progress(f"{name}, round {number + 1} of {rounds}")
-            best.append(yardstick(redis, seconds))
-            had = counters(small)["store_found"]
-            found = sides.load(bench, "spop_load", small, ["-n", routes, "-c", 4, "-f", 16, "-s", seconds, *more])
-            rates.append((counters(small)["store_found"] - had) / found["seconds"])
-        rate, mget = statistics.median(rates), statistics.median(best)
+        rows.progress(name)
+        rate, mget = store_rate(bench, redis, small, ["-n", routes, "-c", 4, "-f", 16, *more], rounds, seconds)
         since = {key: value - begun.get(key, 0) for key, value in counters(small).items()}
         rows.add(f"store, {name}", "lookups found in Redis", value=rate / mget, per_s_here=rate, per_s_mget=mget,
                  text=f"{rate:.0f}/s, {rate / mget:.2f}x redis-benchmark's MGET ({mget:.0f}/s), {since['store_failed']} of {since['store_gets']} failed")

@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import parts_agent
 import sides
 from harness import places
 from harness.process import wait_until
@@ -110,7 +111,7 @@ def part_first(bench, rows, arguments):
     rounds, count = (3, 2000) if arguments.quick else (5, 5000)
     redis, redis_process = bench.redis()
     first, second, bare = [], [], None
-    for answers in (302, 421):
+    for answers in (302, 421, 425):
         cells = bench.origin(answers, 2)
         # One Redis for both: their routes are told apart by the numbers that each asks for.
         for group, letter in ((first, "A"), (second, "B")):
@@ -300,7 +301,13 @@ def part_growth(bench, rows, arguments):
     seconds = 0.5 if arguments.quick else 1
     sizes = (THOUSAND, 10 * THOUSAND, 100 * THOUSAND) if arguments.quick else (10 * THOUSAND, 100 * THOUSAND, MILLION)
     cells = bench.origin(302, 2)
-    agent, conf = bench.agent(cells)
+    growth_of_agent(bench, rows, cells, sizes, seconds)
+    growth_of_requests(bench, rows, cells, sizes, seconds)
+    growth_of_bodies(bench, rows, cells)
+    growth_of_store(bench, rows, sizes, seconds)
+
+
+def growth_of_agent(bench, rows, cells, sizes, seconds):
     least = bench.least_agent()
     points = {}
     for routes in sizes:
@@ -308,22 +315,61 @@ def part_growth(bench, rows, arguments):
         learn(bench, other, routes)
         points[routes] = ("spop_load", [least, other], ["-n", routes, "-s", seconds, "-c", 4, "-f", 16])
     growth(bench, rows, "agent alone", "routes", points)
-    learn(bench, agent, sizes[0])
-    growth(bench, rows, "agent alone", "connections", {count: ("spop_load", [least, agent], ["-n", sizes[0], "-s", seconds, "-c", count, "-f", 4]) for count in (4, 40, 400)})
-    points = {}
+    few = points[sizes[0]][1]
+    growth(bench, rows, "agent alone", "connections", {count: ("spop_load", few, ["-n", sizes[0], "-s", seconds, "-c", count, "-f", 4]) for count in (4, 40, 400)})
+
+
+def growth_of_requests(bench, rows, cells, sizes, seconds):
+    """Hits at level 0, by SPOE and by the replay pass; first visits to prefixes that come on top of those that are known."""
+    bare, turn = bench.bare("bare HAProxy", cells), iter(range(10 * MILLION, 90 * MILLION, 2000))
+    hits, visits = {}, {}
     for routes in sizes:
-        other, other_conf = bench.agent(cells)
-        learn(bench, other, routes)
-        points[routes] = ("http_load", [bench.bare("bare HAProxy", cells), level0_side(bench, cells, other, routes, other.processes),
-                                        bench.router("SPOE, agent", other_conf, other.processes)], ["-n", routes, "-o", 0, "-s", seconds])
-    growth(bench, rows, "hit", "routes", points)
-    by_count = next(iter(points.values()))[1]
-    growth(bench, rows, "hit", "connections", {count: ("http_load", by_count, ["-n", sizes[0], "-o", 0, "-s", seconds, "-c", count]) for count in (8, 80, 800)})
-    bare = bench.bare("bare HAProxy", cells)
-    visits = bench.router("first visit", conf, agent.processes)
-    turn = iter(range(10 * MILLION, 90 * MILLION, 2000))
+        agent, conf = bench.agent(cells)
+        learn(bench, agent, routes)
+        never, _ = bench.conf(cells, agent_address=agent.where, direct_hits="never")
+        by_spoe = bench.router("SPOE, agent", conf, agent.processes)
+        hits[routes] = ("http_load", [bare, level0_side(bench, cells, agent, routes, agent.processes), by_spoe,
+                                      bench.router("replay pass", never, agent.processes)], ["-n", routes, "-o", 0, "-s", seconds])
+        visits[routes] = ("http_load", [bare, sides.Side("first visit", by_spoe.where, by_spoe.processes)],
+                          lambda side, number: ["-o", 1, "-t", next(turn), "-r", 2000, "-s", 60])
+    growth(bench, rows, "hit", "routes", hits)
+    few = hits[sizes[0]][1]
+    growth(bench, rows, "hit", "connections", {count: ("http_load", few, ["-n", sizes[0], "-o", 0, "-s", seconds, "-c", count]) for count in (8, 80, 800)})
+    growth(bench, rows, "first visit", "routes", visits)
+    few = visits[sizes[0]][1]
     growth(bench, rows, "first visit", "connections",
-           {count: ("http_load", [bare, visits], lambda side, number, count=count: ["-o", 1, "-t", next(turn), "-r", 2000, "-s", 60, "-c", count]) for count in (8, 80, 800)})
+           {count: ("http_load", few, lambda side, number, count=count: ["-o", 1, "-t", next(turn), "-r", 2000, "-s", 60, "-c", count]) for count in (8, 80, 800)})
+
+
+def growth_of_bodies(bench, rows, cells):
+    """Uploads of 500 kB on unknown routes, against bare HAProxy; the large-body tier's memory at each point."""
+    size, buffer, turn, points = 500 * THOUSAND, MB, iter(range(90 * MILLION, 99 * MILLION, 1000)), {}
+    bare = bench.bare("bare HAProxy, streams", cells)
+    tiers = {}
+    for count in (1, 10, 100):
+        agent, _ = bench.agent(cells)
+        address = bench.path("large")
+        conf, _ = bench.conf(cells, agent_address=agent.where, large_address=f"unix@{address}", large_buffer=buffer, large_requests=count)
+        tiers[count] = bench.large_tier(f"haproxy-large-{count}", conf, address)
+        router = bench.router("large tier", conf, {"large": tiers[count], "agent": agent.processes["agent"]})
+        points[count] = ("http_load", [bare, router], lambda side, number, count=count: ["-o", 1, "-t", next(turn), "-r", 200, "-s", 100, "-c", count, "-b", size])
+    time.sleep(2)  # the edges have seen the tiers' health checks
+    growth(bench, rows, "POST 500 kB", "connections", points)
+    rows.add("large tier, by connections", "memory", value=[peak(tier) for tier in tiers.values()],
+             text=", ".join(f"{count}: {peak(tier) / MB:.0f} MB" for count, tier in tiers.items()))
+
+
+def growth_of_store(bench, rows, sizes, seconds):
+    """Lookups that Redis answers, against redis-benchmark's MGET in the same rounds."""
+    ratios = {"routes": {}, "connections": {}}
+    for routes in sizes:
+        redis, small, _ = parts_agent.stored(bench, rows, routes)
+        ratios["routes"][routes] = parts_agent.store_rate(bench, redis, small, ["-n", routes, "-c", 4, "-f", 16], 3, seconds)
+    for count in (4, 40, 400):
+        ratios["connections"][count] = parts_agent.store_rate(bench, redis, small, ["-n", routes, "-c", count, "-f", 4], 3, seconds)
+    for axis, found in ratios.items():
+        rows.add(f"store, by {axis}", "lookups found in Redis", value=[rate / mget for rate, mget in found.values()],
+                 text=", ".join(f"{short(size)}: {rate:.0f}/s, {rate / mget:.2f}x MGET" for size, (rate, mget) in found.items()))
 
 
 PARTS = {"hit": part_hit, "map": part_map, "replay": part_replay, "first": part_first, "latency": part_latency, "large": part_large,

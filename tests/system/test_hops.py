@@ -11,7 +11,9 @@ def test_cells_learn_how_a_request_came(world):
     """Attempt number, the cell that redirected and why, the router: cells break loops and log with them."""
     for here, there in (("eu0", "EU1"), ("eu1", "US0")):
         world.cells.misbehave(cell=here, path="/chain", redirect=f"Cell {there}")
+    before = counted.take(world)
     answer = world.router("eu1").request("POST", "/chain/x", body=b"a=b")
+    counted.one(world, before, "miss", learned=0)
     seen = expect.saw(world, answer, "eu0", "eu1", "us0")
     expect.same("attempt numbers", [d.all(PREFIX + "Attempt") for d in seen], [["1"], ["2"], ["3"]])
     expect.same("router", [d.all(PREFIX + "Router") for d in seen], [["eu1"]] * 3)
@@ -23,21 +25,25 @@ def test_cells_learn_how_a_request_came(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1"}, routers=ONE)
 def test_clients_see_no_trace(world):
-    router = world.router("eu1")
+    router, before = world.router("eu1"), counted.take(world)
     for method in ("GET", "POST", "GET", "POST"):
         answer = router.request(method, "/my-company/x", user="alice")
         expect.status(answer, 200, world)
         traces = [name for name, _ in answer.headers if name.lower().startswith((PREFIX.lower(), "x-cellrouter"))]
         expect.same("headers of the router that reached the client", traces, [])
+        flows.wait_known(world, router, "/my-company/")
+    counted.expect(world, before, lookups=4, hits=3, misses=1, learned=1, moved=0, dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1"}, routers=ONE)
 def test_cells_see_the_clients_address(world):
     """Behind the replay pass as well."""
-    router = world.router("eu1")
+    router, before = world.router("eu1"), counted.take(world)
     for method in ("GET", "POST"):
         answer = router.request(method, "/my-company/x", user="alice")
         expect.same("X-Forwarded-For", {tuple(d.all("X-Forwarded-For")) for d in world.deliveries_of(answer)}, {("127.0.0.1",)})
+        flows.wait_known(world, router, "/my-company/")
+    counted.expect(world, before, lookups=2, hits=1, misses=1, learned=1, moved=0, dropped=0, refused=0)
 
 
 ALL = {**ANSWERS, "425": 425}
@@ -81,12 +87,14 @@ def test_the_routers_own_errors_show_a_reason_and_nothing_else(world):
         for kind in ("miss", "hit"):
             for method, length in (("GET", 0), ("POST", 3), ("PUT", 1 << 20)):
                 router = flows.settled(world, kind)
+                before = counted.take(world)
                 answer = router.request(method, f"/my-company/odd/{label}", user="alice", body=bytes(length))
                 steps = [answer]
                 while answer.status == 307:
                     answer = router.request(method, f"/my-company/odd/{label}", user="alice", body=bytes(length))
                     steps.append(answer)
                 expect.status(answer, status if label == "loop" or len(steps) < 3 else 508, world)
+                counted.expect(world, before, lookups=len(steps), learned=0, moved=0, refused=0)
                 for step in steps:
                     expect.same(f"headers of the contract on a {step.status} to {method} on a {kind}", [name.lower() for name, _ in of_the_contract(step)],
                                 [expect.REASON.lower()])

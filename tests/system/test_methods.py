@@ -15,6 +15,7 @@ def test_unknown_methods(world):
              "VERSION-CONTROL": ("connect_h2", "not-my-company")}
     for method, (connect, name) in moves.items():
         with getattr(router, connect)() as connection:
+            before = counted.take(world)
             answer = connection.request(router.prepare(method, f"/{name}/x", user="root", body=b"some body"))
             expect.status(answer, 200, world)
             owner = answer.cell
@@ -26,6 +27,7 @@ def test_unknown_methods(world):
             answer = connection.request(router.prepare(method, f"/{name}/x", user="root", body=b"some body"))
             expect.status(answer, 200, world)
             expect.saw(world, answer, owner, "eu1")
+            counted.expect(world, before, lookups=3, hits=2, misses=1, learned=1, moved=1, dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)

@@ -42,7 +42,9 @@ def test_flow_19_two_cells_redirect_to_each_other(world):
 def test_flow_19_a_chain_longer_than_three_hops(world):
     for here, there in (("eu0", "EU1"), ("eu1", "US0"), ("us0", "US1")):
         world.cells.misbehave(cell=here, path="/chain", redirect=f"Cell {there}")
+    before = counted.take(world)
     answer = world.router("eu1").request("GET", "/chain/x")
+    counted.one(world, before, "miss", learned=0)
     expect.status(answer, 508, world)
     expect.reason(answer, "too-many-hops")
     expect.saw(world, answer, "eu0", "eu1", "us0")
@@ -54,7 +56,9 @@ def test_flow_19_a_chain_longer_than_three_hops(world):
 def test_three_hops_are_allowed(world):
     for here, there in (("eu0", "EU1"), ("eu1", "US0")):
         world.cells.misbehave(cell=here, path="/chain", redirect=f"Cell {there}")
+    before = counted.take(world)
     answer = world.router("eu1").request("POST", "/chain/x", body=b"a=b")
+    counted.one(world, before, "miss", learned=0)
     expect.status(answer, 404, world)
     expect.saw(world, answer, "eu0", "eu1", "us0")
 
@@ -161,10 +165,12 @@ def test_malformed_claims_teach_nothing(world):
     for claim in ("{path_prefix:/gitlab-org/", "path_prefix:/gitlab-org/", "{}", "{path_prefix}", "{:}", "{path_prefix:gitlab-org/}", "{" * 500):
         world.cells.behave()
         world.cells.misbehave(cell="us0", path="/gitlab-org", cache=claim)
+        before = counted.take(world)
         answer = router.request("GET", "/gitlab-org/x")
         expect.status(answer, 200, world)
         expect.saw(world, answer, "us0")
         expect.clean(answer)
+        counted.expect(world, before, lookups=1, hits=0, misses=1, learned=0, moved=0, dropped=0)
     nothing_known(world)
 
 
