@@ -425,10 +425,9 @@ static void print_inner(FILE *out, const struct config *config, bool large)
           "    stick-table type string len 36 size 100k expire 1m store gpt(4)\n\n",
           out);
     if (large) {
-        fprintf(
-            out,
-            "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n\n",
-            config->haproxy.large_address, bind_options(config->haproxy.large_address), config->haproxy.large_requests);
+        fprintf(out, "frontend cellrouter-large from cellrouter-large-bodies\n    bind %s%s\n    maxconn %u\n\n",
+                config->haproxy.large_address, bind_options(config->haproxy.large_address),
+                config->haproxy.large_requests);
         return;
     }
     fputs(
