@@ -226,7 +226,9 @@ def probe_h2(world, router, kind, label):
     else:
         whole = [d for d in seen if d.whole and label != "cl_zero"]
         expect.true(f"{label} on a {kind}: {status}, and yet a cell got it", not whole, expect.table(whole))
-        expect.true(f"{label} on a {kind}: {status} is no refusal", isinstance(status, str) or status == 400)
+        # A body that comes after "no body" is not kept for a replay: then a redirect is a 307, and the next try the client's own doing.
+        fine = (400, 307) if label == "cl_zero" else (400,)
+        expect.true(f"{label} on a {kind}: {status} is no refusal", isinstance(status, str) or status in fine)
     return 2 if status == 200 else 0
 
 
