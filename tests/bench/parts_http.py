@@ -74,11 +74,13 @@ def part_map(bench, rows, arguments):
     agent, _ = bench.agent(cells)
     for routes in (THOUSAND, 10 * THOUSAND, 100 * THOUSAND if arguments.quick else MILLION):
         rows.progress(f"maps of {routes} routes")
-        both = [bench.bare("bare HAProxy, map", cells, write_map(bench, routes, False)), level0_side(bench, cells, agent, routes, {})]
+        plain = write_map(bench, routes, False)
+        all_sides = [bench.bare("bare HAProxy, map", cells, plain), bench.bare("the same, hygiene by hand", cells, plain, hygiene=True),
+                     level0_side(bench, cells, agent, routes, {})]
         options = ["-n", routes, "-o", 0]
-        warm(bench, rows, both, options)
-        rows.compare(bench, f"hit GET, {short(routes)} entries", "http_load", both, [*options, "-s", seconds], rounds)
-        bench.end(*(side.processes["haproxy"] for side in both))
+        warm(bench, rows, all_sides, options)
+        rows.compare(bench, f"hit GET, {short(routes)} entries", "http_load", all_sides, [*options, "-s", seconds], rounds)
+        bench.end(*(side.processes["haproxy"] for side in all_sides))
 
 
 def part_replay(bench, rows, arguments):

@@ -160,7 +160,7 @@ class Bench:
         process.ready("listens", lambda: connects(address))
         return process
 
-    def bare_texts(self, cells, port, map_file=None, runtime=None, lua=None):
+    def bare_texts(self, cells, port, map_file=None, runtime=None, lua=None, hygiene=False):
         text = global_section(runtime) + ("    setenv REDIS " + str(lua) + f"\n    lua-load-per-thread {HERE / 'haproxy.lua'}\n" if lua else "")
         text += "defaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n"
         text += f"frontend site\n    bind 127.0.0.1:{port}\n    option forwardfor\n"
@@ -168,15 +168,17 @@ class Bench:
             text += ("    http-request del-header X-Gitlab-Cell- -m beg\n    http-request lua.route\n    http-request set-header X-Gitlab-Cell-Attempt 1\n"
                      "    http-response lua.learn\n    http-response del-header X-Gitlab-Cell- -m beg\n"
                      "    use_backend %[var(txn.cell)] if { var(txn.cell) -m found }\n    default_backend c00\n")
+        elif hygiene:
+            text += HYGIENE + f"    use_backend %[path,concat(/),map_beg({map_file})] if !unlookable\n"
         else:
             text += f"    use_backend %[path,concat(/),map_beg({map_file})]\n" if map_file else "    default_backend any\n"
         return [text + "".join(f"backend {id}\n    server s 127.0.0.1:{at}\n" for id, at in cells.items())]
 
-    def bare(self, name, cells, map_file=None):
+    def bare(self, name, cells, map_file=None, hygiene=False):
         port = self.ports.reserve()
-        process = self.haproxy(name, *self.bare_texts(cells, port, map_file))
+        process = self.haproxy(name, *self.bare_texts(cells, port, map_file, hygiene=hygiene))
         process.ready("listens", lambda: connects(("127.0.0.1", port)), timeout=60)
-        return Side(name, port, {"haproxy": process}, ["-k"] if map_file else ["-a"])
+        return Side(name, port, {"haproxy": process}, [] if hygiene else ["-k"] if map_file else ["-a"])
 
     def haproxy_lua(self, name, cells, redis, redis_process):
         """HAProxy's own Lua with Redis: for routes that Redis or its memory has."""
@@ -203,6 +205,17 @@ class Bench:
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
         master.ready("has its worker", lambda: children.read_text().split())
         return Side(name, port, {"nginx": int(children.read_text().split()[0]), "redis": redis_process})
+
+
+# What the contract asks of a hit, whoever answers it: nothing of a client's own under the contract's names, attempt and router for the
+# cell, no path that cells and router might read differently, and nothing of the contract for the client.
+HYGIENE = r"""
+    acl unlookable path -m reg "/(?:/|(?:\\.|%2[eE]){1,2}(?:/|\$))|[\\x00-\\x20\\x7f]|^.{2049}"
+    http-request del-header "(?i)^(?:x[-_]cellrouter[-_]|x[-_]gitlab[-_]cell[-_])" -m reg
+    http-request add-header X-Gitlab-Cell-Router bench
+    http-request add-header X-Gitlab-Cell-Attempt 1
+    http-response del-header X-Gitlab-Cell- -m beg
+"""
 
 
 def global_section(runtime):
