@@ -38,12 +38,15 @@ class Rows:
         return row
 
     def compare(self, bench, part, program, all_sides, options, rounds):
-        """Interleaved rounds over all sides; a row each, with ratios of medians to the first side. A side may be None: not there.
+        """Interleaved rounds over all sides; a row each, with ratios of medians to the first side. A side may be None, not there, or a list:
+        several of its kind, which take turns, because one process may be luckier with its memory than the next for all its life.
         options: a list, or a function of (side, round)."""
-        all_sides = [side for side in all_sides if side]
+        kinds = [side if isinstance(side, list) else [side] for side in all_sides if side]
+        all_sides = [kind[0] for kind in kinds]
         found = {side.name: [] for side in all_sides}
         for number in range(rounds):
-            for side in all_sides[number % len(all_sides):] + all_sides[: number % len(all_sides)]:
+            for kind in kinds[number % len(kinds):] + kinds[: number % len(kinds)]:
+                side = kind[number % len(kind)]
                 self.progress(f"{part}, round {number + 1} of {rounds}, {side.name}")
                 more = options(side, number) if callable(options) else options
                 found[side.name].append(sides.load(bench, program, side, [*side.options, *more]))
