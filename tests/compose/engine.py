@@ -51,7 +51,7 @@ class Project:
     def watch(self, log, scales):
         """`up` as a person runs it who then looks at it: not in the background. Returns the process."""
         scale = [f"--scale={service}={number}" for service, number in scales.items()]
-        return subprocess.Popen([*map(str, self.compose), "--profile", "large", "up", "--no-build", *scale], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        return subprocess.Popen([*map(str, self.compose), "up", "--no-build", *scale], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                 env={**os.environ, **self.environment})
 
     def containers(self, service=None, every=False):
