@@ -117,6 +117,14 @@ static bool is_picked(const struct config *config, const struct config_cell *cel
     return strcmp(cell->region, config->region) == 0;
 }
 
+static size_t picked_servers(const struct config *config)
+{
+    size_t servers = 0;
+    for (size_t i = 0; i < config->cell_count; i++)
+        servers += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
+    return servers;
+}
+
 static bool retries(const struct config_cell *cell, bool also_421)
 {
     return cell->answers == CELL_ANSWER_425 || (also_421 && cell->answers == CELL_ANSWER_421);
@@ -464,13 +472,10 @@ static size_t any_retries(size_t servers)
  * and not at random, so that a retry finds a server that has not refused yet. */
 static void print_any(FILE *out, const struct config *config)
 {
-    size_t servers = 0;
-    for (size_t i = 0; i < config->cell_count; i++)
-        servers += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
     fprintf(
         out,
         "backend cellrouter-any from cellrouter-cells\n    balance roundrobin\n    retries %zu\n    option allbackups\n",
-        any_retries(servers));
+        any_retries(picked_servers(config)));
     for (size_t i = 0; i < config->cell_count; i++) {
         const struct config_cell *cell = &config->cells[i];
         for (size_t server = 0; server < cell->servers.count; server++)
@@ -539,9 +544,7 @@ static void print_retry_cell(FILE *out, const struct config *config, size_t inde
  * them all, the second one of what is left, and so on. A server that is down is passed over, to the next in the list. */
 static void print_first(FILE *out, const struct config *config)
 {
-    size_t left = 0;
-    for (size_t i = 0; i < config->cell_count; i++)
-        left += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
+    size_t left = picked_servers(config);
     fputs(".if defined(CELLROUTER_FIRST)\nbackend cellrouter-direct-any from cellrouter-first\n", out);
     print_hidden(out, config, false);
     print_notes(out, config);
@@ -558,13 +561,10 @@ static void print_first(FILE *out, const struct config *config)
             continue;
         fprintf(out, "    tcp-response content sc-set-gpt(2,1) int(%zu) if { srv_name -m beg \"%s.\" }\n", i + 1,
                 cell->id);
-        for (size_t server = 0; server < cell->servers.count; server++)
+        for (size_t server = 0; server < cell->servers.count; server++) {
             fprintf(out, "    use-server %s.%zu if TRUE\n", cell->id, server + 1);
-    }
-    for (size_t i = 0; i < config->cell_count; i++) {
-        const struct config_cell *cell = &config->cells[i];
-        for (size_t server = 0; is_picked(config, cell) && server < cell->servers.count; server++)
             print_follower(out, cell, server, " weight 0");
+        }
     }
     fprintf(out, "    server cellrouter-loop %s pool-purge-delay 1s\n.endif\n\n", config->haproxy.loop);
 }
