@@ -19,14 +19,13 @@ static char *grow(struct command *command, size_t n)
 {
     char *at;
 
-    if (command->bad) {
+    if (command->bad)
         return NULL;
-    }
     if (n >= command->room - command->length) {
         size_t room = (command->length + n) * 2 + FIRST_ROOM;
         char *bytes = realloc(command->bytes, room);
 
-        if (bytes == NULL) {
+        if (!bytes) {
             command->bad = true;
             return NULL;
         }
@@ -43,9 +42,8 @@ static void append(struct command *command, const void *bytes, size_t n)
 {
     char *at = grow(command, n);
 
-    if (at != NULL && n != 0) {
+    if (at && n != 0)
         memcpy(at, bytes, n);
-    }
 }
 
 /* "*3\r\n" or "$3\r\n". */
@@ -98,9 +96,8 @@ static void add_key(struct command *command, size_t n, void (*write)(const struc
 
     head(command, '$', n);
     at = grow(command, n);
-    if (at != NULL) {
+    if (at)
         write(name, at);
-    }
     append(command, "\r\n", 2);
 }
 
@@ -120,14 +117,12 @@ void command_words(struct command *command, ...)
     va_list words;
 
     va_start(words, command);
-    while (va_arg(words, const char *) != NULL) {
+    while (va_arg(words, const char *))
         count++;
-    }
     va_end(words);
     command_begin(command, count);
     va_start(words, command);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         command_text(command, va_arg(words, const char *));
-    }
     va_end(words);
 }

@@ -44,9 +44,8 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n)
         sip_word(&s, word);
     }
     word = (uint64_t)n << 56;
-    if (n % 8 != 0) {
+    if (n % 8 != 0)
         memcpy(&word, at, n % 8);
-    }
     sip_word(&s, word);
     s.v2 ^= 0xff;
     sip_round(&s);
@@ -58,17 +57,16 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n)
 /* The host's hash is the key of the second one, so that no byte can move from one part to the other unseen. */
 static struct hash_key behind_host(const struct hash_key *key, const struct route_name *name)
 {
-    if (name->host_len == 0) {
+    if (name->host_length == 0)
         return *key;
-    }
-    return (struct hash_key){key->low, key->high ^ hash_bytes(key, name->host, name->host_len)};
+    return (struct hash_key){key->low, key->high ^ hash_bytes(key, name->host, name->host_length)};
 }
 
 uint64_t hash_name(const struct hash_key *key, const struct route_name *name)
 {
     struct hash_key inner = behind_host(key, name);
 
-    return hash_bytes(&inner, name->prefix, name->prefix_len);
+    return hash_bytes(&inner, name->prefix, name->prefix_length);
 }
 
 uint64_t hash_tag(const struct hash_key *key, const struct route_name *name)

@@ -4,15 +4,13 @@
 
 static bool host_ok(const char *host, size_t n)
 {
-    if (n > ROUTE_HOST_MAX) {
+    if (n > ROUTE_HOST_MAX)
         return false;
-    }
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)host[i];
 
-        if (c <= ' ' || c == 0x7f || c == '/' || c == '}') {
+        if (c <= ' ' || c == 0x7f || c == '/' || c == '}')
             return false;
-        }
     }
     return true;
 }
@@ -24,22 +22,20 @@ static bool prefix_ok(const char *prefix, size_t n)
 
 bool key_name_ok(const struct route_name *name)
 {
-    return host_ok(name->host, name->host_len) && prefix_ok(name->prefix, name->prefix_len);
+    return host_ok(name->host, name->host_length) && prefix_ok(name->prefix, name->prefix_length);
 }
 
 bool key_question_ok(const struct route_question *question)
 {
     size_t least = 3;
 
-    if (question->count == 0 || question->count > ROUTE_PREFIXES_MAX || !host_ok(question->host, question->host_len)) {
+    if (question->count == 0 || question->count > ROUTE_PREFIXES_MAX || !host_ok(question->host, question->host_length))
         return false;
-    }
     for (size_t i = 0; i < question->count; i++) {
         size_t end = question->ends[i];
 
-        if (end < least || !prefix_ok(question->text, end)) {
+        if (end < least || !prefix_ok(question->text, end))
             return false;
-        }
         least = end + 1;
     }
     return true;
@@ -47,14 +43,14 @@ bool key_question_ok(const struct route_question *question)
 
 size_t key_segment(const struct route_name *name)
 {
-    const char *slash = memchr(name->prefix + 1, '/', name->prefix_len - 1);
+    const char *slash = memchr(name->prefix + 1, '/', name->prefix_length - 1);
 
     return (size_t)(slash - name->prefix) - 1;
 }
 
 static size_t length_behind(size_t space, const struct route_name *name)
 {
-    return space + sizeof "{/}" - 1 + name->host_len + key_segment(name) + name->prefix_len;
+    return space + sizeof "{/}" - 1 + name->host_length + key_segment(name) + name->prefix_length;
 }
 
 size_t key_length(const struct route_name *name)
@@ -69,19 +65,18 @@ size_t key_tombstone_length(const struct route_name *name)
 
 static char *append(char *out, const char *bytes, size_t n)
 {
-    if (n != 0) { /* an empty host may be NULL */
+    if (n != 0) /* an empty host may be NULL */
         memcpy(out, bytes, n);
-    }
     return out + n;
 }
 
 static void write_behind(char *out, const struct route_name *name)
 {
     out = append(out, "{", 1);
-    out = append(out, name->host, name->host_len);
+    out = append(out, name->host, name->host_length);
     out = append(out, name->prefix, 1 + key_segment(name));
     out = append(out, "}", 1);
-    append(out, name->prefix, name->prefix_len);
+    append(out, name->prefix, name->prefix_length);
 }
 
 void key_write(const struct route_name *name, char *out)
@@ -101,26 +96,21 @@ bool key_parse(const char *key, size_t n, struct route_name *name)
     const char *end = key + n, *host, *first, *second;
     struct route_name found;
 
-    if (n <= start || memcmp(key, ROUTE_KEYS "{", start) != 0) {
+    if (n <= start || memcmp(key, ROUTE_KEYS "{", start) != 0)
         return false;
-    }
     host = key + start;
     first = memchr(host, '/', (size_t)(end - host));
-    if (first == NULL) {
+    if (!first)
         return false;
-    }
     second = memchr(first + 1, '/', (size_t)(end - first) - 1);
-    if (second == NULL || second[-1] != '}') {
+    if (!second || second[-1] != '}')
         return false;
-    }
     found = (struct route_name){host, (size_t)(first - host), second, (size_t)(end - second)};
-    if (!key_name_ok(&found)) {
+    if (!key_name_ok(&found))
         return false;
-    }
     size_t segment = (size_t)(second - first) - 2;
-    if (key_segment(&found) != segment || memcmp(first + 1, second + 1, segment) != 0) {
+    if (key_segment(&found) != segment || memcmp(first + 1, second + 1, segment) != 0)
         return false;
-    }
     *name = found;
     return true;
 }

@@ -25,9 +25,9 @@
 /* One route: a host (empty where routes have none) and a prefix that begins and ends with '/', "/my-company/". Views. */
 struct route_name {
     const char *host;
-    size_t host_len;
+    size_t host_length;
     const char *prefix;
-    size_t prefix_len;
+    size_t prefix_length;
 };
 
 /* All prefixes of one path. text is the path in its canonical form, with a '/' at its end or at least up to the last of ends;
@@ -35,7 +35,7 @@ struct route_name {
  * first segment in common. Views. */
 struct route_question {
     const char *host;
-    size_t host_len;
+    size_t host_length;
     const char *text;
     const uint16_t *ends;
     size_t count; /* 1 … ROUTE_PREFIXES_MAX */

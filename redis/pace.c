@@ -31,17 +31,15 @@ static void refill(struct bucket *bucket, uint64_t now_ms)
     uint64_t rate = (uint64_t)bucket->per_s * (TOKEN / 1000); /* a millisecond */
 
     bucket->seen_ms = now_ms;
-    if (rate != 0) {
+    if (rate != 0)
         bucket->micro_tokens += past > room / rate ? room : past * rate;
-    }
 }
 
 bool bucket_take(struct bucket *bucket, uint64_t now_ms)
 {
     refill(bucket, now_ms);
-    if (bucket->micro_tokens < TOKEN) {
+    if (bucket->micro_tokens < TOKEN)
         return false;
-    }
     bucket->micro_tokens -= TOKEN;
     return true;
 }
@@ -51,8 +49,7 @@ uint64_t bucket_wait_ms(struct bucket *bucket, uint64_t now_ms)
     uint64_t rate = (uint64_t)bucket->per_s * (TOKEN / 1000);
 
     refill(bucket, now_ms);
-    if (bucket->micro_tokens >= TOKEN) {
+    if (bucket->micro_tokens >= TOKEN)
         return 0;
-    }
     return rate == 0 ? UINT64_MAX : (TOKEN - bucket->micro_tokens + rate - 1) / rate;
 }

@@ -16,9 +16,8 @@ static size_t buckets_for(uint32_t most)
 {
     size_t n = 16;
 
-    while (n < most) {
+    while (n < most)
         n *= 2;
-    }
     return n;
 }
 
@@ -27,19 +26,17 @@ struct questions *questions_new(const struct hash_key *key, uint32_t max_questio
     struct questions *questions = calloc(1, sizeof *questions);
     size_t buckets = buckets_for(max_questions);
 
-    if (questions == NULL) {
+    if (!questions)
         return NULL;
-    }
     questions->buckets = calloc(2 * buckets, sizeof questions->buckets[0]);
-    if (questions->buckets == NULL) {
+    if (!questions->buckets) {
         free(questions);
         return NULL;
     }
     questions->tags = questions->buckets + buckets;
     questions->mask = buckets - 1;
-    for (size_t i = 0; i < 2 * buckets; i++) {
+    for (size_t i = 0; i < 2 * buckets; i++)
         list_init(&questions->buckets[i]);
-    }
     questions->key = *key;
     questions->max_questions = max_questions;
     questions->max_waits = max_waits;
@@ -50,22 +47,19 @@ struct questions *questions_new(const struct hash_key *key, uint32_t max_questio
 
 void questions_free(struct questions *questions)
 {
-    if (questions == NULL) {
+    if (!questions)
         return;
-    }
-    while (!list_is_empty(&questions->waits_by_age)) {
+    while (!list_is_empty(&questions->waits_by_age))
         questions_unwait(questions, questions_first_wait(questions));
-    }
-    while (!list_is_empty(&questions->by_age)) {
+    while (!list_is_empty(&questions->by_age))
         questions_close(questions, questions_oldest(questions));
-    }
     free(questions->buckets);
     free(questions);
 }
 
 static struct route_name name_of(const struct route_question *what, size_t i)
 {
-    return (struct route_name){what->host, what->host_len, what->text, what->ends[i]};
+    return (struct route_name){what->host, what->host_length, what->text, what->ends[i]};
 }
 
 struct route_name question_name(const struct question *question, size_t i)
@@ -84,9 +78,9 @@ static bool same(const struct route_question *a, const struct route_question *b)
 {
     size_t ends = a->count * sizeof a->ends[0];
 
-    return a->count == b->count && a->host_len == b->host_len && memcmp(a->ends, b->ends, ends) == 0 &&
+    return a->count == b->count && a->host_length == b->host_length && memcmp(a->ends, b->ends, ends) == 0 &&
            memcmp(a->text, b->text, a->ends[a->count - 1]) == 0 &&
-           (a->host_len == 0 || memcmp(a->host, b->host, a->host_len) == 0);
+           (a->host_length == 0 || memcmp(a->host, b->host, a->host_length) == 0);
 }
 
 struct question *questions_find(struct questions *questions, const struct route_question *what)
@@ -97,9 +91,8 @@ struct question *questions_find(struct questions *questions, const struct route_
     for (struct link_field *at = bucket->next; at != bucket; at = at->next) {
         struct question *question = LIST_OWNER(at, struct question, bucket);
 
-        if (question->hash == hash && !question->raced && same(&question->what, what)) {
+        if (question->hash == hash && !question->raced && same(&question->what, what))
             return question;
-        }
     }
     return NULL;
 }
@@ -108,20 +101,18 @@ struct question *questions_find(struct questions *questions, const struct route_
 static struct question *copy(const struct route_question *what)
 {
     size_t ends = what->count * sizeof what->ends[0], text = what->ends[what->count - 1];
-    struct question *question = malloc(sizeof *question + ends + text + what->host_len);
+    struct question *question = malloc(sizeof *question + ends + text + what->host_length);
     char *at;
 
-    if (question == NULL) {
+    if (!question)
         return NULL;
-    }
     at = (char *)(question + 1);
     *question = (struct question){.best = -1, .what = *what};
     question->what.ends = memcpy(at, what->ends, ends);
     question->what.text = memcpy(at + ends, what->text, text);
     question->what.host = at + ends + text;
-    if (what->host_len != 0) {
-        memcpy(at + ends + text, what->host, what->host_len);
-    }
+    if (what->host_length != 0)
+        memcpy(at + ends + text, what->host, what->host_length);
     return question;
 }
 
@@ -136,7 +127,7 @@ struct question *questions_open(struct questions *questions, const struct route_
         return NULL;
     }
     question = copy(what);
-    if (question == NULL) {
+    if (!question) {
         *reason = STORE_REASON_MEMORY;
         return NULL;
     }
@@ -170,7 +161,7 @@ struct route_wait *questions_wait(struct questions *questions, struct question *
         return NULL;
     }
     wait = calloc(1, sizeof *wait);
-    if (wait == NULL) {
+    if (!wait) {
         *reason = STORE_REASON_MEMORY;
         return NULL;
     }
@@ -206,15 +197,12 @@ struct question *questions_oldest(struct questions *questions)
 
 static bool asks_for(const struct route_question *what, const struct route_name *name)
 {
-    if (what->host_len != name->host_len || name->prefix_len > what->ends[what->count - 1] ||
-        (name->host_len != 0 && memcmp(what->host, name->host, name->host_len) != 0)) {
+    if (what->host_length != name->host_length || name->prefix_length > what->ends[what->count - 1] ||
+        (name->host_length != 0 && memcmp(what->host, name->host, name->host_length) != 0))
         return false;
-    }
-    for (size_t i = 0; i < what->count; i++) {
-        if (what->ends[i] == name->prefix_len) {
-            return memcmp(what->text, name->prefix, name->prefix_len) == 0;
-        }
-    }
+    for (size_t i = 0; i < what->count; i++)
+        if (what->ends[i] == name->prefix_length)
+            return memcmp(what->text, name->prefix, name->prefix_length) == 0;
     return false;
 }
 
@@ -231,9 +219,8 @@ void questions_changed(struct questions *questions, const struct route_name *nam
 
 void questions_all_changed(struct questions *questions)
 {
-    for (struct link_field *at = questions->by_age.next; at != &questions->by_age; at = at->next) {
+    for (struct link_field *at = questions->by_age.next; at != &questions->by_age; at = at->next)
         LIST_OWNER(at, struct question, age)->raced = true;
-    }
 }
 
 uint32_t questions_count(const struct questions *questions)

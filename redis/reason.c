@@ -40,9 +40,8 @@ const char *store_reason_name(enum store_reason reason)
 {
     static char names[STORE_REASON_COUNT][24];
 
-    if ((unsigned)reason >= STORE_REASON_COUNT) {
+    if ((unsigned)reason >= STORE_REASON_COUNT)
         return "unknown";
-    }
     for (size_t i = 0; names[reason][i] == '\0' && reasons[reason].id[i] != '\0' && i < sizeof names[0] - 1; i++) {
         char c = reasons[reason].id[i];
 
@@ -75,15 +74,12 @@ static enum store_reason code_at(const char *text, size_t n)
         const char *id = reasons[codes[i]].id;
         size_t length = strlen(id);
 
-        if (starts(text, n, id) && (n == length || text[length] == ' ')) {
+        if (starts(text, n, id) && (n == length || text[length] == ' '))
             return codes[i];
-        }
     }
-    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
-        if (starts(text, n, sentences[i].start)) {
+    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++)
+        if (starts(text, n, sentences[i].start))
             return sentences[i].reason;
-        }
-    }
     return STORE_REASON_OTHER_ERROR;
 }
 
@@ -94,9 +90,8 @@ static enum store_reason code_in_script_error(const char *text, size_t n)
         if (text[i] == ' ' && text[i + 1] == '-') {
             enum store_reason reason = code_at(text + i + 2, n - i - 2);
 
-            if (reason != STORE_REASON_OTHER_ERROR) {
+            if (reason != STORE_REASON_OTHER_ERROR)
                 return reason;
-            }
         }
     }
     return STORE_REASON_OTHER_ERROR;
@@ -106,8 +101,7 @@ enum store_reason store_reason_of_error(const char *text, size_t n)
 {
     enum store_reason reason = n == 0 ? STORE_REASON_OTHER_ERROR : code_at(text, n);
 
-    if (reason == STORE_REASON_OTHER_ERROR && starts(text, n, "ERR Error running script")) {
+    if (reason == STORE_REASON_OTHER_ERROR && starts(text, n, "ERR Error running script"))
         reason = code_in_script_error(text, n);
-    }
     return reason;
 }

@@ -9,7 +9,7 @@ static const struct {
     const char *id, *text;
 } states[] = {
 #define ROUTE_RECORD(id, text) [ROUTE_RECORD_##id] = {#id, text},
-#include "redis/hostile.def"
+#include "redis/record_states.def"
 #undef ROUTE_RECORD
 };
 
@@ -17,9 +17,8 @@ const char *record_state_name(enum route_record_state state)
 {
     static char names[ROUTE_RECORD_STATES][24];
 
-    if ((unsigned)state >= ROUTE_RECORD_STATES) {
+    if ((unsigned)state >= ROUTE_RECORD_STATES)
         return "unknown";
-    }
     for (size_t i = 0; names[state][i] == '\0' && states[state].id[i] != '\0' && i < sizeof names[0] - 1; i++) {
         char c = states[state].id[i];
 
@@ -64,11 +63,11 @@ size_t record_encode(const struct route_record *record, uint8_t *bytes)
     msgpack_packer_init(&packer, &out, append);
     msgpack_pack_array(&packer, 6);
     msgpack_pack_uint8(&packer, ROUTE_RECORD_VERSION);
-    pack_text(&packer, record->cell, record->cell_len);
+    pack_text(&packer, record->cell, record->cell_length);
     msgpack_pack_uint64(&packer, record->stamp_ms);
     msgpack_pack_uint32(&packer, record->life_s);
     msgpack_pack_uint32(&packer, record->flags);
-    pack_text(&packer, record->router, record->router_len);
+    pack_text(&packer, record->router, record->router_length);
     return out.length;
 }
 
@@ -99,9 +98,8 @@ static uint64_t take_number(struct in *in, size_t n)
     const uint8_t *bytes = take(in, n);
     uint64_t value = 0;
 
-    for (size_t i = 0; bytes != NULL && i < n; i++) {
+    for (size_t i = 0; bytes && i < n; i++)
         value = value << 8 | bytes[i];
-    }
     return value;
 }
 
@@ -115,12 +113,10 @@ static uint64_t take_uint(struct in *in)
 {
     uint8_t head = take_head(in);
 
-    if (head <= 0x7f) {
+    if (head <= 0x7f)
         return head;
-    }
-    if (head >= 0xcc && head <= 0xcf) {
+    if (head >= 0xcc && head <= 0xcf)
         return take_number(in, (size_t)1 << (head - 0xcc));
-    }
     if (head >= 0xd0 && head <= 0xd3) {
         size_t n = (size_t)1 << (head - 0xd0);
         uint64_t value = take_number(in, n);
@@ -137,12 +133,10 @@ static uint64_t take_array(struct in *in)
 {
     uint8_t head = take_head(in);
 
-    if ((head & 0xf0) == 0x90) {
+    if ((head & 0xf0) == 0x90)
         return head & 0x0f;
-    }
-    if (head == 0xdc || head == 0xdd) {
+    if (head == 0xdc || head == 0xdd)
         return take_number(in, (size_t)2 << (head - 0xdc));
-    }
     in->bad = true;
     return 0;
 }
@@ -152,27 +146,23 @@ static const char *take_text(struct in *in, size_t *length)
     uint8_t head = take_head(in);
     uint64_t n = 0;
 
-    if ((head & 0xe0) == 0xa0) {
+    if ((head & 0xe0) == 0xa0)
         n = head & 0x1f;
-    } else if (head >= 0xd9 && head <= 0xdb) {
+    else if (head >= 0xd9 && head <= 0xdb)
         n = take_number(in, (size_t)1 << (head - 0xd9));
-    } else {
+    else
         in->bad = true;
-    }
     *length = in->bad || n > in->left ? in->left + 1 : (size_t)n;
     return (const char *)take(in, *length);
 }
 
 bool record_set_id(char field[ROUTE_ID_MAX], uint8_t *len, const char *id, size_t n)
 {
-    if (n == 0 || n > ROUTE_ID_MAX) {
+    if (n == 0 || n > ROUTE_ID_MAX)
         return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (id[i] <= ' ' || id[i] >= 0x7f || id[i] == '"' || id[i] == '\'' || id[i] == '\\') {
+    for (size_t i = 0; i < n; i++)
+        if (id[i] <= ' ' || id[i] >= 0x7f || id[i] == '"' || id[i] == '\'' || id[i] == '\\')
             return false;
-        }
-    }
     memcpy(field, id, n);
     *len = (uint8_t)n;
     return true;
@@ -181,26 +171,22 @@ bool record_set_id(char field[ROUTE_ID_MAX], uint8_t *len, const char *id, size_
 struct fields {
     uint64_t stamp_ms, life_s, flags;
     const char *cell, *router;
-    size_t cell_len, router_len;
+    size_t cell_length, router_length;
 };
 
 static enum route_record_state judge_fields(const struct fields *fields, struct route_record *record)
 {
     struct route_record found = {.stamp_ms = fields->stamp_ms};
 
-    if (!record_set_id(found.cell, &found.cell_len, fields->cell, fields->cell_len)) {
+    if (!record_set_id(found.cell, &found.cell_length, fields->cell, fields->cell_length))
         return ROUTE_RECORD_BAD_CELL;
-    }
-    if (fields->router_len != 0 &&
-        !record_set_id(found.router, &found.router_len, fields->router, fields->router_len)) {
+    if (fields->router_length != 0 &&
+        !record_set_id(found.router, &found.router_length, fields->router, fields->router_length))
         return ROUTE_RECORD_BAD_ROUTER;
-    }
-    if (fields->life_s == 0 || fields->life_s > ROUTE_LIFE_MAX_S) {
+    if (fields->life_s == 0 || fields->life_s > ROUTE_LIFE_MAX_S)
         return ROUTE_RECORD_BAD_LIFE;
-    }
-    if ((fields->flags & ~(uint64_t)ROUTE_FLAGS_KNOWN) != 0) {
+    if ((fields->flags & ~(uint64_t)ROUTE_FLAGS_KNOWN) != 0)
         return ROUTE_RECORD_BAD_FLAGS;
-    }
     found.life_s = (uint32_t)fields->life_s;
     found.flags = (uint32_t)fields->flags;
     *record = found;
@@ -213,22 +199,19 @@ enum route_record_state record_decode(const uint8_t *bytes, size_t n, struct rou
     struct fields fields = {0};
     uint64_t count, version;
 
-    if (n > ROUTE_RECORD_MAX) {
+    if (n > ROUTE_RECORD_MAX)
         return ROUTE_RECORD_TOO_LARGE;
-    }
     count = take_array(&in);
     version = take_uint(&in);
-    if (!in.bad && count >= 1 && version > ROUTE_RECORD_VERSION) {
+    if (!in.bad && count >= 1 && version > ROUTE_RECORD_VERSION)
         return ROUTE_RECORD_NEWER_VERSION;
-    }
-    fields.cell = take_text(&in, &fields.cell_len);
+    fields.cell = take_text(&in, &fields.cell_length);
     fields.stamp_ms = take_uint(&in);
     fields.life_s = take_uint(&in);
     fields.flags = take_uint(&in);
-    fields.router = take_text(&in, &fields.router_len);
-    if (in.bad || in.left != 0 || count != 6 || version != ROUTE_RECORD_VERSION) {
+    fields.router = take_text(&in, &fields.router_length);
+    if (in.bad || in.left != 0 || count != 6 || version != ROUTE_RECORD_VERSION)
         return ROUTE_RECORD_GARBAGE;
-    }
     return judge_fields(&fields, record);
 }
 
@@ -236,9 +219,8 @@ enum route_record_state record_judge(const struct route_record *record, uint64_t
 {
     bool pinned = (record->flags & ROUTE_PINNED) != 0;
 
-    if (!pinned && record->stamp_ms > now_ms && record->stamp_ms - now_ms > skew_ms) {
+    if (!pinned && record->stamp_ms > now_ms && record->stamp_ms - now_ms > skew_ms)
         return ROUTE_RECORD_FUTURE;
-    }
     return record_left_ms(record, now_ms) == 0 ? ROUTE_RECORD_EXPIRED : ROUTE_RECORD_OK;
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/attributes.h"
 
-#define ROUTE_ID_MAX 64 /* bytes of a cell's or router's id: the longest that agent/settings.def allows */
+#define ROUTE_ID_MAX 64 /* bytes of a cell's or router's id: the longest that agent/config/settings.def allows */
 #define ROUTE_LIFE_MAX_S 31536000
 #define ROUTE_RECORD_VERSION 1
 /* Array, version, two strings with their headers, stamp, life, flags: 1 + 1 + 2 * (2 + 64) + 9 + 5 + 1 = 149; some room for
@@ -24,7 +24,7 @@
 
 enum route_record_state {
 #define ROUTE_RECORD(id, text) ROUTE_RECORD_##id,
-#include "redis/hostile.def"
+#include "redis/record_states.def"
 #undef ROUTE_RECORD
     ROUTE_RECORD_STATES /* how many there are; not a state */
 };
@@ -34,7 +34,7 @@ struct route_record {
     uint64_t stamp_ms; /* wall clock of the router that learned it, ms since 1970 */
     uint32_t life_s;   /* from stamp_ms on, 1 … ROUTE_LIFE_MAX_S */
     uint32_t flags;    /* ROUTE_PINNED or 0 */
-    uint8_t cell_len, router_len;
+    uint8_t cell_length, router_length;
     char cell[ROUTE_ID_MAX];
     char router[ROUTE_ID_MAX]; /* who learned it; may be empty */
 };

@@ -30,9 +30,8 @@ struct resolve *resolve_start(const char *host)
     struct gaicb *list[1];
 
     (void)resolve_sweep();
-    if (resolve == NULL) {
+    if (!resolve)
         return NULL;
-    }
     memcpy(resolve->host, host, n);
     resolve->hints.ai_socktype = SOCK_STREAM;
     resolve->request.ar_name = resolve->host;
@@ -49,12 +48,10 @@ static const struct addrinfo *pick(const struct addrinfo *all, unsigned turn)
 {
     unsigned count = 0;
 
-    for (const struct addrinfo *at = all; at != NULL; at = at->ai_next) {
+    for (const struct addrinfo *at = all; at; at = at->ai_next)
         count++;
-    }
-    for (turn = count == 0 ? 0 : turn % count; turn != 0; turn--) {
+    for (turn = count == 0 ? 0 : turn % count; turn != 0; turn--)
         all = all->ai_next;
-    }
     return all;
 }
 
@@ -63,25 +60,21 @@ enum resolve_state resolve_poll(struct resolve *resolve, unsigned turn, char add
     int error = gai_error(&resolve->request);
     const struct addrinfo *one;
 
-    if (error == EAI_INPROGRESS) {
+    if (error == EAI_INPROGRESS)
         return RESOLVE_BUSY;
-    }
     one = error == 0 ? pick(resolve->request.ar_result, turn) : NULL;
-    if (error == 0 && one == NULL) {
+    if (error == 0 && !one)
         error = EAI_NONAME;
-    }
-    if (error == 0) {
+    if (error == 0)
         error = getnameinfo(one->ai_addr, one->ai_addrlen, address, RESOLVED_MAX, NULL, 0, NI_NUMERICHOST);
-    }
     *why = gai_strerror(error);
     return error == 0 ? RESOLVE_DONE : RESOLVE_FAILED;
 }
 
 static void release(struct resolve *resolve)
 {
-    if (resolve->request.ar_result != NULL) {
+    if (resolve->request.ar_result)
         freeaddrinfo(resolve->request.ar_result);
-    }
     free(resolve);
 }
 
@@ -89,7 +82,7 @@ unsigned resolve_sweep(void)
 {
     unsigned busy = 0;
 
-    for (struct resolve **at = &given_up; *at != NULL;) {
+    for (struct resolve **at = &given_up; *at;) {
         struct resolve *resolve = *at;
 
         if (gai_error(&resolve->request) == EAI_INPROGRESS) {
@@ -105,9 +98,8 @@ unsigned resolve_sweep(void)
 
 void resolve_end(struct resolve *resolve)
 {
-    if (resolve == NULL) {
+    if (!resolve)
         return;
-    }
     if (gai_error(&resolve->request) == EAI_INPROGRESS && gai_cancel(&resolve->request) == EAI_NOTCANCELED) {
         resolve->next = given_up; /* a thread writes to it until its name server answers */
         given_up = resolve;

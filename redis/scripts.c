@@ -72,10 +72,8 @@ enum verdict verdict_of(const char *text, size_t n)
         [VERDICT_SKEWED] = "skewed",
     };
 
-    for (unsigned i = 0; i < VERDICT_UNKNOWN; i++) {
-        if (strlen(words[i]) == n && memcmp(words[i], text, n) == 0) {
+    for (unsigned i = 0; i < VERDICT_UNKNOWN; i++)
+        if (strlen(words[i]) == n && memcmp(words[i], text, n) == 0)
             return (enum verdict)i;
-        }
-    }
     return VERDICT_UNKNOWN;
 }

@@ -1,5 +1,5 @@
-/* redis/scripts.h - the two scripts that decide, inside Redis and at once, whether a word on a route stands; and their answers.
- * Pure: text only. docs/redis.md tells the rules in words. */
+/* redis/scripts.h - the two scripts that decide, inside Redis and at once, whether a claim on a route stands; and their answers.
+ * Pure: text only. docs/redis.md tells the rules in claims. */
 #ifndef CELLROUTER_REDIS_SCRIPTS_H
 #define CELLROUTER_REDIS_SCRIPTS_H
 
@@ -16,12 +16,12 @@ enum verdict {
     VERDICT_REPLACED, /* written, over something that was no record */
     VERDICT_FORGOTTEN,
     VERDICT_MOOT,          /* a forget: nothing there to forget, or another cell's */
-    VERDICT_KEPT,          /* the same cell, by a word as new */
-    VERDICT_LOST,          /* another cell, by a newer word */
+    VERDICT_KEPT,          /* the same cell, by a claim as new */
+    VERDICT_LOST,          /* another cell, by a newer claim */
     VERDICT_PINNED,        /* a pinned record stands */
     VERDICT_DROPPED,       /* a newer redirect said that this cell is not it */
     VERDICT_NEWER_VERSION, /* a record of a newer version stands */
-    VERDICT_SKEWED,        /* the word is dated ahead of Redis' clock */
+    VERDICT_SKEWED,        /* the claim is dated ahead of Redis' clock */
     VERDICT_UNKNOWN        /* no answer of these scripts */
 };
 

@@ -39,9 +39,8 @@ static void make_plain(char *out, size_t room, const char *text, size_t n)
 {
     size_t i = 0;
 
-    for (; i < n && i + 1 < room; i++) {
+    for (; i < n && i + 1 < room; i++)
         out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
-    }
     out[i] = '\0';
 }
 
@@ -55,11 +54,10 @@ bool store_is_misplaced(enum store_reason reason)
 static bool was_told(struct route_store *store, enum store_reason reason, const char *connection)
 {
     unsigned which = connection[0] == 'a' ? 1 : connection[0] == 'w' ? 2 : 0;
-    uint64_t now_ms = link_now_ms(), *last_ms = &store->event_ms[which][reason];
+    uint64_t now_ms = redis_conn_now_ms(), *last_ms = &store->event_ms[which][reason];
 
-    if (store->misplaced_told[reason] || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS)) {
+    if (store->misplaced_told[reason] || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS))
         return true;
-    }
     *last_ms = now_ms;
     store->misplaced_told[reason] = store_is_misplaced(reason);
     return false;
@@ -71,9 +69,8 @@ void store_event(struct route_store *store, enum store_reason reason, const char
     char detail[200];
 
     store->counters.reasons[reason]++;
-    if (store->handler.on_event == NULL || store->ending || was_told(store, reason, connection)) {
+    if (!store->handler.on_event || store->ending || was_told(store, reason, connection))
         return;
-    }
     make_plain(detail, sizeof detail, text, n);
     struct route_store_event event = {reason, connection, detail};
     store->handler.on_event(store->user, &event);
@@ -121,9 +118,10 @@ static void on_watch_down(void *user, bool was_up, enum store_reason reason, con
 
 /* Birth and end */
 
-static struct link *make_link(struct route_store *store, const char *client_name, const struct link_events *events)
+static struct redis_conn *make_conn(struct route_store *store, const char *client_name,
+                                    const struct redis_conn_events *events)
 {
-    const struct link_setup setup = {
+    const struct redis_conn_setup setup = {
         .loop = store->loop,
         .address = &store->address,
         .username = store->username,
@@ -136,33 +134,31 @@ static struct link *make_link(struct route_store *store, const char *client_name
         .seed = rng_next(&store->rng),
     };
 
-    return link_new(&setup, events, store);
+    return redis_conn_new(&setup, events, store);
 }
 
 static bool copy_text(char **to, const char *from)
 {
     *to = NULL;
-    if (from == NULL || from[0] == '\0') {
+    if (!from || from[0] == '\0')
         return true;
-    }
     *to = strdup(from);
-    return *to != NULL;
+    return *to;
 }
 
 static bool make_parts(struct route_store *store)
 {
-    static const struct link_events asking = {on_ask_up, on_ask_down};
-    static const struct link_events watching = {on_watch_up, on_watch_down};
+    static const struct redis_conn_events asking = {on_ask_up, on_ask_down};
+    static const struct redis_conn_events watching = {on_watch_up, on_watch_down};
     const struct route_store_config *config = &store->config;
 
     store->questions = questions_new(&store->hash, config->max_questions, config->max_waiting);
-    store->writer.queue = words_new(&store->hash, config->max_queued == 0 ? 1 : config->max_queued);
-    store->absent = absent_new(config->max_absent);
-    store->own = absent_new(OWN_ENTRIES);
-    store->ask = make_link(store, store->ask_name, &asking);
-    store->watch = make_link(store, store->watch_name, &watching);
-    return store->questions != NULL && store->writer.queue != NULL && store->absent != NULL && store->own != NULL &&
-           store->ask != NULL && store->watch != NULL;
+    store->writer.queue = write_queue_new(&store->hash, config->max_queued == 0 ? 1 : config->max_queued);
+    store->absent = expiring_set_new(config->max_absent);
+    store->own = expiring_set_new(OWN_ENTRIES);
+    store->ask = make_conn(store, store->ask_name, &asking);
+    store->watch = make_conn(store, store->watch_name, &watching);
+    return store->questions && store->writer.queue && store->absent && store->own && store->ask && store->watch;
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events);
@@ -189,15 +185,15 @@ static void set_up(struct route_store *store)
 /* Also of a store that is only half made. */
 static void free_parts(struct route_store *store)
 {
-    link_free(store->ask);
-    link_free(store->watch);
+    redis_conn_free(store->ask);
+    redis_conn_free(store->watch);
     ev_timer_stop(store->loop, &store->deadlines);
     ev_timer_stop(store->loop, &store->writer.timer);
     ev_timer_stop(store->loop, &store->watching.timer);
     questions_free(store->questions);
-    words_free(store->writer.queue);
-    absent_free(store->absent);
-    absent_free(store->own);
+    write_queue_free(store->writer.queue);
+    expiring_set_free(store->absent);
+    expiring_set_free(store->own);
     command_free(&store->command);
     free(store->username);
     free(store->password);
@@ -209,31 +205,30 @@ struct route_store *route_store_new(struct ev_loop *loop, const struct route_sto
 {
     struct route_store *store = calloc(1, sizeof *store);
     char router[ROUTE_ID_MAX];
-    uint8_t router_len;
+    uint8_t router_length;
 
     *reason = STORE_REASON_MEMORY;
-    if (store == NULL) {
+    if (!store)
         return NULL;
-    }
     store->loop = loop;
     store->config = *config;
     store->handler = *handler;
     store->user = user;
     store->rng.state = config->seed;
-    if (!record_set_id(router, &router_len, config->router, strlen(config->router))) {
+    if (!record_set_id(router, &router_length, config->router, strlen(config->router))) {
         *reason = STORE_REASON_BAD_NAME;
         free(store);
         return NULL;
     }
-    memcpy(store->router, router, router_len);
+    memcpy(store->router, router, router_length);
     set_up(store);
     if (!address_parse(config->address, &store->address)) {
         *reason = STORE_REASON_BAD_ADDRESS;
     } else if (copy_text(&store->username, config->username) && copy_text(&store->password, config->password) &&
                make_parts(store)) {
         *reason = STORE_REASON_NONE;
-        link_start(store->ask);
-        link_start(store->watch);
+        redis_conn_start(store->ask);
+        redis_conn_start(store->watch);
         ev_timer_again(store->loop, &store->watching.timer);
         return store;
     }
@@ -246,13 +241,11 @@ void route_store_free(struct route_store *store)
     static const struct route_answer over = {.outcome = ROUTE_FAILED, .reason = STORE_REASON_SHUTTING_DOWN};
     struct route_wait *wait;
 
-    if (store == NULL) {
+    if (!store)
         return;
-    }
     store->ending = true;
-    while ((wait = questions_first_wait(store->questions)) != NULL) {
+    while ((wait = questions_first_wait(store->questions)) != NULL)
         store_answer_all(store, wait->question, &over);
-    }
     free_parts(store);
 }
 
@@ -261,11 +254,10 @@ void route_store_free(struct route_store *store)
 static void set_deadline(struct route_store *store)
 {
     const struct route_wait *first = questions_first_wait(store->questions);
-    uint64_t now_ms = link_now_ms();
+    uint64_t now_ms = redis_conn_now_ms();
 
-    if (first == NULL || ev_is_active(&store->deadlines)) {
+    if (!first || ev_is_active(&store->deadlines))
         return; /* a timer that comes too early sets itself again */
-    }
     uint64_t after_ms = first->deadline_ms > now_ms ? first->deadline_ms - now_ms : 0;
     ev_timer_set(&store->deadlines, (double)after_ms / 1000, 0);
     ev_timer_start(store->loop, &store->deadlines);
@@ -289,22 +281,20 @@ static void answer_one(struct route_store *store, struct route_wait *wait, const
 
 void store_answer_all(struct route_store *store, struct question *question, const struct route_answer *answer)
 {
-    while (!list_is_empty(&question->waits)) {
+    while (!list_is_empty(&question->waits))
         answer_one(store, LIST_OWNER(question->waits.next, struct route_wait, among), answer);
-    }
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
 {
     static const struct route_answer late = {.outcome = ROUTE_FAILED, .reason = STORE_REASON_DEADLINE};
     struct route_store *store = timer->data;
-    uint64_t now_ms = link_now_ms();
+    uint64_t now_ms = redis_conn_now_ms();
     struct route_wait *wait;
 
     (void)loop, (void)events;
-    while ((wait = questions_first_wait(store->questions)) != NULL && wait->deadline_ms <= now_ms) {
+    while ((wait = questions_first_wait(store->questions)) != NULL && wait->deadline_ms <= now_ms)
         answer_one(store, wait, &late);
-    }
     set_deadline(store);
 }
 
@@ -312,11 +302,10 @@ static enum route_outcome failed(struct route_store *store, enum store_reason wh
 {
     store->counters.failed++;
     *reason = why;
-    if (why == STORE_REASON_OVERLOADED) {
+    if (why == STORE_REASON_OVERLOADED)
         store_event(store, why, "", "", 0);
-    } else {
+    else
         store->counters.reasons[why]++;
-    }
     return ROUTE_FAILED;
 }
 
@@ -325,43 +314,40 @@ static bool is_stalled(const struct route_store *store, uint64_t now_ms)
 {
     const struct question *oldest = questions_oldest(store->questions);
 
-    return oldest != NULL && now_ms - oldest->asked_ms >= store->config.deadline_ms;
+    return oldest && now_ms - oldest->asked_ms >= store->config.deadline_ms;
 }
 
 enum route_outcome route_store_get(struct route_store *store, const struct route_question *what,
                                    route_answer_fn *callback, void *user, struct route_wait **waitp,
                                    enum store_reason *reason)
 {
-    uint64_t now_ms = link_now_ms();
+    uint64_t now_ms = redis_conn_now_ms();
     struct question *question;
     struct route_wait *wait;
 
     *reason = STORE_REASON_NONE;
     store->used = true;
     store->counters.gets++;
-    if (!key_question_ok(what)) {
+    if (!key_question_ok(what))
         return failed(store, STORE_REASON_BAD_NAME, reason);
-    }
     question = questions_find(store->questions, what);
-    if (question != NULL && now_ms - question->asked_ms < store->config.deadline_ms) {
+    if (question && now_ms - question->asked_ms < store->config.deadline_ms) {
         store->counters.shared++;
     } else if (is_stalled(store, now_ms)) {
         return failed(store, STORE_REASON_NOT_ANSWERING, reason);
     } else {
         enum route_outcome outcome = store_ask(store, what, &question, reason);
 
-        if (outcome == ROUTE_FAILED) {
+        if (outcome == ROUTE_FAILED)
             return failed(store, *reason, reason);
-        }
         if (outcome == ROUTE_ABSENT) {
             store->counters.remembered++;
             return ROUTE_ABSENT;
         }
     }
     wait = questions_wait(store->questions, question, now_ms + store->config.deadline_ms, reason);
-    if (wait == NULL) {
+    if (!wait)
         return failed(store, *reason, reason);
-    }
     wait->callback = callback;
     wait->user = user;
     set_deadline(store);
@@ -382,8 +368,8 @@ const struct route_store_counters *route_store_counters(const struct route_store
 
     counters->questions = questions_count(store->questions);
     counters->waiting = questions_waits(store->questions);
-    counters->queued = words_count(store->writer.queue);
+    counters->queued = write_queue_count(store->writer.queue);
     counters->writing = store->writer.in_flight;
-    counters->absent = absent_count(store->absent);
+    counters->absent = expiring_set_count(store->absent);
     return counters;
 }

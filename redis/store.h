@@ -131,12 +131,12 @@ void route_store_cancel(struct route_store *store, struct route_wait *wait);
  * whether it stands is decided in Redis: the newest word wins, a pinned one always. When it does not stand, on_changed() says
  * so. False, and nothing happens, for a name or id that can not be written (BAD_NAME is counted). */
 MUST_USE bool route_store_put(struct route_store *store, const struct route_name *route, const char *cell,
-                              size_t cell_len, uint32_t life_s, uint32_t flags);
+                              size_t cell_length, uint32_t life_s, uint32_t flags);
 
 /* This router learned now that cell does not own the route: removed, if the record names that cell and is not pinned, and for
  * tombstone_s no older word brings it back. Queued as above. */
 MUST_USE bool route_store_forget(struct route_store *store, const struct route_name *route, const char *cell,
-                                 size_t cell_len);
+                                 size_t cell_length);
 
 /* Up to date at the time of the call; valid as long as the store. */
 const struct route_store_counters *route_store_counters(const struct route_store *store);

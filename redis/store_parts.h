@@ -9,17 +9,17 @@
 #include <ev.h>
 
 #include "base/rng.h"
-#include "redis/absent.h"
+#include "redis/expiring_set.h"
 #include "redis/address.h"
 #include "redis/command.h"
 #include "redis/hash.h"
-#include "redis/link.h"
+#include "redis/redis_conn.h"
 #include "redis/list.h"
 #include "redis/pace.h"
 #include "redis/questions.h"
 #include "redis/scripts.h"
 #include "redis/store.h"
-#include "redis/words.h"
+#include "redis/write_queue.h"
 
 /* Protected: the watch is subscribed, tracking is on, and a beat sent after that was heard. Anything less is a gap. */
 struct store_watch {
@@ -41,7 +41,7 @@ struct store_watch {
 #define STAMP_SLOTS 4096
 
 struct store_writer {
-    struct words *queue;
+    struct write_queue *queue;
     unsigned in_flight;
     char put_sha[41], forget_sha[41]; /* empty: not loaded on this connection */
     bool loading;                     /* the scripts are on their way */
@@ -66,11 +66,11 @@ struct route_store {
     struct route_store_counters counters;
     struct hash_key hash;
     struct rng rng;
-    struct link *ask, *watch;
+    struct redis_conn *ask, *watch;
     struct questions *questions;
-    struct absent *absent;  /* names that Redis does not have */
-    struct absent *own;     /* names that this router wrote a moment ago */
-    struct command command; /* the one that is being built */
+    struct expiring_set *absent; /* names that Redis does not have */
+    struct expiring_set *own;    /* names that this router wrote a moment ago */
+    struct command command;      /* the one that is being built */
     struct store_watch watching;
     struct store_writer writer;
     ev_timer deadlines;
@@ -106,7 +106,7 @@ void store_tell_changed(struct route_store *store, const struct route_name *name
 /* store_write.c */
 /* Whether this router wrote the name a moment ago; the word with this stamp. */
 bool store_wrote(const struct route_store *store, const struct route_name *name);
-bool store_wrote_word(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms);
+bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms);
 void store_writer_up(struct route_store *store);
 void store_writer_down(struct route_store *store);
 /* Sends what may be sent now. */

@@ -15,11 +15,10 @@ static uint32_t unknown_names(const struct route_store *store, const struct rout
     uint32_t bits = 0;
 
     for (size_t i = 0; i < what->count; i++) {
-        struct route_name name = {what->host, what->host_len, what->text, what->ends[i]};
+        struct route_name name = {what->host, what->host_length, what->text, what->ends[i]};
 
-        if (!absent_has(store->absent, hash_name(&store->hash, &name), now_ms)) {
+        if (!expiring_set_has(store->absent, hash_name(&store->hash, &name), now_ms))
             bits |= UINT32_C(1) << i;
-        }
     }
     return bits;
 }
@@ -41,11 +40,10 @@ static void note_hostile(struct route_store *store, const struct route_name *nam
     int n;
 
     store->counters.hostile[state]++;
-    if (state == ROUTE_RECORD_EXPIRED) {
+    if (state == ROUTE_RECORD_EXPIRED)
         return; /* Redis is about to remove it, nothing is wrong */
-    }
-    n = snprintf(text, sizeof text, "%s at %.*s%.*s", record_state_name(state), (int)name->host_len,
-                 name->host_len == 0 ? "" : name->host, name->prefix_len > 80 ? 80 : (int)name->prefix_len,
+    n = snprintf(text, sizeof text, "%s at %.*s%.*s", record_state_name(state), (int)name->host_length,
+                 name->host_length == 0 ? "" : name->host, name->prefix_length > 80 ? 80 : (int)name->prefix_length,
                  name->prefix);
     store_event(store, STORE_REASON_HOSTILE, "ask", text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
@@ -56,13 +54,11 @@ static void take_value(struct route_store *store, struct question *question, siz
     struct route_name name = question_name(question, i);
     enum route_record_state state;
 
-    if (reply->len == 0) {
+    if (reply->len == 0)
         return; /* GETRANGE's way to say that there is no such key */
-    }
     state = record_decode((const uint8_t *)reply->str, (size_t)reply->len, &record);
-    if (state == ROUTE_RECORD_OK) {
+    if (state == ROUTE_RECORD_OK)
         state = record_judge(&record, store_wall_ms(store), store->config.skew_ms);
-    }
     if (state != ROUTE_RECORD_OK) {
         note_hostile(store, &name, state);
         return;
@@ -80,35 +76,30 @@ static void take_error(struct route_store *store, struct question *question, con
     enum store_reason reason = store_reason_of_error(reply->str, (size_t)reply->len);
 
     store_event(store, reason, "ask", reply->str, (size_t)reply->len);
-    if (reason != STORE_REASON_WRONGTYPE && question->failure == STORE_REASON_NONE) {
+    if (reason != STORE_REASON_WRONGTYPE && question->failure == STORE_REASON_NONE)
         question->failure = reason; /* WRONGTYPE is a miss for this prefix, nothing to the others */
-    }
 }
 
 /* A whole answer */
 
-/* A word of ours that waits to be written may be newer than what Redis has. Sets *record for a PUT that is. */
+/* A claim of ours that waits to be written may be newer than what Redis has. Sets *record for a PUT that is. */
 enum overlay { OVERLAY_NONE, OVERLAY_PUT, OVERLAY_FORGET };
 
 static enum overlay overlay_of(const struct route_store *store, const struct route_name *name,
                                const struct route_record *theirs, const struct route_record **ours)
 {
-    const struct word *word = words_find(store->writer.queue, name);
+    const struct claim *claim = write_queue_find(store->writer.queue, name);
 
-    if (word == NULL) {
+    if (!claim)
         return OVERLAY_NONE;
-    }
-    if (theirs != NULL && ((theirs->flags & ROUTE_PINNED) != 0 || theirs->stamp_ms > word->record.stamp_ms)) {
+    if (theirs && ((theirs->flags & ROUTE_PINNED) != 0 || theirs->stamp_ms > claim->record.stamp_ms))
         return OVERLAY_NONE;
-    }
-    *ours = &word->record;
-    if (word->kind == WORD_PUT) {
-        return record_left_ms(&word->record, store_wall_ms(store)) == 0 ? OVERLAY_NONE : OVERLAY_PUT;
-    }
-    if (theirs != NULL && theirs->cell_len == word->record.cell_len &&
-        memcmp(theirs->cell, word->record.cell, theirs->cell_len) == 0) {
+    *ours = &claim->record;
+    if (claim->kind == CLAIM_PUT)
+        return record_left_ms(&claim->record, store_wall_ms(store)) == 0 ? OVERLAY_NONE : OVERLAY_PUT;
+    if (theirs && theirs->cell_length == claim->record.cell_length &&
+        memcmp(theirs->cell, claim->record.cell, theirs->cell_length) == 0)
         return OVERLAY_FORGET;
-    }
     return OVERLAY_NONE;
 }
 
@@ -150,17 +141,15 @@ static void judge(const struct route_store *store, const struct question *questi
  * change, that is told as well. */
 static void remember_absent(struct route_store *store, const struct question *question)
 {
-    uint64_t now_ms = link_now_ms();
+    uint64_t now_ms = redis_conn_now_ms();
 
-    if (question->raced || !store->watching.protects || question->epoch != store->watching.epoch) {
+    if (question->raced || !store->watching.protects || question->epoch != store->watching.epoch)
         return;
-    }
     for (size_t i = 0; i < question->what.count; i++) {
         struct route_name name = question_name(question, i);
 
-        if (((question->asked & ~question->there) >> i & 1) != 0 && words_find(store->writer.queue, &name) == NULL) {
-            absent_add(store->absent, hash_name(&store->hash, &name), now_ms, now_ms + store->config.absent_ms);
-        }
+        if (((question->asked & ~question->there) >> i & 1) != 0 && !write_queue_find(store->writer.queue, &name))
+            expiring_set_add(store->absent, hash_name(&store->hash, &name), now_ms, now_ms + store->config.absent_ms);
     }
 }
 
@@ -177,40 +166,36 @@ static void finish(struct route_store *store, struct question *question)
         store_answer_all(store, question, &answer);
     } else if (!store->ending) {
         store->counters.late++;
-        if (answer.outcome == ROUTE_FOUND && store->handler.on_late != NULL) {
+        if (answer.outcome == ROUTE_FOUND && store->handler.on_late)
             store->handler.on_late(store->user, &answer);
-        }
     }
     questions_close(store->questions, question);
 }
 
 static size_t next_asked(const struct question *question, size_t from)
 {
-    while (from < question->what.count && (question->asked >> from & 1) == 0) {
+    while (from < question->what.count && (question->asked >> from & 1) == 0)
         from++;
-    }
     return from;
 }
 
 static void on_value(redisAsyncContext *context, void *data, void *user)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
     struct question *question = user;
     const redisReply *reply = data;
 
-    if (reply == NULL) {
-        question->failure = store->ending ? STORE_REASON_SHUTTING_DOWN : link_ending(store->ask);
-    } else if (reply->type == REDIS_REPLY_STRING) {
+    if (!reply)
+        question->failure = store->ending ? STORE_REASON_SHUTTING_DOWN : redis_conn_ending(store->ask);
+    else if (reply->type == REDIS_REPLY_STRING)
         take_value(store, question, question->next, reply);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
+    else if (reply->type == REDIS_REPLY_ERROR)
         take_error(store, question, reply);
-    } else {
+    else
         question->failure = STORE_REASON_PROTOCOL;
-    }
     question->next = (uint8_t)next_asked(question, question->next + 1u);
-    if (question->next == question->what.count) {
+    if (question->next == question->what.count)
         finish(store, question);
-    }
 }
 
 /* All of it goes out or nothing: after a first part that could not be taken back the connection would be closed. */
@@ -220,10 +205,9 @@ static bool send_reads(struct route_store *store, struct question *question)
         struct route_name name = question_name(question, i);
 
         add_read_of(&store->command, &name);
-        if (!link_send(store->ask, &store->command, on_value, question)) {
-            if (i == question->next) {
+        if (!redis_conn_send(store->ask, &store->command, on_value, question)) {
+            if (i == question->next)
                 return false;
-            }
             question->asked &= (UINT32_C(1) << i) - 1; /* what was sent will be answered, or get its NULL */
             question->failure = STORE_REASON_MEMORY;
             break;
@@ -236,22 +220,20 @@ static bool send_reads(struct route_store *store, struct question *question)
 enum route_outcome store_ask(struct route_store *store, const struct route_question *what, struct question **questionp,
                              enum store_reason *reason)
 {
-    uint64_t now_ms = link_now_ms();
+    uint64_t now_ms = redis_conn_now_ms();
     uint32_t unknown;
     struct question *question;
 
-    if (!link_is_up(store->ask)) {
+    if (!redis_conn_is_up(store->ask)) {
         *reason = STORE_REASON_AWAY;
         return ROUTE_FAILED;
     }
     unknown = unknown_names(store, what, now_ms);
-    if (unknown == 0) {
+    if (unknown == 0)
         return ROUTE_ABSENT;
-    }
     question = questions_open(store->questions, what, now_ms, reason);
-    if (question == NULL) {
+    if (!question)
         return ROUTE_FAILED;
-    }
     question->asked = unknown;
     question->next = (uint8_t)next_asked(question, 0);
     question->epoch = store->watching.protects ? store->watching.epoch : 0;
@@ -270,9 +252,8 @@ enum route_outcome store_ask(struct route_store *store, const struct route_quest
 
 void store_tell_changed(struct route_store *store, const struct route_name *name)
 {
-    if (store->handler.on_changed != NULL && !store->ending) {
+    if (store->handler.on_changed && !store->ending)
         store->handler.on_changed(store->user, name);
-    }
 }
 
 static bool is_ours(const struct route_store *store, const struct route_name *name, const redisReply *reply)
@@ -280,57 +261,53 @@ static bool is_ours(const struct route_store *store, const struct route_name *na
     struct route_record record;
     const struct route_record *theirs = NULL, *waiting;
 
-    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+    if (!reply || reply->type != REDIS_REPLY_STRING)
         return false;
-    }
     if (record_decode((const uint8_t *)reply->str, (size_t)reply->len, &record) == ROUTE_RECORD_OK) {
         theirs = &record;
-        if (record.router_len == strlen(store->router) &&
-            memcmp(record.router, store->router, record.router_len) == 0 &&
-            store_wrote_word(store, name, record.stamp_ms)) {
+        if (record.router_length == strlen(store->router) &&
+            memcmp(record.router, store->router, record.router_length) == 0 &&
+            store_wrote_claim(store, name, record.stamp_ms))
             return true;
-        }
     }
     return overlay_of(store, name, theirs, &waiting) == OVERLAY_PUT;
 }
 
-/* What is read was true before the word that overtook it: that word's own verdict and echo tell what is true now. */
+/* What is read was true before the claim that overtook it: that claim's own verdict and echo tell what is true now. */
 void store_overtake_probes(struct route_store *store, const struct route_name *name)
 {
     uint64_t hash = hash_name(&store->hash, name);
 
     for (struct link_field *at = store->probes.next, *next; at != &store->probes; at = next) {
         next = at->next;
-        if (LIST_OWNER(at, struct word, order)->hash == hash) {
+        if (LIST_OWNER(at, struct claim, order)->hash == hash)
             list_remove(at);
-        }
     }
 }
 
 static void on_verify(redisAsyncContext *context, void *data, void *user)
 {
-    struct route_store *store = link_reply(context, data);
-    struct word *probe = user;
+    struct route_store *store = redis_conn_reply(context, data);
+    struct claim *probe = user;
     bool is_overtaken = list_is_empty(&probe->order);
 
     list_remove(&probe->order);
     store->verifying--;
-    if ((data != NULL && is_overtaken) || is_ours(store, &probe->name, data)) {
+    if ((data && is_overtaken) || is_ours(store, &probe->name, data))
         store->counters.own_echoes++;
-    } else {
+    else
         store_tell_changed(store, &probe->name);
-    }
-    word_free(probe);
+    claim_free(probe);
 }
 
 void store_verify(struct route_store *store, const struct route_name *name)
 {
     static const struct route_record none = {0};
-    struct word *probe = store->verifying < VERIFY_MOST ? word_new(WORD_PUT, name, &none) : NULL;
+    struct claim *probe = store->verifying < VERIFY_MOST ? claim_new(CLAIM_PUT, name, &none) : NULL;
 
     add_read_of(&store->command, name);
-    if (probe == NULL || !link_send(store->ask, &store->command, on_verify, probe)) {
-        word_free(probe);
+    if (!probe || !redis_conn_send(store->ask, &store->command, on_verify, probe)) {
+        claim_free(probe);
         store_tell_changed(store, name);
         return;
     }

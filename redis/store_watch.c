@@ -14,18 +14,16 @@
 
 static void distrust(struct route_store *store)
 {
-    if (store->used && store->handler.on_distrust != NULL && !store->ending) {
+    if (store->used && store->handler.on_distrust && !store->ending)
         store->handler.on_distrust(store->user);
-    }
 }
 
 static void begin_protection(struct route_store *store)
 {
     struct store_watch *watching = &store->watching;
 
-    if (watching->protects || !watching->tracking || watching->heard < watching->attempt) {
+    if (watching->protects || !watching->tracking || watching->heard < watching->attempt)
         return;
-    }
     watching->protects = true;
     watching->splits = 0;
     watching->epoch++;
@@ -39,13 +37,12 @@ static void end_protection(struct route_store *store)
     struct store_watch *watching = &store->watching;
 
     watching->tracking = false;
-    if (!watching->protects) {
+    if (!watching->protects)
         return;
-    }
     watching->protects = false;
     store->counters.watching = 0;
     store->counters.gaps++;
-    absent_clear(store->absent);
+    expiring_set_clear(store->absent);
     distrust(store);
 }
 
@@ -55,43 +52,39 @@ static void split(struct route_store *store, const char *text, size_t n)
     store_event(store, STORE_REASON_TWO_SERVERS, "watch", text, n);
     end_protection(store);
     store->watching.subscribed = false; /* further answers of the same read tell nothing new */
-    link_close(store->watch, STORE_REASON_SPLIT, "");
-    if (store->watching.splits++ != 0) {
-        link_close(store->ask, STORE_REASON_SPLIT, "");
-    }
+    redis_conn_close(store->watch, STORE_REASON_SPLIT, "");
+    if (store->watching.splits++ != 0)
+        redis_conn_close(store->ask, STORE_REASON_SPLIT, "");
 }
 
 /* Beats */
 
 static void on_publish(redisAsyncContext *context, void *data, void *number)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
     struct store_watch *watching = &store->watching;
     const redisReply *reply = data;
     uint64_t beat = (uint64_t)(uintptr_t)number;
 
-    if (reply == NULL || !watching->subscribed) {
+    if (!reply || !watching->subscribed)
         return;
-    }
     if (reply->type == REDIS_REPLY_ERROR) {
         store_event(store, store_reason_of_error(reply->str, (size_t)reply->len), "ask", reply->str,
                     (size_t)reply->len);
     } else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 0) {
-        if (beat >= watching->attempt) { /* of this watch, not of one before it */
+        if (beat >= watching->attempt) /* of this watch, not of one before it */
             split(store, "nobody heard the heartbeat", 26);
-        }
     } else {
         watching->delivered = beat;
-        if (watching->silent_since_ms == 0 && watching->heard < beat) {
-            watching->silent_since_ms = link_now_ms();
-        }
+        if (watching->silent_since_ms == 0 && watching->heard < beat)
+            watching->silent_since_ms = redis_conn_now_ms();
     }
 }
 
 static void on_pong(redisAsyncContext *context, void *data, void *unused)
 {
     (void)unused;
-    link_reply(context, data);
+    redis_conn_reply(context, data);
 }
 
 static void send_beat(struct route_store *store)
@@ -101,9 +94,8 @@ static void send_beat(struct route_store *store)
 
     snprintf(number, sizeof number, "%llu", (unsigned long long)++watching->sent);
     command_words(&store->command, "PUBLISH", watching->beat, number, NULL);
-    if (link_send(store->ask, &store->command, on_publish, (void *)(uintptr_t)watching->sent)) {
+    if (redis_conn_send(store->ask, &store->command, on_publish, (void *)(uintptr_t)watching->sent))
         store->counters.heartbeats++;
-    }
 }
 
 static void hear_beat(struct route_store *store, const redisReply *number)
@@ -111,9 +103,8 @@ static void hear_beat(struct route_store *store, const redisReply *number)
     struct store_watch *watching = &store->watching;
 
     watching->heard = number->type == REDIS_REPLY_STRING ? strtoull(number->str, NULL, 10) : 0;
-    if (watching->heard >= watching->delivered) {
+    if (watching->heard >= watching->delivered)
         watching->silent_since_ms = 0;
-    }
     begin_protection(store);
 }
 
@@ -123,15 +114,14 @@ void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
     struct store_watch *watching = &store->watching;
 
     (void)loop, (void)events;
-    if (!link_is_up(store->ask)) {
+    if (!redis_conn_is_up(store->ask))
         return;
-    }
     if (!watching->subscribed) {
         command_words(&store->command, "PING", NULL);
-        store->counters.heartbeats += link_send(store->ask, &store->command, on_pong, NULL);
+        store->counters.heartbeats += redis_conn_send(store->ask, &store->command, on_pong, NULL);
     } else if (watching->silent_since_ms != 0 &&
-               link_now_ms() - watching->silent_since_ms > store->config.watchdog_ms) {
-        link_close(store->watch, STORE_REASON_WATCHDOG, "beats do not arrive");
+               redis_conn_now_ms() - watching->silent_since_ms > store->config.watchdog_ms) {
+        redis_conn_close(store->watch, STORE_REASON_WATCHDOG, "beats do not arrive");
     } else if (!watching->tracking) {
         store_track(store); /* it was refused; that may have changed */
     } else {
@@ -143,19 +133,18 @@ void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_tracking(redisAsyncContext *context, void *data, void *client_id)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
     const redisReply *reply = data;
 
     store->watching.asking = false;
-    if (reply == NULL || !store->watching.subscribed) {
+    if (!reply || !store->watching.subscribed)
         return;
-    }
     if ((uintptr_t)store->watching.client_id != (uintptr_t)client_id) {
         store_track(store); /* meanwhile the watch connected anew */
     } else if (reply->type != REDIS_REPLY_ERROR) {
         store->watching.tracking = true;
         begin_protection(store);
-    } else if (strstr(reply->str, "client ID") != NULL) {
+    } else if (strstr(reply->str, "client ID")) {
         split(store, reply->str, (size_t)reply->len);
     } else {
         store_event(store, store_reason_of_error(reply->str, (size_t)reply->len), "ask", reply->str,
@@ -166,7 +155,7 @@ static void on_tracking(redisAsyncContext *context, void *data, void *client_id)
 static void on_tracking_off(redisAsyncContext *context, void *data, void *unused)
 {
     (void)unused;
-    link_reply(context, data);
+    redis_conn_reply(context, data);
 }
 
 /* OFF first: Redis refuses a prefix that overlaps one that is tracked already, also the same one. */
@@ -175,19 +164,18 @@ void store_track(struct route_store *store)
     struct store_watch *watching = &store->watching;
     char id[24];
 
-    if (watching->asking || !watching->subscribed || !link_is_up(store->ask)) {
+    if (watching->asking || !watching->subscribed || !redis_conn_is_up(store->ask))
         return;
-    }
     watching->tracking = false;
     watching->attempt = watching->sent + 1;
     snprintf(id, sizeof id, "%lld", watching->client_id);
     command_words(&store->command, "CLIENT", "TRACKING", "OFF", NULL);
-    if (!link_send(store->ask, &store->command, on_tracking_off, NULL)) {
+    if (!redis_conn_send(store->ask, &store->command, on_tracking_off, NULL))
         return;
-    }
     command_words(&store->command, "CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST", "PREFIX", ROUTE_KEYS, "NOLOOP",
                   NULL);
-    watching->asking = link_send(store->ask, &store->command, on_tracking, (void *)(uintptr_t)watching->client_id);
+    watching->asking =
+        redis_conn_send(store->ask, &store->command, on_tracking, (void *)(uintptr_t)watching->client_id);
     send_beat(store);
 }
 
@@ -210,49 +198,44 @@ static void take_change(struct route_store *store, const redisReply *key)
         return;
     }
     questions_changed(store->questions, &name);
-    absent_drop(store->absent, hash_name(&store->hash, &name));
-    if (store_wrote(store, &name)) {
+    expiring_set_drop(store->absent, hash_name(&store->hash, &name));
+    if (store_wrote(store, &name))
         store_verify(store, &name);
-    } else {
+    else
         store_tell_changed(store, &name);
-    }
 }
 
 static void take_flush(struct route_store *store)
 {
     store->counters.flushes++;
     questions_all_changed(store->questions);
-    absent_clear(store->own);
-    if (store->handler.on_flushed != NULL && !store->ending) {
+    expiring_set_clear(store->own);
+    if (store->handler.on_flushed && !store->ending)
         store->handler.on_flushed(store->user);
-    }
 }
 
 static void take_message(struct route_store *store, const redisReply *channel, const redisReply *body)
 {
-    if (strcmp(channel->str, INVALIDATE) != 0) {
+    if (strcmp(channel->str, INVALIDATE) != 0)
         hear_beat(store, body);
-    } else if (body->type == REDIS_REPLY_ARRAY) {
-        for (size_t i = 0; i < body->elements; i++) {
+    else if (body->type == REDIS_REPLY_ARRAY)
+        for (size_t i = 0; i < body->elements; i++)
             take_change(store, body->element[i]);
-        }
-    } else if (body->type == REDIS_REPLY_NIL) {
+    else if (body->type == REDIS_REPLY_NIL)
         take_flush(store);
-    }
 }
 
 static void on_message(redisAsyncContext *context, void *data, void *unused)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
     const redisReply *reply = data;
 
     (void)unused;
-    if (reply == NULL) {
+    if (!reply)
         return;
-    }
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3 || reply->element[0]->type != REDIS_REPLY_STRING ||
         reply->element[1]->type != REDIS_REPLY_STRING) {
-        link_close(store->watch, STORE_REASON_PROTOCOL, "a message of another shape");
+        redis_conn_close(store->watch, STORE_REASON_PROTOCOL, "a message of another shape");
     } else if (strcmp(reply->element[0]->str, "message") == 0) {
         take_message(store, reply->element[1], reply->element[2]);
     } else if (strcmp(reply->element[0]->str, "subscribe") == 0 && ++store->watching.subscriptions == 2) {
@@ -263,20 +246,18 @@ static void on_message(redisAsyncContext *context, void *data, void *unused)
 
 static void on_client_id(redisAsyncContext *context, void *data, void *unused)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
     const redisReply *reply = data;
 
     (void)unused;
-    if (reply == NULL) {
+    if (!reply)
         return;
-    }
-    if (reply->type == REDIS_REPLY_INTEGER) {
+    if (reply->type == REDIS_REPLY_INTEGER)
         store->watching.client_id = reply->integer;
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        link_close(store->watch, store_reason_of_error(reply->str, (size_t)reply->len), reply->str);
-    } else {
-        link_close(store->watch, STORE_REASON_PROTOCOL, "CLIENT ID");
-    }
+    else if (reply->type == REDIS_REPLY_ERROR)
+        redis_conn_close(store->watch, store_reason_of_error(reply->str, (size_t)reply->len), reply->str);
+    else
+        redis_conn_close(store->watch, STORE_REASON_PROTOCOL, "CLIENT ID");
 }
 
 void store_watch_up(struct route_store *store)
@@ -285,11 +266,10 @@ void store_watch_up(struct route_store *store)
 
     store->watching.subscriptions = 0;
     command_words(&store->command, "CLIENT", "ID", NULL);
-    sent = link_send(store->watch, &store->command, on_client_id, NULL);
+    sent = redis_conn_send(store->watch, &store->command, on_client_id, NULL);
     command_words(&store->command, "SUBSCRIBE", INVALIDATE, store->watching.beat, NULL);
-    if (!sent || !link_send(store->watch, &store->command, on_message, NULL)) {
-        link_close(store->watch, STORE_REASON_MEMORY, "");
-    }
+    if (!sent || !redis_conn_send(store->watch, &store->command, on_message, NULL))
+        redis_conn_close(store->watch, STORE_REASON_MEMORY, "");
 }
 
 void store_watch_down(struct route_store *store)

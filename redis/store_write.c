@@ -1,7 +1,7 @@
 /* redis/store_write.c - what this router learned or dropped, on its way to Redis.
  *
- * A word goes through the queue always. It is sent at once where nothing speaks against it: not connected, too many on their way,
- * too many this second, or Redis refused the last one (read-only, full, loading …) and a pause is on. A word that was refused or
+ * A claim goes through the queue always. It is sent at once where nothing speaks against it: not connected, too many on their way,
+ * too many this second, or Redis refused the last one (read-only, full, loading …) and a pause is on. A claim that was refused or
  * whose connection was lost goes back into the queue, unless a newer one on the same route is there. The scripts decide whether
  * it stands, so that sending one twice does no harm. */
 #include <string.h>
@@ -23,33 +23,32 @@ static uint64_t hash_word(uint64_t name, uint64_t stamp_ms)
 
 bool store_wrote(const struct route_store *store, const struct route_name *name)
 {
-    return absent_has(store->own, hash_name(&store->hash, name), link_now_ms());
+    return expiring_set_has(store->own, hash_name(&store->hash, name), redis_conn_now_ms());
 }
 
-bool store_wrote_word(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms)
+bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms)
 {
-    return absent_has(store->own, hash_word(hash_name(&store->hash, name), stamp_ms), link_now_ms());
+    return expiring_set_has(store->own, hash_word(hash_name(&store->hash, name), stamp_ms), redis_conn_now_ms());
 }
 
-static void mark(struct route_store *store, const struct word *word)
+static void mark(struct route_store *store, const struct claim *claim)
 {
-    uint64_t hash = hash_name(&store->hash, &word->name), now_ms = link_now_ms();
+    uint64_t hash = hash_name(&store->hash, &claim->name), now_ms = redis_conn_now_ms();
 
-    absent_add(store->own, hash, now_ms, now_ms + ECHO_MS);
-    if (word->kind == WORD_PUT) {
-        absent_add(store->own, hash_word(hash, word->record.stamp_ms), now_ms, now_ms + ECHO_MS);
-    }
+    expiring_set_add(store->own, hash, now_ms, now_ms + ECHO_MS);
+    if (claim->kind == CLAIM_PUT)
+        expiring_set_add(store->own, hash_word(hash, claim->record.stamp_ms), now_ms, now_ms + ECHO_MS);
 }
 
 /* The queue */
 
-static void enqueue(struct route_store *store, struct word *word)
+static void enqueue(struct route_store *store, struct claim *claim)
 {
-    switch (words_add(store->writer.queue, word)) {
-    case WORDS_ADDED: break;
-    case WORDS_REPLACED:
-    case WORDS_REFUSED: store->counters.queue_replaced++; break;
-    case WORDS_PUSHED:
+    switch (write_queue_add(store->writer.queue, claim)) {
+    case WRITE_QUEUE_ADDED: break;
+    case WRITE_QUEUE_REPLACED:
+    case WRITE_QUEUE_REFUSED: store->counters.queue_replaced++; break;
+    case WRITE_QUEUE_PUSHED:
         store->counters.queue_full++;
         store_event(store, STORE_REASON_QUEUE_FULL, "", "", 0);
         break;
@@ -77,29 +76,28 @@ static void pause_writing(struct route_store *store)
 static void take_sha(char sha[41], const redisReply *reply)
 {
     sha[0] = '\0';
-    if (reply != NULL && reply->type == REDIS_REPLY_STRING && reply->len == 40) {
+    if (reply && reply->type == REDIS_REPLY_STRING && reply->len == 40)
         memcpy(sha, reply->str, 41);
-    }
 }
 
 static void on_put_loaded(redisAsyncContext *context, void *data, void *unused)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
     const redisReply *reply = data;
 
     (void)unused;
     take_sha(store->writer.put_sha, data);
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
         store->counters.reasons[store_reason_of_error(reply->str, (size_t)reply->len)]++;
-        store->writer.load_again_ms = link_now_ms() + backoff_next(&store->writer.load_pause, &store->rng);
-    } else if (reply != NULL) {
+        store->writer.load_again_ms = redis_conn_now_ms() + backoff_next(&store->writer.load_pause, &store->rng);
+    } else if (reply) {
         backoff_reset(&store->writer.load_pause);
     }
 }
 
 static void on_forget_loaded(redisAsyncContext *context, void *data, void *unused)
 {
-    struct route_store *store = link_reply(context, data);
+    struct route_store *store = redis_conn_reply(context, data);
 
     (void)unused;
     take_sha(store->writer.forget_sha, data);
@@ -110,15 +108,13 @@ static void on_forget_loaded(redisAsyncContext *context, void *data, void *unuse
  * them is asked again, with growing pauses. */
 static void load_scripts(struct route_store *store)
 {
-    if (store->writer.loading || link_now_ms() < store->writer.load_again_ms) {
+    if (store->writer.loading || redis_conn_now_ms() < store->writer.load_again_ms)
         return;
-    }
     command_words(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
-    if (!link_send(store->ask, &store->command, on_put_loaded, NULL)) {
+    if (!redis_conn_send(store->ask, &store->command, on_put_loaded, NULL))
         return;
-    }
     command_words(&store->command, "SCRIPT", "LOAD", script_forget(), NULL);
-    store->writer.loading = link_send(store->ask, &store->command, on_forget_loaded, NULL);
+    store->writer.loading = redis_conn_send(store->ask, &store->command, on_forget_loaded, NULL);
 }
 
 /* The hashes are worth nothing, even while the scripts may not be loaded. */
@@ -130,7 +126,7 @@ static void forget_scripts(struct route_store *store)
 
 /* Verdicts */
 
-static void take_put_verdict(struct route_store *store, const struct word *word, enum verdict verdict)
+static void take_put_verdict(struct route_store *store, const struct claim *claim, enum verdict verdict)
 {
     struct route_store_counters *counters = &store->counters;
 
@@ -140,12 +136,11 @@ static void take_put_verdict(struct route_store *store, const struct word *word,
     counters->lost += verdict == VERDICT_LOST;
     counters->lost_pinned += verdict == VERDICT_PINNED;
     counters->lost_dropped += verdict == VERDICT_DROPPED;
-    if (verdict == VERDICT_LOST || verdict == VERDICT_PINNED || verdict == VERDICT_DROPPED) {
-        store_tell_changed(store, &word->name);
-    }
+    if (verdict == VERDICT_LOST || verdict == VERDICT_PINNED || verdict == VERDICT_DROPPED)
+        store_tell_changed(store, &claim->name);
 }
 
-static void take_verdict(struct route_store *store, const struct word *word, const redisReply *reply)
+static void take_verdict(struct route_store *store, const struct claim *claim, const redisReply *reply)
 {
     enum verdict verdict = verdict_of(reply->str, (size_t)reply->len);
 
@@ -156,19 +151,18 @@ static void take_verdict(struct route_store *store, const struct word *word, con
         store_event(store, STORE_REASON_SKEWED, "ask", "", 0);
     } else if (verdict == VERDICT_UNKNOWN) {
         store_event(store, STORE_REASON_PROTOCOL, "ask", "a verdict that the script does not give", 39);
-    } else if (word->kind == WORD_PUT) {
-        take_put_verdict(store, word, verdict);
+    } else if (claim->kind == CLAIM_PUT) {
+        take_put_verdict(store, claim, verdict);
     } else {
         store->counters.forgotten += verdict == VERDICT_FORGOTTEN;
         store->counters.forget_moot += verdict == VERDICT_MOOT;
         store->counters.lost_pinned += verdict == VERDICT_PINNED;
     }
-    if (store->writer.put_sha[0] == '\0') {
+    if (store->writer.put_sha[0] == '\0')
         load_scripts(store);
-    }
 }
 
-static void take_write_error(struct route_store *store, struct word *word, const redisReply *reply)
+static void take_write_error(struct route_store *store, struct claim *claim, const redisReply *reply)
 {
     enum store_reason reason = reply->type == REDIS_REPLY_ERROR ? store_reason_of_error(reply->str, (size_t)reply->len)
                                                                 : STORE_REASON_PROTOCOL;
@@ -178,42 +172,41 @@ static void take_write_error(struct route_store *store, struct word *word, const
                 reply->type == REDIS_REPLY_ERROR ? (size_t)reply->len : 0);
     if (store_is_misplaced(reason)) {
         store->counters.lost_misplaced++;
-        word_free(word); /* this Redis will never take it, but does take others */
+        claim_free(claim); /* this Redis will never take it, but does take others */
         return;
     }
-    if (reason == STORE_REASON_NOSCRIPT) {
+    if (reason == STORE_REASON_NOSCRIPT)
         forget_scripts(store);
-    } else {
+    else
         pause_writing(store);
-    }
-    enqueue(store, word);
+    enqueue(store, claim);
 }
 
 static void on_written(redisAsyncContext *context, void *data, void *user)
 {
-    struct route_store *store = link_reply(context, data);
-    struct word *word = user;
+    struct route_store *store = redis_conn_reply(context, data);
+    struct claim *claim = user;
     const redisReply *reply = data;
 
     store->writer.in_flight--;
-    if (reply == NULL && store->ending) {
-        word_free(word);
-    } else if (reply == NULL) {
-        enqueue(store, word);
+    if (!reply && store->ending) {
+        claim_free(claim);
+    } else if (!reply) {
+        enqueue(store, claim);
     } else if (reply->type == REDIS_REPLY_STRING) {
-        take_verdict(store, word, reply);
-        word_free(word);
+        take_verdict(store, claim, reply);
+        claim_free(claim);
     } else {
-        take_write_error(store, word, reply);
+        take_write_error(store, claim, reply);
     }
     store_drain(store);
 }
 
 /* Sending */
 
-static void build(struct route_store *store, const struct word *word)
+static void build(struct route_store *store, const struct claim *claim)
 {
-    bool is_put = word->kind == WORD_PUT;
+    bool is_put = claim->kind == CLAIM_PUT;
     const char *sha = is_put ? store->writer.put_sha : store->writer.forget_sha;
     struct command *command = &store->command;
     uint8_t bytes[ROUTE_RECORD_MAX];
@@ -222,35 +215,35 @@ static void build(struct route_store *store, const struct word *word)
     command_text(command, sha[0] != '\0' ? "EVALSHA" : "EVAL");
     command_text(command, sha[0] != '\0' ? sha : is_put ? script_put() : script_forget());
     command_text(command, "2");
-    command_key(command, &word->name);
-    command_tombstone(command, &word->name);
-    command_number(command, word->record.stamp_ms);
-    command_bytes(command, word->record.cell, word->record.cell_len);
+    command_key(command, &claim->name);
+    command_tombstone(command, &claim->name);
+    command_number(command, claim->record.stamp_ms);
+    command_bytes(command, claim->record.cell, claim->record.cell_length);
     command_number(command, store->config.skew_ms);
     if (!is_put) {
         command_number(command, (uint64_t)store->config.tombstone_s * 1000);
         return;
     }
-    command_bytes(command, bytes, record_encode(&word->record, bytes));
-    command_number(command, record_left_ms(&word->record, store_wall_ms(store)));
-    command_number(command, word->record.flags);
-    command_bytes(command, word->record.router, word->record.router_len);
+    command_bytes(command, bytes, record_encode(&claim->record, bytes));
+    command_number(command, record_left_ms(&claim->record, store_wall_ms(store)));
+    command_number(command, claim->record.flags);
+    command_bytes(command, claim->record.router, claim->record.router_length);
 }
 
-static bool is_stale(struct route_store *store, const struct word *word)
+static bool is_stale(struct route_store *store, const struct claim *claim)
 {
-    return word->kind == WORD_PUT && record_left_ms(&word->record, store_wall_ms(store)) == 0;
+    return claim->kind == CLAIM_PUT && record_left_ms(&claim->record, store_wall_ms(store)) == 0;
 }
 
 /* False: it went back into the queue. */
-static bool send_word(struct route_store *store, struct word *word)
+static bool send_claim(struct route_store *store, struct claim *claim)
 {
-    build(store, word);
-    if (!link_send(store->ask, &store->command, on_written, word)) {
-        enqueue(store, word);
+    build(store, claim);
+    if (!redis_conn_send(store->ask, &store->command, on_written, claim)) {
+        enqueue(store, claim);
         return false;
     }
-    mark(store, word);
+    mark(store, claim);
     store->counters.sent++;
     store->writer.in_flight++;
     return true;
@@ -259,23 +252,22 @@ static bool send_word(struct route_store *store, struct word *word)
 void store_drain(struct route_store *store)
 {
     struct store_writer *writer = &store->writer;
-    struct word *word;
+    struct claim *claim;
 
-    while (!writer->paused && !store->ending && link_is_up(store->ask) && writer->in_flight < IN_FLIGHT_MOST &&
-           words_count(writer->queue) != 0) {
-        if (!bucket_take(&writer->rate, link_now_ms())) {
-            uint64_t wait_ms = bucket_wait_ms(&writer->rate, link_now_ms());
+    while (!writer->paused && !store->ending && redis_conn_is_up(store->ask) && writer->in_flight < IN_FLIGHT_MOST &&
+           write_queue_count(writer->queue) != 0) {
+        if (!bucket_take(&writer->rate, redis_conn_now_ms())) {
+            uint64_t wait_ms = bucket_wait_ms(&writer->rate, redis_conn_now_ms());
 
-            if (wait_ms != UINT64_MAX) {
+            if (wait_ms != UINT64_MAX)
                 set_timer(store, wait_ms);
-            }
             return;
         }
-        word = words_take(writer->queue);
-        if (is_stale(store, word)) {
+        claim = write_queue_take(writer->queue);
+        if (is_stale(store, claim)) {
             store->counters.queue_stale++;
-            word_free(word);
-        } else if (!send_word(store, word)) {
+            claim_free(claim);
+        } else if (!send_claim(store, claim)) {
             return;
         }
     }
@@ -306,31 +298,31 @@ void store_writer_down(struct route_store *store)
 
 /* Words */
 
-static bool add_word(struct route_store *store, enum word_kind kind, const struct route_name *name,
-                     const struct route_record *record)
+static bool add_claim(struct route_store *store, enum claim_kind kind, const struct route_name *name,
+                      const struct route_record *record)
 {
-    struct word *word;
+    struct claim *claim;
 
     if (!key_name_ok(name)) {
         store->counters.reasons[STORE_REASON_BAD_NAME]++;
         return false;
     }
-    word = word_new(kind, name, record);
-    if (word == NULL) {
+    claim = claim_new(kind, name, record);
+    if (!claim) {
         store->counters.reasons[STORE_REASON_MEMORY]++;
         return false;
     }
     store->used = true;
-    questions_changed(store->questions, name); /* answers on their way are older than this word */
+    questions_changed(store->questions, name); /* answers on their way are older than this claim */
     store_overtake_probes(store, name);
-    absent_drop(store->absent, hash_name(&store->hash, name));
-    enqueue(store, word);
+    expiring_set_drop(store->absent, hash_name(&store->hash, name));
+    enqueue(store, claim);
     store_drain(store);
     return true;
 }
 
-/* Two words of this router on one route never have the same stamp: the later one is the newer one. On different routes they may,
- * so that stamps follow the clock however many words there are: one from the future would win against a later word of another
+/* Two claims of this router on one route never have the same stamp: the later one is the newer one. On different routes they may,
+ * so that stamps follow the clock however many claims there are: one from the future would win against a later claim of another
  * router. Routes that share a slot count as one, which costs them a millisecond. A clock that was set back is followed. */
 static uint64_t next_stamp_ms(struct route_store *store, const struct route_name *name)
 {
@@ -341,29 +333,29 @@ static uint64_t next_stamp_ms(struct route_store *store, const struct route_name
     return *last_ms;
 }
 
-bool route_store_put(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len,
+bool route_store_put(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_length,
                      uint32_t life_s, uint32_t flags)
 {
     struct route_record record = {.stamp_ms = next_stamp_ms(store, name), .life_s = life_s, .flags = flags};
 
     store->counters.puts++;
-    if (!record_set_id(record.cell, &record.cell_len, cell, cell_len) ||
-        !record_set_id(record.router, &record.router_len, store->router, strlen(store->router)) || life_s == 0 ||
+    if (!record_set_id(record.cell, &record.cell_length, cell, cell_length) ||
+        !record_set_id(record.router, &record.router_length, store->router, strlen(store->router)) || life_s == 0 ||
         life_s > ROUTE_LIFE_MAX_S || (flags & ~ROUTE_FLAGS_KNOWN) != 0) {
         store->counters.reasons[STORE_REASON_BAD_NAME]++;
         return false;
     }
-    return add_word(store, WORD_PUT, name, &record);
+    return add_claim(store, CLAIM_PUT, name, &record);
 }
 
-bool route_store_forget(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_len)
+bool route_store_forget(struct route_store *store, const struct route_name *name, const char *cell, size_t cell_length)
 {
     struct route_record record = {.stamp_ms = next_stamp_ms(store, name)};
 
     store->counters.forgets++;
-    if (!record_set_id(record.cell, &record.cell_len, cell, cell_len)) {
+    if (!record_set_id(record.cell, &record.cell_length, cell, cell_length)) {
         store->counters.reasons[STORE_REASON_BAD_NAME]++;
         return false;
     }
-    return add_word(store, WORD_FORGET, name, &record);
+    return add_claim(store, CLAIM_FORGET, name, &record);
 }

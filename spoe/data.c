@@ -141,10 +141,9 @@ bool spop_name_is_valid(enum spop_scope scope, size_t prefix_length, struct spop
         return false;
     if (name.length == 0 || name.length > SPOP_NAME_MAX - before)
         return false;
-    for (size_t i = 0; i < name.length; i++) {
+    for (size_t i = 0; i < name.length; i++)
         if (!is_name_char(name.at[i]))
             return false;
-    }
     return true;
 }
 

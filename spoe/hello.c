@@ -49,20 +49,18 @@ static bool is_version_2(struct spop_text version)
 {
     if (version.length < 3 || version.at[0] != '2' || version.at[1] != '.')
         return false;
-    for (size_t i = 2; i < version.length; i++) {
+    for (size_t i = 2; i < version.length; i++)
         if (version.at[i] < '0' || version.at[i] > '9')
             return false;
-    }
     return true;
 }
 
 static bool has_version_2(struct spop_text versions)
 {
     struct spop_text version;
-    while (next_item(&versions, &version)) {
+    while (next_item(&versions, &version))
         if (is_version_2(version))
             return true;
-    }
     return false;
 }
 
@@ -131,10 +129,9 @@ static enum spop_status read_hello(struct spop_cursor payload, const char *versi
     struct seen seen = {0};
     struct spop_text key;
     struct spop_data value;
-    while (spop_next_pair(&payload, &key, &value)) {
+    while (spop_next_pair(&payload, &key, &value))
         if (!read_hello_pair(versions_key, key, &value, &read, &seen))
             return SPOP_STATUS_INVALID;
-    }
     if (payload.bad)
         return SPOP_STATUS_INVALID;
     if (!seen.versions)

@@ -112,10 +112,9 @@ bool spoe_server_listen(struct spoe_server *server, const char *address, const s
 
 uint16_t spoe_server_port(const struct spoe_server *server)
 {
-    for (const struct spoe_listener *listener = server->listeners; listener; listener = listener->next) {
+    for (const struct spoe_listener *listener = server->listeners; listener; listener = listener->next)
         if (listener->listening.kind == SPOE_SOCKET_TCP)
             return listener->listening.port;
-    }
     return 0;
 }
 

@@ -555,10 +555,9 @@ enum spoe_close spoe_session_feed(struct spoe_session *s, const uint8_t *in, siz
         assembled = s->partial;
         s->partial = NULL;
     }
-    if (!s->partial) {
+    if (!s->partial)
         while (take_next(s, &c))
             ;
-    }
     deliver(s);
     spoe_blocks_give(&s->common->frame_blocks, assembled);
     if (!s->partial)

@@ -1,7 +1,7 @@
 /* tests/bench/bench.h - what the bench's programs share: numbers, time, sockets, a histogram, paths. All of it static: each
  * program is one file and one compiler call (tests/bench/run). */
-#ifndef BENCH_BENCH_H
-#define BENCH_BENCH_H
+#ifndef CELLROUTER_TESTS_BENCH_BENCH_H
+#define CELLROUTER_TESTS_BENCH_BENCH_H
 
 #include <errno.h>
 #include <math.h>

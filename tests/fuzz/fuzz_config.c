@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/config.h"
+#include "agent/config/config.h"
 
 static const char good[] = "region = eu\ncell eu0 { servers = {\"127.0.0.1:1\"} }\n";
 
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct config *config = config_parse("fuzz", (const char *)data, size, out);
     fflush(out);
-    if ((config == NULL) != (length > 0))
+    if ((!config) != (length > 0))
         abort(); /* refused without a word, or words about a good file */
     config_free(config);
     config = config_parse("good", good, strlen(good), out);

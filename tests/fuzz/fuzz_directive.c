@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/directive.h"
+#include "agent/routes/directive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/learning.h"
+#include "agent/routes/learning.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,9 +22,9 @@ static void prepare(void)
         abort();
 }
 
-static void check(const struct lesson *lesson, const struct answer *answer)
+static void check(const struct lesson *lesson, const struct cell_response *response)
 {
-    const struct path *path = answer->path;
+    const struct path *path = response->path;
     if (lesson->verdict == LEARN_CLAIM || lesson->verdict == LEARN_KNOWN) {
         bool is_end = false;
         for (size_t i = 0; i < path->depth; i++)
@@ -63,17 +63,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!cache || !storage)
         abort();
     memcpy(cache, data + 2 + path_length, cache_length);
-    struct answer answer = {.path = &path,
-                            .cell = data[0] & 8 ? "a" : "b",
-                            .cell_length = 1,
-                            .cache = cache,
-                            .cache_length = cache_length,
-                            .from = "b",
-                            .from_length = data[0] & 16 ? 1 : 0,
-                            .redirected = data[0] & 128};
-    answer.verdict = path_parse(&path, &paths, (const char *)data + 2, path_length, "h", 1, key, sizeof key);
-    struct lesson lesson = learning_judge(&options, cells, table, &answer, 0, storage);
-    check(&lesson, &answer);
+    struct cell_response response = {.path = &path,
+                                     .cell = data[0] & 8 ? "a" : "b",
+                                     .cell_length = 1,
+                                     .cache = cache,
+                                     .cache_length = cache_length,
+                                     .from = "b",
+                                     .from_length = data[0] & 16 ? 1 : 0,
+                                     .redirected = data[0] & 128};
+    response.verdict = path_parse(&path, &paths, (const char *)data + 2, path_length, "h", 1, key, sizeof key);
+    struct lesson lesson = learning_judge(&options, cells, table, &response, 0, storage);
+    check(&lesson, &response);
     free(cache);
     free(storage);
     return 0;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/path.h"
+#include "agent/routes/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,9 +11,8 @@
 
 static void must(int truth)
 {
-    if (!truth) {
+    if (!truth)
         abort();
-    }
 }
 
 static void fuzz_value(const uint8_t *bytes, size_t n)
@@ -21,10 +20,9 @@ static void fuzz_value(const uint8_t *bytes, size_t n)
     uint8_t out[ROUTE_RECORD_MAX];
     struct route_record record, back;
 
-    if (record_decode(bytes, n, &record) != ROUTE_RECORD_OK) {
+    if (record_decode(bytes, n, &record) != ROUTE_RECORD_OK)
         return;
-    }
-    must(record.cell_len >= 1 && record.cell_len <= ROUTE_ID_MAX && record.router_len <= ROUTE_ID_MAX);
+    must(record.cell_length >= 1 && record.cell_length <= ROUTE_ID_MAX && record.router_length <= ROUTE_ID_MAX);
     must(record.life_s >= 1 && record.life_s <= ROUTE_LIFE_MAX_S);
     size_t length = record_encode(&record, out);
     must(length <= ROUTE_RECORD_MAX && record_decode(out, length, &back) == ROUTE_RECORD_OK);
@@ -36,12 +34,11 @@ static void fuzz_key(const char *bytes, size_t n)
 {
     struct route_name name;
 
-    if (!key_parse(bytes, n, &name)) {
+    if (!key_parse(bytes, n, &name))
         return;
-    }
     must(key_name_ok(&name) && key_length(&name) == n);
     char *key = malloc(n);
-    if (key != NULL) {
+    if (key) {
         key_write(&name, key);
         must(memcmp(key, bytes, n) == 0);
         free(key);

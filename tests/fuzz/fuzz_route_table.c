@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/route_table.h"
+#include "agent/routes/route_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

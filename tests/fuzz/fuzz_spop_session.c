@@ -48,10 +48,9 @@ static void on_notify(void *user, struct spoe_notify *batch, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct spop_text name, key;
         struct spop_data value;
-        while (spop_next_message(&batch[i].messages, &name)) {
+        while (spop_next_message(&batch[i].messages, &name))
             while (spop_next_arg(&batch[i].messages, &key, &value))
                 ;
-        }
         run->notified++;
         if (batch[i].frame_id % 3 == 0) {
             check(run->held_count < MAX_CALLS);
@@ -101,7 +100,7 @@ static void converse(struct run *run, const uint8_t *data, size_t size, struct r
         .user = run, .on_notify = on_notify, .on_cancel = on_cancel, .unknown = &unknown, .unknown_count = 1};
     struct spoe_common *common = spoe_common_new(&limits, &handler, NULL);
     struct spoe_session *s = common ? spoe_session_new(common, NULL, 1, 0) : NULL;
-    check(s != NULL);
+    check(s);
     memset(run, 0, offsetof(struct run, output));
     for (size_t at = 0; at < size;) {
         size_t left = size - at, n = left;
@@ -109,7 +108,7 @@ static void converse(struct run *run, const uint8_t *data, size_t size, struct r
             n = 1 + (size_t)rng_below(pieces, 1ull << rng_below(pieces, 10));
         n = n < left ? n : left;
         uint8_t *exact = malloc(n);
-        check(exact != NULL);
+        check(exact);
         memcpy(exact, data + at, n);
         (void)!spoe_session_feed(s, exact, n, 0);
         free(exact);

@@ -41,8 +41,8 @@ static inline void player_changed(void *user, const struct route_name *name)
     struct player *player = user;
 
     player->changed++;
-    snprintf(player->last_changed, sizeof player->last_changed, "%.*s%.*s", (int)name->host_len, name->host,
-             (int)name->prefix_len, name->prefix);
+    snprintf(player->last_changed, sizeof player->last_changed, "%.*s%.*s", (int)name->host_length, name->host,
+             (int)name->prefix_length, name->prefix);
 }
 
 static inline void player_flushed(void *user)
@@ -61,7 +61,7 @@ static inline void player_late(void *user, const struct route_answer *answer)
 
     player->late++;
     player->late_answer = *answer;
-    snprintf(player->late_prefix, sizeof player->late_prefix, "%.*s", (int)answer->route.prefix_len,
+    snprintf(player->late_prefix, sizeof player->late_prefix, "%.*s", (int)answer->route.prefix_length,
              answer->route.prefix);
 }
 
@@ -71,7 +71,7 @@ static inline void player_event(void *user, const struct route_store_event *even
 
     player->events[event->reason]++;
     snprintf(player->last_detail, sizeof player->last_detail, "%s", event->detail);
-    if (getenv("SHOW_EVENTS") != NULL) {
+    if (getenv("SHOW_EVENTS")) {
         fprintf(stderr, "%s %s %s: %s\n", player->config.router, event->connection, store_reason_name(event->reason),
                 event->detail);
     }
@@ -137,13 +137,11 @@ static inline void player_tick(struct ev_loop *loop, ev_timer *timer, int events
         ev_timer tick_; \
         ev_timer_init(&tick_, player_tick, 0.005, 0.005); \
         ev_timer_start(ev_default_loop(0), &tick_); \
-        while (!(condition) && player_clock() < until_) { \
+        while (!(condition) && player_clock() < until_) \
             ev_run(ev_default_loop(0), EVRUN_ONCE); \
-        } \
         ev_timer_stop(ev_default_loop(0), &tick_); \
-        if (!(condition)) { \
+        if (!(condition)) \
             fail_msg("%s:%d: not within %.0f s: %s", __FILE__, __LINE__, PATIENCE_S, #condition); \
-        } \
     } while (0)
 
 static inline void player_ready(struct player *player)
@@ -164,8 +162,8 @@ static inline void on_answer(void *user, const struct route_answer *answer)
     if (answer->outcome == ROUTE_FOUND) {
         got->trust = answer->trust;
         got->left_ms = answer->left_ms;
-        snprintf(got->prefix, sizeof got->prefix, "%.*s", (int)answer->route.prefix_len, answer->route.prefix);
-        snprintf(got->cell, sizeof got->cell, "%.*s", answer->record.cell_len, answer->record.cell);
+        snprintf(got->prefix, sizeof got->prefix, "%.*s", (int)answer->route.prefix_length, answer->route.prefix);
+        snprintf(got->cell, sizeof got->cell, "%.*s", answer->record.cell_length, answer->record.cell);
     }
 }
 
@@ -176,11 +174,9 @@ static inline void look(struct player *player, const char *host, const char *pat
     size_t count = 0;
 
     memset(got, 0, sizeof *got);
-    for (size_t i = 1; path[i] != '\0' && count < ROUTE_PREFIXES_MAX; i++) {
-        if (path[i] == '/') {
+    for (size_t i = 1; path[i] != '\0' && count < ROUTE_PREFIXES_MAX; i++)
+        if (path[i] == '/')
             ends[count++] = (uint16_t)(i + 1);
-        }
-    }
     struct route_question question = {host, strlen(host), path, ends, count};
     got->outcome = route_store_get(player->store, &question, on_answer, got, &got->wait, &got->reason);
 }
@@ -216,8 +212,8 @@ static inline size_t make_record(uint8_t *out, const char *cell, uint64_t stamp_
 {
     struct route_record record = {.stamp_ms = stamp_ms, .life_s = life_s, .flags = flags};
 
-    assert_true(record_set_id(record.cell, &record.cell_len, cell, strlen(cell)));
-    assert_true(record_set_id(record.router, &record.router_len, router, strlen(router)));
+    assert_true(record_set_id(record.cell, &record.cell_length, cell, strlen(cell)));
+    assert_true(record_set_id(record.router, &record.router_length, router, strlen(router)));
     return record_encode(&record, out);
 }
 
@@ -241,11 +237,10 @@ static inline void outside_set(redisContext *client, const char *key, const char
 #define assert_got(got, wanted_outcome, wanted_prefix, wanted_cell) \
     do { \
         if ((got)->outcome != (wanted_outcome) || strcmp((got)->prefix, wanted_prefix) != 0 || \
-            strcmp((got)->cell, wanted_cell) != 0) { \
+            strcmp((got)->cell, wanted_cell) != 0) \
             fail_msg("got outcome %d (%s) %s -> %s, wanted %d %s -> %s", (got)->outcome, \
                      store_reason_name((got)->reason), (got)->prefix, (got)->cell, wanted_outcome, wanted_prefix, \
                      wanted_cell); \
-        } \
     } while (0)
 
 /* main() of a test program: a redis-server that is missing is said loudly, and is no success. */

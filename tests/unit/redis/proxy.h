@@ -76,12 +76,10 @@ static inline int proxy_connect(const char *path)
 static inline void lane_end(struct lane *lane)
 {
     ev_io_stop(ev_default_loop(0), &lane->readable);
-    for (; lane->count != 0; lane->count--, lane->first = (lane->first + 1) % PROXY_CHUNKS) {
+    for (; lane->count != 0; lane->count--, lane->first = (lane->first + 1) % PROXY_CHUNKS)
         free(lane->chunks[lane->first].bytes);
-    }
-    if (lane->from >= 0) {
+    if (lane->from >= 0)
         close(lane->from);
-    }
     lane->from = lane->to = -1;
 }
 
@@ -116,11 +114,10 @@ static inline void lane_flush(struct lane *lane)
 /* Which side a connection is stands in its CLIENT SETNAME. */
 static inline void pair_learn(struct pair *pair, const char *bytes, size_t n)
 {
-    bool ask = memmem(bytes, n, ":ask\r\n", 6) != NULL, watch = memmem(bytes, n, ":watch\r\n", 8) != NULL;
+    bool ask = memmem(bytes, n, ":ask\r\n", 6), watch = memmem(bytes, n, ":watch\r\n", 8);
 
-    if (pair->known || (!ask && !watch)) {
+    if (pair->known || (!ask && !watch))
         return;
-    }
     pair->known = true;
     pair->side = ask ? SIDE_ASK : SIDE_WATCH;
     pair->up.to = pair->down.from = proxy_connect(pair->proxy->servers[pair->side]->socket);
@@ -136,15 +133,15 @@ static inline void pair_learn(struct pair *pair, const char *bytes, size_t n)
 static inline char *lane_words(const struct lane *lane, const char *bytes, size_t *n)
 {
     const struct proxy *proxy = lane->pair->proxy;
-    const char *at = lane == &lane->pair->down && lane->pair->side == SIDE_ASK && proxy->heard != NULL
+    const char *at = lane == &lane->pair->down && lane->pair->side == SIDE_ASK && proxy->heard
                          ? memmem(bytes, *n, proxy->heard, strlen(proxy->heard))
                          : NULL;
-    size_t before = at == NULL ? *n : (size_t)(at - bytes), heard = at == NULL ? 0 : strlen(proxy->heard),
-           said = at == NULL ? 0 : strlen(proxy->said), after = *n - before - heard;
+    size_t before = !at ? *n : (size_t)(at - bytes), heard = !at ? 0 : strlen(proxy->heard),
+           said = !at ? 0 : strlen(proxy->said), after = *n - before - heard;
     char *copy = malloc(before + said + after);
 
     memcpy(copy, bytes, before);
-    if (at != NULL) {
+    if (at) {
         memcpy(copy + before, proxy->said, said);
         memcpy(copy + before + said, at + heard, after);
     }
@@ -167,12 +164,10 @@ static inline void lane_read(struct ev_loop *loop, ev_io *watcher, int events)
     chunk->n = (size_t)n;
     chunk->bytes = lane_words(lane, bytes, &chunk->n);
     chunk->due = player_clock() + lane->pair->proxy->delay_s;
-    if (lane == &lane->pair->up) {
+    if (lane == &lane->pair->up)
         pair_learn(lane->pair, bytes, (size_t)n);
-    }
-    if (lane->pair->open && lane->pair->known) {
+    if (lane->pair->open && lane->pair->known)
         lane_flush(lane);
-    }
 }
 
 static inline void proxy_accept(struct ev_loop *loop, ev_io *watcher, int events)
@@ -202,12 +197,10 @@ static inline void proxy_tick(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop, (void)events;
     for (unsigned i = 0; i < proxy->accepted; i++) {
-        if (proxy->pairs[i]->open && proxy->pairs[i]->known) {
+        if (proxy->pairs[i]->open && proxy->pairs[i]->known)
             lane_flush(&proxy->pairs[i]->up);
-        }
-        if (proxy->pairs[i]->open && proxy->pairs[i]->known) {
+        if (proxy->pairs[i]->open && proxy->pairs[i]->known)
             lane_flush(&proxy->pairs[i]->down);
-        }
     }
 }
 

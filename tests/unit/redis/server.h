@@ -30,7 +30,7 @@ static inline const char *server_program(void)
 {
     const char *program = getenv("REDIS_SERVER");
 
-    return program == NULL ? "redis-server" : program;
+    return !program ? "redis-server" : program;
 }
 
 static inline bool server_is_installed(void)
@@ -57,9 +57,8 @@ static inline void server_exec(const struct server *server, const char *const mo
                                               NULL};
     size_t n = 11;
 
-    for (size_t i = 0; more != NULL && more[i] != NULL; i++) {
+    for (size_t i = 0; more && more[i]; i++)
         args[n++] = more[i];
-    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     execvp(args[0], (char *const *)args);
     _exit(127);
@@ -71,9 +70,8 @@ static inline void server_start(struct server *server, const char *const more[])
     assert_int_equal(server->pid, 0);
     server->pid = fork();
     assert_true(server->pid >= 0);
-    if (server->pid == 0) {
+    if (server->pid == 0)
         server_exec(server, more);
-    }
 }
 
 static inline redisContext *server_connect(const struct server *server)
@@ -81,9 +79,8 @@ static inline redisContext *server_connect(const struct server *server)
     for (int i = 0; i < 1000; i++) {
         redisContext *client = redisConnectUnix(server->socket);
 
-        if (client != NULL && client->err == 0) {
+        if (client && client->err == 0)
             return client;
-        }
         redisFree(client);
         usleep(10000);
     }
@@ -100,9 +97,8 @@ static inline redisReply *server_ask(redisContext *client, const char *format, .
     va_start(args, format);
     reply = redisvCommand(client, format, args);
     va_end(args);
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        fail_msg("%s: %s", format, reply == NULL ? client->errstr : reply->str);
-    }
+    if (!reply || reply->type == REDIS_REPLY_ERROR)
+        fail_msg("%s: %s", format, !reply ? client->errstr : reply->str);
     return reply;
 }
 
@@ -118,7 +114,7 @@ static inline long long server_calls(redisContext *client, const char *command)
 
     snprintf(name, sizeof name, "cmdstat_%s:calls=", command);
     at = strstr(reply->str, name);
-    calls = at == NULL ? 0 : atoll(at + strlen(name));
+    calls = !at ? 0 : atoll(at + strlen(name));
     freeReplyObject(reply);
     return calls;
 }

@@ -33,9 +33,8 @@ static inline void redis_start(struct redis *redis, const char *const more[])
 {
     const char *args[12] = {"--port", redis->port_text, "--bind", "127.0.0.1"};
 
-    for (size_t i = 0; more[i] != NULL; i++) {
+    for (size_t i = 0; more[i]; i++)
         args[4 + i] = more[i];
-    }
     server_make(&redis->server);
     redis->port = tcp_free_port();
     snprintf(redis->port_text, sizeof redis->port_text, "%d", redis->port);
@@ -55,7 +54,7 @@ static inline void redis_end(struct redis *redis)
 static inline bool redis_says(const struct redis *redis, const char *command, const char *text)
 {
     redisReply *reply = redisCommand(redis->client, command);
-    bool says = reply != NULL && reply->str != NULL && strstr(reply->str, text) != NULL;
+    bool says = reply && reply->str && strstr(reply->str, text);
 
     freeReplyObject(reply);
     return says;
@@ -69,7 +68,7 @@ static inline bool redis_takes(const struct redis *redis, const char *format, ..
     va_start(args, format);
     redisReply *reply = redisvCommand(redis->client, format, args);
     va_end(args);
-    bool takes = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+    bool takes = reply && reply->type != REDIS_REPLY_ERROR;
 
     freeReplyObject(reply);
     return takes;

@@ -63,11 +63,9 @@ static void test_addresses(void **state)
     assert_int_equal(address.port, 65535);
     static const char *const bad[] = {"",    "x",    "unix:", "unix:a", ":1",      "[]:1",
                                       "a:0", "a:1x", "a:",    "::1:1",  "a:65536", "a:99999999999999999999"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        if (address_parse(bad[i], &address)) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (address_parse(bad[i], &address))
             fail_msg("taken for an address: %s", bad[i]);
-        }
-    }
     memset(path, 'x', sizeof path);
     memcpy(path, "unix:/", 6);
     path[5 + 107] = '\0';

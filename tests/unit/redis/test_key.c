@@ -46,10 +46,10 @@ static void test_there_and_back(void **state)
         key_write(&name, key);
         assert_memory_equal(key, good[i].key, n);
         assert_true(parse(key, n, &back, &copy));
-        assert_int_equal(back.host_len, name.host_len);
-        assert_memory_equal(back.host, name.host, name.host_len);
-        assert_int_equal(back.prefix_len, name.prefix_len);
-        assert_memory_equal(back.prefix, name.prefix, name.prefix_len);
+        assert_int_equal(back.host_length, name.host_length);
+        assert_memory_equal(back.host, name.host, name.host_length);
+        assert_int_equal(back.prefix_length, name.prefix_length);
+        assert_memory_equal(back.prefix, name.prefix, name.prefix_length);
         free(copy);
         free(key);
         key = malloc(gone);
@@ -125,9 +125,8 @@ static void test_foreign_keys(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (parse(keys[i], strlen(keys[i]), &name, &copy)) {
+        if (parse(keys[i], strlen(keys[i]), &name, &copy))
             fail_msg("taken for a key: %s", keys[i]);
-        }
         free(copy);
     }
     assert_false(parse("cellrouter:{\0/a}/a/", 19, &name, &copy));
@@ -145,7 +144,7 @@ static void test_names(void **state)
     longest[0] = longest[ROUTE_PREFIX_MAX - 1] = longest[ROUTE_PREFIX_MAX] = '/';
     name = (struct route_name){host, ROUTE_HOST_MAX, longest, ROUTE_PREFIX_MAX};
     assert_true(key_name_ok(&name));
-    name.host_len++;
+    name.host_length++;
     assert_false(key_name_ok(&name));
     assert_int_equal(ROUTE_PREFIX_MAX, 8192 + 1); /* a path as long as max-path allows, and its slash */
     name = (struct route_name){NULL, 0, longest, ROUTE_PREFIX_MAX + 1};

@@ -40,9 +40,8 @@ static void test_bucket(void **state)
 
     (void)state;
     for (uint64_t now = 1000000; now < 1010000; now++) {
-        while (bucket_take(&bucket, now)) {
+        while (bucket_take(&bucket, now))
             taken++;
-        }
         uint64_t wait = bucket_wait_ms(&bucket, now);
         assert_in_range(wait, 1, 10);
     }

@@ -43,7 +43,7 @@ static void test_same_prefixes_are_one_question(void **state)
     assert_null(questions_find(questions, &other));
     assert_null(questions_find(questions, &shorter));
     struct route_name name = question_name(question, 1);
-    assert_int_equal(name.prefix_len, 5);
+    assert_int_equal(name.prefix_length, 5);
     assert_memory_equal(name.prefix, "/a/b/", 5);
     questions_close(questions, question);
     assert_null(questions_find(questions, &what));

@@ -83,9 +83,8 @@ static void test_names(void **state)
     for (unsigned i = 0; i < STORE_REASON_COUNT; i++) {
         const char *name = store_reason_name((enum store_reason)i);
 
-        for (const char *at = name; *at != '\0'; at++) {
+        for (const char *at = name; *at != '\0'; at++)
             assert_true((*at >= 'a' && *at <= 'z') || *at == '_');
-        }
         assert_true(strlen(store_reason_text((enum store_reason)i)) >= 9);
         assert_in_range(store_reason_level((enum store_reason)i), STORE_LEVEL_ERROR, STORE_LEVEL_DEBUG);
     }

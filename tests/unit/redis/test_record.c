@@ -15,10 +15,9 @@ static struct route_record sample(const char *cell, const char *router)
 {
     struct route_record record = {.stamp_ms = 1700000000123, .life_s = 3600, .flags = ROUTE_PINNED};
 
-    assert_true(record_set_id(record.cell, &record.cell_len, cell, strlen(cell)));
-    if (router[0] != '\0') {
-        assert_true(record_set_id(record.router, &record.router_len, router, strlen(router)));
-    }
+    assert_true(record_set_id(record.cell, &record.cell_length, cell, strlen(cell)));
+    if (router[0] != '\0')
+        assert_true(record_set_id(record.router, &record.router_length, router, strlen(router)));
     return record;
 }
 
@@ -29,9 +28,8 @@ static enum route_record_state decode(const void *bytes, size_t n, struct route_
     enum route_record_state state;
 
     assert_non_null(copy);
-    if (n != 0) {
+    if (n != 0)
         memcpy(copy, bytes, n);
-    }
     state = record_decode(n == 0 ? NULL : copy, n, record);
     free(copy);
     return state;
@@ -41,9 +39,8 @@ static enum route_record_state decode(const void *bytes, size_t n, struct route_
     do { \
         struct route_record unused_; \
         enum route_record_state is_ = decode(__VA_ARGS__, &unused_); \
-        if (is_ != ROUTE_RECORD_##wanted) { \
+        if (is_ != ROUTE_RECORD_##wanted) \
             fail_msg("%s, wanted " #wanted, record_state_name(is_)); \
-        } \
     } while (0)
 
 static void assert_same(const struct route_record *a, const struct route_record *b)
@@ -51,10 +48,10 @@ static void assert_same(const struct route_record *a, const struct route_record 
     assert_int_equal(a->stamp_ms, b->stamp_ms);
     assert_int_equal(a->life_s, b->life_s);
     assert_int_equal(a->flags, b->flags);
-    assert_int_equal(a->cell_len, b->cell_len);
-    assert_memory_equal(a->cell, b->cell, a->cell_len);
-    assert_int_equal(a->router_len, b->router_len);
-    assert_memory_equal(a->router, b->router, a->router_len);
+    assert_int_equal(a->cell_length, b->cell_length);
+    assert_memory_equal(a->cell, b->cell, a->cell_length);
+    assert_int_equal(a->router_length, b->router_length);
+    assert_memory_equal(a->router, b->router, a->router_length);
 }
 
 static void test_round_trip_and_truncation(void **state)
@@ -75,9 +72,8 @@ static void test_round_trip_and_truncation(void **state)
         assert_true(n <= ROUTE_RECORD_MAX);
         assert_int_equal(decode(bytes, n, &back), ROUTE_RECORD_OK);
         assert_same(&record, &back);
-        for (size_t cut = 0; cut < n; cut++) {
+        for (size_t cut = 0; cut < n; cut++)
             assert_state(GARBAGE, bytes, cut);
-        }
         bytes[n] = 0;
         assert_state(GARBAGE, bytes, n + 1);
     }
@@ -126,7 +122,7 @@ static void test_other_encoders_forms(void **state)
                               "eu0\x01\x01\x00\xa0"),
                             &record),
                      ROUTE_RECORD_OK);
-    assert_int_equal(record.router_len, 0);
+    assert_int_equal(record.router_length, 0);
 }
 
 static void test_hostile(void **state)

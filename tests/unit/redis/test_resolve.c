@@ -69,9 +69,8 @@ static void test_given_up(void **state)
         resolve_end(resolve);
     }
     resolve_end(NULL);
-    for (int i = 0; i < 4000 && resolve_sweep() != 0; i++) {
+    for (int i = 0; i < 4000 && resolve_sweep() != 0; i++)
         usleep(5000);
-    }
     assert_int_equal(resolve_sweep(), 0); /* none is left behind */
 }
 

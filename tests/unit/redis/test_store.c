@@ -391,9 +391,8 @@ static void test_own_words_on_a_route_keep_their_order(void **state)
     one(&a);
     for (unsigned i = 0; i < 200; i++) {
         assert_true(put(&a, "/a/", i % 2 ? "eu0" : "eu1", 600, 0));
-        if (i % 3 == 0) {
+        if (i % 3 == 0)
             player_until(is_written(&a));
-        }
         if (i % 5 == 0) {
             assert_true(forget(&a, "/a/", i % 2 ? "eu0" : "eu1"));
             assert_true(put(&a, "/a/", "us0", 600, 0));
@@ -526,9 +525,8 @@ static void test_bounds(void **state)
     look(&p, "", "/b/", &got[3]);
     assert_int_equal(got[3].outcome, ROUTE_FAILED);
     assert_int_equal(got[3].reason, STORE_REASON_OVERLOADED);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++)
         player_until(got[i].outcome == ROUTE_ABSENT);
-    }
     assert_int_equal(counters(&p)->questions, 0);
     assert_int_equal(counters(&p)->waiting, 0);
     player_end(&p);

@@ -5,7 +5,7 @@ static const char *haproxy_program(void)
 {
     const char *program = getenv("HAPROXY");
 
-    return program == NULL ? "haproxy" : program;
+    return !program ? "haproxy" : program;
 }
 
 static pid_t start_haproxy(const struct server *folder, const char *const servers[2])
@@ -20,10 +20,8 @@ static pid_t start_haproxy(const struct server *folder, const char *const server
         setenv("REDIS_1", servers[0], 1);
         setenv("REDIS_2", servers[1], 1);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getenv("SHOW_EVENTS") == NULL &&
-            (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)) {
+        if (!getenv("SHOW_EVENTS") && (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout)))
             _exit(126);
-        }
         execlp(haproxy_program(), haproxy_program(), "-db", "-f", "haproxy/examples/redis-failover.cfg", NULL);
         _exit(127);
     }

@@ -362,11 +362,9 @@ static void kill_by_name(const char *name)
     long long id = 0;
 
     snprintf(wanted, sizeof wanted, " name=%s ", name);
-    for (char *line = strtok(reply->str, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        if (strstr(line, wanted) != NULL) {
+    for (char *line = strtok(reply->str, "\n"); line; line = strtok(NULL, "\n"))
+        if (strstr(line, wanted))
             id = atoll(line + 3);
-        }
-    }
     freeReplyObject(reply);
     assert_true(id != 0);
     server_do(client, "CLIENT KILL ID %lld", id);
@@ -590,9 +588,8 @@ static void test_two_servers(void **state)
     server_make(&other);
     server_start(&other, NULL);
     server_wait(&other);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 100; i++)
         redisFree(server_connect(&other)); /* its client ids are none of the first server's: tracking is refused */
-    }
     network(&proxy, &p, &config);
     proxy.servers[SIDE_WATCH] = &other;
     kill_by_name("cellrouter:r1:watch");

@@ -1,7 +1,7 @@
 /* tests/unit/spoe/loop_fixture.h - a loop, a user that answers as a message's name says ("now", "hold"), and peers that play
  * HAProxy with plain sockets. Nothing waits for a fixed time: the loop runs until what is expected is there, or PATIENCE_S. */
-#ifndef CELLROUTER_TESTS_SPOE_LOOP_FIXTURE_H
-#define CELLROUTER_TESTS_SPOE_LOOP_FIXTURE_H
+#ifndef CELLROUTER_TESTS_UNIT_SPOE_LOOP_FIXTURE_H
+#define CELLROUTER_TESTS_UNIT_SPOE_LOOP_FIXTURE_H
 
 #include <dirent.h>
 #include <errno.h>

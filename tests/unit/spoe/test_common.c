@@ -11,7 +11,7 @@ static struct spoe_handler usual_handler(void)
 static bool is_accepted(const struct spoe_limits *limits, const struct spoe_handler *handler)
 {
     struct spoe_common *common = spoe_common_new(limits, handler, NULL);
-    bool accepted = common != NULL;
+    bool accepted = common;
     spoe_common_free(common);
     return accepted;
 }

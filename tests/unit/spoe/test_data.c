@@ -203,10 +203,9 @@ static unsigned walk(struct spop_messages *m)
     struct spop_text name, key;
     struct spop_data value;
     unsigned count = 0;
-    while (spop_next_message(m, &name)) {
+    while (spop_next_message(m, &name))
         while (spop_next_arg(m, &key, &value))
             count++;
-    }
     return count;
 }
 

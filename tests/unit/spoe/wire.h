@@ -1,7 +1,7 @@
 /* tests/unit/spoe/wire.h - bytes as they come from HAProxy, and inputs of exact size on the heap, so that the sanitizer sees a
  * read of one byte too many. */
-#ifndef CELLROUTER_TESTS_SPOE_WIRE_H
-#define CELLROUTER_TESTS_SPOE_WIRE_H
+#ifndef CELLROUTER_TESTS_UNIT_SPOE_WIRE_H
+#define CELLROUTER_TESTS_UNIT_SPOE_WIRE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

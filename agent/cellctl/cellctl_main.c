@@ -1,0 +1,160 @@
+/* agent/cellctl/cellctl_main.c - the tool beside the daemon: reads configurations and talks to a running agent. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/cellctl/cellctl.h"
+#include "agent/config/config.h"
+#if __has_include("agent/cellctl/haproxy_config.h")
+#include "agent/cellctl/haproxy_config.h"
+#define HAS_HAPROXY_CONFIG 1
+#endif
+
+#define DEFAULT_FILE "/etc/cellrouter/cellrouter.conf"
+
+static const char usage[] =
+    "usage: cellctl [-f FILE] [-s SOCKET] COMMAND…\n"
+    "\n"
+    "Commands that read a configuration:\n"
+    "  check               whether FILE is right; `cellrouter -c` says the same\n"
+#ifdef HAS_HAPROXY_CONFIG
+    "  haproxy             the part of HAProxy's configuration that hangs on the cells, on stdout\n"
+    "  haproxy --large     the whole configuration of the second HAProxy process, for large bodies\n"
+#endif
+    "  settings            all settings, their limits and defaults\n"
+    "  settings --sample   a configuration with every default (docs/cellrouter.conf)\n"
+    "\n"
+    "Everything else is sent to the running agent:\n"
+    "  help                what it understands, such as: show info, show counters, show routes [PREFIX], forget PREFIX\n"
+    "\n"
+    "  -f, --file FILE     configuration, " DEFAULT_FILE " when not given\n"
+    "  -s, --socket PATH   the agent's admin socket; when not given, the one that FILE names\n"
+    "  -h, --help          this text\n"
+    "  -V, --version       the version\n";
+
+struct options {
+    const char *file, *socket_path;
+};
+
+static int refuse(const char *what)
+{
+    fprintf(stderr, "cellctl: %s\n%s", what, usage);
+    return 2;
+}
+
+static int run_check(const struct options *options)
+{
+    struct config *config = config_load(options->file, stderr);
+    if (!config)
+        return 1;
+    printf("%s is right: %zu cells\n", options->file, config->cell_count);
+    config_free(config);
+    return 0;
+}
+
+static int flushed(const char *what)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "cellctl: cannot write %s\n", what);
+    return 1;
+}
+
+#ifdef HAS_HAPROXY_CONFIG
+static int run_haproxy(const struct options *options, char *const *words, int count)
+{
+    bool large = count == 2 && strcmp(words[1], "--large") == 0;
+    if (count != 1 && !large)
+        return refuse("haproxy takes nothing or --large");
+    struct config *config = config_load(options->file, stderr);
+    if (!config)
+        return 1;
+    int outcome = haproxy_config_print(stdout, config, large);
+    config_free(config);
+    return outcome != 0 ? 1 : flushed("HAProxy's configuration");
+}
+#endif
+
+static int run_settings(char *const *words, int count)
+{
+    if (count == 1)
+        config_print_settings(stdout);
+    else if (count == 2 && strcmp(words[1], "--sample") == 0)
+        config_print_sample(stdout);
+    else
+        return refuse("settings takes nothing or --sample");
+    return flushed("the settings");
+}
+
+static int ask(const struct options *options, char *const *words, int count)
+{
+    if (options->socket_path)
+        return cellctl_ask(options->socket_path, words, count);
+    struct config *config = config_load(options->file, stderr);
+    if (!config) {
+        fprintf(stderr, "cellctl: -s names the agent's admin socket when there is no configuration\n");
+        return 1;
+    }
+    int status = 1;
+    if (config->admin.socket[0])
+        status = cellctl_ask(config->admin.socket, words, count);
+    else
+        fprintf(stderr, "cellctl: %s: admin.socket is empty: this agent has none\n", options->file);
+    config_free(config);
+    return status;
+}
+
+static int run(const struct options *options, char *const *words, int count)
+{
+    if (count == 0)
+        return refuse("a command is missing");
+    if (strcmp(words[0], "settings") == 0)
+        return run_settings(words, count);
+    if (strcmp(words[0], "check") == 0)
+        return count == 1 ? run_check(options) : refuse("check takes no argument");
+#ifdef HAS_HAPROXY_CONFIG
+    if (strcmp(words[0], "haproxy") == 0)
+        return run_haproxy(options, words, count);
+#endif
+    return ask(options, words, count);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
+                                          {"socket", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"sample", no_argument, NULL, 'S'},
+                                          {"large", no_argument, NULL, 'L'},
+                                          {NULL, 0, NULL, 0}};
+    struct options options = {.file = DEFAULT_FILE};
+    /* No +: `cellctl haproxy -f FILE` reads as well as `cellctl -f FILE haproxy`. */
+    static char sample[] = "--sample", large[] = "--large";
+    char *words[64];
+    int count = 0;
+    for (int c; (c = getopt_long(argc, argv, "-f:s:hV", longs, NULL)) != -1;) {
+        switch (c) {
+        case 'f': options.file = optarg; break;
+        case 's': options.socket_path = optarg; break;
+        case 'h': fputs(usage, stdout); return 0;
+        case 'V': puts("cellctl " CELLROUTER_VERSION); return 0;
+        case 'S':
+        case 'L':
+        case 1:
+            if (count == 64)
+                return refuse("too many words");
+            words[count++] = c == 1 ? optarg : c == 'S' ? sample : large;
+            break;
+        default: return refuse("see above");
+        }
+    }
+    for (; optind < argc; optind++) {
+        if (count == 64)
+            return refuse("too many words");
+        words[count++] = argv[optind];
+    }
+    return run(&options, words, count);
+}

@@ -1,0 +1,259 @@
+/* agent/config/config_settings.c - the table of settings, the nearest known key, and what is generated from the table for people:
+ * the manual and the sample configuration. */
+#include "agent/config/config_settings.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define SIZE_CHECK(type, field, wanted) _Static_assert(sizeof(((type *)0)->field) == (wanted), "settings.def: " #field)
+#define SIZE_OF_NUMBER sizeof(uint32_t)
+#define SIZE_OF_SIZE sizeof(uint64_t)
+#define SIZE_OF_MODE sizeof(unsigned)
+#define SIZE_OF_BOOL sizeof(bool)
+#define SIZE_OF_TEXT sizeof(char *)
+#define SIZE_OF_LIST sizeof(struct config_list)
+#define SIZE_OF_CHOICE sizeof(int)
+#define SETTING(section, key, field, kind, check, preset, min, max, unit, when, text) \
+    SIZE_CHECK(struct config, field, SIZE_OF_##kind);
+#define CELL_SETTING(key, field, kind, check, preset, min, max, unit, when, text) \
+    SIZE_CHECK(struct config_cell, field, SIZE_OF_##kind);
+#include "agent/config/settings.def"
+#undef SETTING
+#undef CELL_SETTING
+
+#define SETTING(section, key, field, kind, check, preset, min, max, unit, when, text) \
+    {section,     key, offsetof(struct config, field), SETTING_##kind, CHECK_##check, preset, min, max, unit, \
+     WHEN_##when, text},
+#define CELL_SETTING(key, field, kind, check, preset, min, max, unit, when, text) \
+    {"cell",      key, offsetof(struct config_cell, field), SETTING_##kind, CHECK_##check, preset, min, max, unit, \
+     WHEN_##when, text},
+const struct setting settings[] = {
+#include "agent/config/settings.def"
+};
+#undef SETTING
+#undef CELL_SETTING
+const size_t setting_count = sizeof settings / sizeof settings[0];
+
+static const struct setting_word cell_answers[] = {
+    {"302", CELL_ANSWER_302}, {"421", CELL_ANSWER_421}, {"425", CELL_ANSWER_425}, {NULL, 0}};
+static const struct setting_word log_levels[] = {
+    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
+static const struct setting_word direct_hits[] = {
+    {"safe", DIRECT_HITS_SAFE}, {"all", DIRECT_HITS_ALL}, {"never", DIRECT_HITS_NEVER}, {NULL, 0}};
+
+const struct setting_word *setting_words(enum setting_check check)
+{
+    if (check == CHECK_cell_answers)
+        return cell_answers;
+    return check == CHECK_log_levels ? log_levels : direct_hits;
+}
+
+bool setting_in_cell(const struct setting *setting)
+{
+    return strcmp(setting->section, "cell") == 0;
+}
+
+const struct setting *setting_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < setting_count; i++)
+        if (strcmp(settings[i].section, section) == 0 && strcmp(settings[i].key, key) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+bool setting_is_section(const char *section)
+{
+    for (size_t i = 0; i < setting_count; i++)
+        if (strcmp(settings[i].section, section) == 0)
+            return true;
+    return false;
+}
+
+/* Levenshtein distance. Words longer than the row count as far away. */
+static unsigned distance(const char *a, const char *b)
+{
+    enum { LONGEST = 40 };
+    unsigned row[LONGEST + 1];
+    size_t n = strlen(b);
+    if (n > LONGEST || strlen(a) > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 0; j < n; j++) {
+            unsigned above = row[j + 1];
+            unsigned best = diagonal + (a[i] != b[j]);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j + 1] = best;
+            diagonal = above;
+        }
+    }
+    return row[n];
+}
+
+static void nearer(const char *candidate, const char *key, const char **bestp, unsigned *leastp)
+{
+    unsigned d = distance(candidate, key);
+    if (d >= *leastp)
+        return;
+    *leastp = d;
+    *bestp = candidate;
+}
+
+const char *setting_nearest(const char *section, const char *key)
+{
+    const char *best = NULL;
+    unsigned least = strlen(key) > 4 ? 4 : 3; /* a typo or two; a longer way is no typo */
+    for (size_t i = 0; i < setting_count; i++)
+        if (strcmp(settings[i].section, section) == 0)
+            nearer(settings[i].key, key, &best, &least);
+        else if (section[0] == '\0')
+            nearer(settings[i].section, key, &best, &least);
+    return best;
+}
+
+static void describe_words(const struct setting *setting, char *out, size_t size)
+{
+    size_t at = 0;
+    for (const struct setting_word *word = setting_words(setting->check); word->word; word++) {
+        int n = snprintf(out + at, size - at, "%s%s", at ? (word[1].word ? ", " : " or ") : "", word->word);
+        if (n < 0 || (size_t)n >= size - at)
+            return;
+        at += (size_t)n;
+    }
+}
+
+static const char *describe_check(enum setting_check check)
+{
+    switch (check) {
+    case CHECK_PLAIN: return "printable characters without blanks";
+    case CHECK_ID:
+    case CHECK_ID_OR_EMPTY: return "letters, digits, - and _";
+    case CHECK_NAME: return "printable characters without quotes, braces, commas and colons";
+    case CHECK_SERVER:
+    case CHECK_SERVER_OR_EMPTY: return "host:port, [v6]:port or unix@/path";
+    case CHECK_OPTIONS: return "one line of HAProxy's server options";
+    case CHECK_ADDRESS:
+    case CHECK_ADDRESS_OR_EMPTY: return "unix:/path, host:port or [v6]:port";
+    case CHECK_SOCKET_OR_EMPTY: return "an absolute path of at most 107 bytes";
+    case CHECK_PATH_OR_EMPTY: return "an absolute path";
+    case CHECK_PREFIX: return "a path that starts and ends with /, such as /admin/";
+    case CHECK_HEADER: return "letters, digits and -, as in X-Gitlab-Cell-";
+    case CHECK_LOOP: return "abns@name or unix@/path";
+    case CHECK_NONE:
+    case CHECK_cell_answers:
+    case CHECK_log_levels:
+    case CHECK_direct_hits: break;
+    }
+    return "";
+}
+
+void setting_describe(const struct setting *s, char *out, size_t size)
+{
+    const char *blank = s->unit[0] ? " " : "";
+    switch (s->kind) {
+    case SETTING_NUMBER:
+    case SETTING_SIZE:
+        snprintf(out, size, "%" PRIu64 " to %" PRIu64 "%s%s%s", s->min, s->max, blank, s->unit,
+                 s->kind == SETTING_SIZE ? ", k, m or g may follow" : "");
+        return;
+    case SETTING_MODE: snprintf(out, size, "an octal mode such as %s", s->preset); return;
+    case SETTING_BOOL: snprintf(out, size, "true or false"); return;
+    case SETTING_CHOICE: describe_words(s, out, size); return;
+    case SETTING_TEXT:
+    case SETTING_LIST: snprintf(out, size, "%s", describe_check(s->check)); return;
+    }
+}
+
+static const char *when_text(enum setting_when when)
+{
+    switch (when) {
+    case WHEN_LIVE: return "a reload";
+    case WHEN_RESTART: return "a restart";
+    case WHEN_TOOL: break;
+    }
+    return "cellctl haproxy";
+}
+
+/* The default as it would stand in the file. */
+static void print_preset(FILE *out, const struct setting *s)
+{
+    if (s->kind == SETTING_LIST)
+        fprintf(out, s->preset[0] ? "{%s}" : "{}", s->preset);
+    else if (s->kind == SETTING_TEXT || s->kind == SETTING_CHOICE)
+        fprintf(out, "\"%s\"", s->preset);
+    else
+        fprintf(out, "%s", s->preset);
+}
+
+void config_print_settings(FILE *out)
+{
+    const char *section = "-";
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *s = &settings[i];
+        char right[300];
+        if (strcmp(section, s->section) != 0)
+            fprintf(out, "%s%s\n", i ? "\n" : "",
+                    !s->section[0]       ? "top level"
+                    : setting_in_cell(s) ? "cell \"ID\" { }, for each cell"
+                                         : s->section);
+        section = s->section;
+        setting_describe(s, right, sizeof right);
+        fprintf(out, "  %s = ", s->key);
+        print_preset(out, s);
+        fprintf(out, "\n      %s\n      values: %s; changes take effect with %s\n", s->text, right, when_text(s->when));
+    }
+}
+
+static const char sample_head[] =
+    "# cellrouter.conf - the cell router's configuration. Generated by `cellctl settings --sample`; each line that starts\n"
+    "# with #key shows a setting's default.\n"
+    "#   cellrouter -c -f cellrouter.conf        checks it\n"
+    "#   cellctl haproxy -f cellrouter.conf      prints the part of HAProxy's configuration that hangs on the cells\n"
+    "\n"
+    "# region of this router; at least one cell must stand in it\n"
+    "region = \"eu\"\n";
+
+static const char sample_cells[] = "\n# One block for each cell of all regions, under its id.\n"
+                                   "cell \"eu0\" {\n"
+                                   "    name = \"Cell EU0\"\n"
+                                   "    servers = {\"127.0.0.1:8001\", \"127.0.0.1:8002\"}\n"
+                                   "    server-options = \"check inter 1s\"\n"
+                                   "}\n"
+                                   "cell \"us0\" {\n"
+                                   "    name = \"Cell US0\"\n"
+                                   "    region = \"us\"\n"
+                                   "    servers = {\"127.0.0.1:8003\"}\n";
+
+static void sample_setting(FILE *out, const struct setting *s, const char *indent)
+{
+    char right[300];
+    setting_describe(s, right, sizeof right);
+    fprintf(out, "%s# %s (%s)\n%s#%s = ", indent, s->text, right, indent, s->key);
+    print_preset(out, s);
+    fputc('\n', out);
+}
+
+void config_print_sample(FILE *out)
+{
+    const char *section = "";
+    fputs(sample_head, out);
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *s = &settings[i];
+        if (strcmp(section, s->section) != 0) {
+            fputs(section[0] ? "}\n" : "", out);
+            if (setting_in_cell(s))
+                fputs(sample_cells, out);
+            else
+                fprintf(out, "\n%s {\n", s->section);
+        }
+        section = s->section;
+        if (s->kind == SETTING_TEXT && s->min > 0 && !s->preset[0])
+            continue; /* has no default, and stands above */
+        sample_setting(out, s, section[0] ? "    " : "");
+    }
+    fputs("}\n", out);
+}

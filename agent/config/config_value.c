@@ -1,0 +1,325 @@
+/* agent/config/config_value.c - see the header. */
+#include "agent/config/config_value.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static PRINTF_LIKE(2, 3) bool wrong(struct config_complaint *why, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why->text, sizeof why->text, fmt, args);
+    va_end(args);
+    return false;
+}
+
+static bool all(const char *text, bool (*allowed)(unsigned char c), struct config_complaint *why)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (!allowed(*c)) {
+            if (*c > ' ' && *c < 127)
+                return wrong(why, "%c is not allowed here", *c);
+            return wrong(why, *c == ' ' ? "a blank is not allowed here" : "byte 0x%02x is not allowed here", *c);
+        }
+    return true;
+}
+
+static bool id_byte(unsigned char c)
+{
+    return isalnum(c) || c == '-' || c == '_';
+}
+
+static bool header_byte(unsigned char c)
+{
+    return isalnum(c) || c == '-';
+}
+
+static bool plain_byte(unsigned char c)
+{
+    return c > ' ' && c != 127;
+}
+
+/* Quotes, braces, commas, colons and backslashes would break the directive grammar of the brief, section 3. */
+static bool name_byte(unsigned char c)
+{
+    return c >= ' ' && c != 127 && !strchr("{}\",:\\", c);
+}
+
+static bool line_byte(unsigned char c)
+{
+    return c >= ' ' && c != 127;
+}
+
+static bool host_byte(unsigned char c)
+{
+    return isalnum(c) || c == '-' || c == '_' || c == '.';
+}
+
+static bool v6_byte(unsigned char c)
+{
+    return isxdigit(c) || c == ':' || c == '.';
+}
+
+static bool check_port(const char *port, struct config_complaint *why)
+{
+    size_t length = strlen(port);
+    if (length == 0 || length > 5 || strspn(port, "0123456789") != length || atoi(port) < 1 || atoi(port) > 65535)
+        return wrong(why, "the port is not a number from 1 to 65535");
+    return true;
+}
+
+/* host:port or [v6]:port. */
+static bool check_host_port(const char *text, struct config_complaint *why)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon)
+        return wrong(why, "there is no port");
+    char host[256];
+    size_t length = (size_t)(colon - text);
+    if (length == 0 || length >= sizeof host)
+        return wrong(why, length ? "the host is too long" : "there is no host");
+    memcpy(host, text, length);
+    host[length] = '\0';
+    if (host[0] != '[')
+        return all(host, host_byte, why) && check_port(colon + 1, why);
+    if (host[length - 1] != ']' || length < 4)
+        return wrong(why, "an IPv6 address stands in [ ]");
+    host[length - 1] = '\0';
+    return all(host + 1, v6_byte, why) && check_port(colon + 1, why);
+}
+
+/* sun_path must also hold the ending zero: unix(7). */
+static bool check_socket(const char *path, struct config_complaint *why)
+{
+    size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+    if (path[0] != '/')
+        return wrong(why, "the path of a socket is not absolute");
+    if (strlen(path) > room)
+        return wrong(why, "the path of a socket has %zu bytes, more than the %zu that the system allows", strlen(path),
+                     room);
+    return all(path, plain_byte, why);
+}
+
+static bool check_address(const char *text, struct config_complaint *why)
+{
+    return strncmp(text, "unix:", 5) == 0 ? check_socket(text + 5, why) : check_host_port(text, why);
+}
+
+static bool check_server(const char *text, struct config_complaint *why)
+{
+    if (strncmp(text, "unix@", 5) == 0)
+        return check_socket(text + 5, why);
+    return check_host_port(text, why);
+}
+
+static bool check_loop(const char *text, struct config_complaint *why)
+{
+    if (strncmp(text, "unix@", 5) == 0)
+        return check_socket(text + 5, why);
+    if (strncmp(text, "abns@", 5) != 0 || text[5] == '\0')
+        return wrong(why, "neither an abstract socket nor a unix socket");
+    return all(text + 5, id_byte, why);
+}
+
+static bool check_prefix(const char *text, struct config_complaint *why)
+{
+    size_t length = strlen(text);
+    if (length == 0 || text[0] != '/' || text[length - 1] != '/')
+        return wrong(why, "a prefix starts and ends with /");
+    if (strstr(text, "//") || strstr(text, "/./") || strstr(text, "/../"))
+        return wrong(why, "a prefix has no empty and no dot segments");
+    if (strpbrk(text, "?#"))
+        return wrong(why, "a prefix is a path alone, without ? and #");
+    return all(text, plain_byte, why);
+}
+
+static bool check_absolute(const char *text, struct config_complaint *why)
+{
+    return text[0] == '/' ? all(text, line_byte, why) : wrong(why, "the path is not absolute");
+}
+
+static bool check_text(enum setting_check check, const char *text, struct config_complaint *why)
+{
+    switch (check) {
+    case CHECK_PLAIN: return all(text, plain_byte, why);
+    case CHECK_ID:
+    case CHECK_ID_OR_EMPTY: return all(text, id_byte, why);
+    case CHECK_NAME: return all(text, name_byte, why);
+    case CHECK_SERVER:
+    case CHECK_SERVER_OR_EMPTY: return !*text || check_server(text, why);
+    case CHECK_OPTIONS: return all(text, line_byte, why);
+    case CHECK_ADDRESS:
+    case CHECK_ADDRESS_OR_EMPTY: return !*text || check_address(text, why);
+    case CHECK_SOCKET_OR_EMPTY: return !*text || check_socket(text, why);
+    case CHECK_PATH_OR_EMPTY: return !*text || check_absolute(text, why);
+    case CHECK_PREFIX: return check_prefix(text, why);
+    case CHECK_HEADER: return all(text, header_byte, why);
+    case CHECK_LOOP: return !*text || check_loop(text, why);
+    case CHECK_NONE:
+    case CHECK_cell_answers:
+    case CHECK_log_levels:
+    case CHECK_direct_hits: break;
+    }
+    return true;
+}
+
+static bool check_length(const struct setting *s, const char *text, struct config_complaint *why)
+{
+    size_t length = strlen(text);
+    if (s->kind == SETTING_LIST)
+        return length > 0 || wrong(why, "an item of the list is empty");
+    if (length < s->min)
+        return wrong(why, "it is empty");
+    if (length > s->max)
+        return wrong(why, "%zu bytes long, at most %u are allowed", length, (unsigned)s->max);
+    return true;
+}
+
+static bool parse_number(const struct setting *s, const char *text, uint64_t *outp, struct config_complaint *why)
+{
+    char *end = NULL;
+    errno = 0;
+    if (!isdigit((unsigned char)text[0]))
+        return wrong(why, text[0] == '-' ? "a number below zero" : "not a number");
+    unsigned long long number = strtoull(text, &end, s->kind == SETTING_MODE ? 8 : 10);
+    const char *suffix = s->kind == SETTING_SIZE && *end ? strchr("kKmMgG", *end) : NULL;
+    unsigned shift = suffix ? 10U * (unsigned)((suffix - strchr("kKmMgG", 'k')) / 2 + 1) : 0;
+    bool over = errno == ERANGE;
+    if (suffix) {
+        over = over || number > UINT64_MAX >> shift;
+        number <<= shift;
+        end++;
+    }
+    if (*end)
+        return wrong(why, s->kind == SETTING_MODE ? "not an octal number" : "not a whole number");
+    if (over || number > s->max)
+        return wrong(why, "too large");
+    if (number < s->min)
+        return wrong(why, "too small");
+    *outp = number;
+    return true;
+}
+
+static bool parse_bool(const char *text, bool *outp, struct config_complaint *why)
+{
+    static const char *const yes[] = {"true", "on", "yes"}, *const no[] = {"false", "off", "no"};
+    for (size_t i = 0; i < 3; i++)
+        if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
+            *outp = strcasecmp(text, yes[i]) == 0;
+            return true;
+        }
+    return wrong(why, "neither true nor false");
+}
+
+static bool parse_choice(const struct setting *s, const char *text, int *outp, struct config_complaint *why)
+{
+    for (const struct setting_word *word = setting_words(s->check); word->word; word++)
+        if (strcmp(word->word, text) == 0) {
+            *outp = word->value;
+            return true;
+        }
+    return wrong(why, "not one of the words");
+}
+
+static enum config_value set_text(char **field, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        return CONFIG_VALUE_MEMORY;
+    free(*field);
+    *field = copy;
+    return CONFIG_VALUE_OK;
+}
+
+static enum config_value add_item(struct config_list *list, const char *text)
+{
+    char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
+    if (!grown)
+        return CONFIG_VALUE_MEMORY;
+    list->items = grown;
+    list->items[list->count] = strdup(text);
+    if (!list->items[list->count])
+        return CONFIG_VALUE_MEMORY;
+    list->count++;
+    return CONFIG_VALUE_OK;
+}
+
+static enum config_value set_list(const struct setting *s, struct config_list *list, const char *text,
+                                  struct config_complaint *why)
+{
+    if (list->count >= s->max) {
+        wrong(why, "more than %u items", (unsigned)s->max);
+        return CONFIG_VALUE_WRONG;
+    }
+    return add_item(list, text);
+}
+
+static enum config_value set_number(const struct setting *s, void *field, const char *text,
+                                    struct config_complaint *why)
+{
+    uint64_t number = 0;
+    if (!parse_number(s, text, &number, why))
+        return CONFIG_VALUE_WRONG;
+    if (s->kind == SETTING_SIZE)
+        *(uint64_t *)field = number;
+    else
+        *(uint32_t *)field = (uint32_t)number;
+    return CONFIG_VALUE_OK;
+}
+
+enum config_value config_value_set(const struct setting *s, void *field, const char *text, struct config_complaint *why)
+{
+    switch (s->kind) {
+    case SETTING_NUMBER:
+    case SETTING_SIZE:
+    case SETTING_MODE: return set_number(s, field, text, why);
+    case SETTING_BOOL: return parse_bool(text, field, why) ? CONFIG_VALUE_OK : CONFIG_VALUE_WRONG;
+    case SETTING_CHOICE: return parse_choice(s, text, field, why) ? CONFIG_VALUE_OK : CONFIG_VALUE_WRONG;
+    case SETTING_TEXT:
+    case SETTING_LIST: break;
+    }
+    if (!check_length(s, text, why) || !check_text(s->check, text, why))
+        return CONFIG_VALUE_WRONG;
+    return s->kind == SETTING_TEXT ? set_text(field, text) : set_list(s, field, text, why);
+}
+
+enum config_value config_value_preset(const struct setting *s, void *field)
+{
+    struct config_complaint why;
+    if (s->kind == SETTING_TEXT)
+        return set_text(field, s->preset);
+    if (s->kind != SETTING_LIST)
+        return config_value_set(s, field, s->preset, &why);
+    size_t length = strlen(s->preset);
+    if (length < 2)
+        return CONFIG_VALUE_OK;
+    char item[128]; /* a default list has one item, in quotes */
+    snprintf(item, sizeof item, "%.*s", (int)length - 2, s->preset + 1);
+    return add_item(field, item);
+}
+
+void config_list_clear(struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct config_list){0};
+}
+
+bool config_address_is_loopback(const char *address)
+{
+    struct in_addr v4;
+    char host[64] = "";
+    const char *colon = strrchr(address, ':');
+    if (strncmp(address, "[::1]:", 6) == 0 || strncmp(address, "localhost:", 10) == 0)
+        return true;
+    if (!colon || (size_t)(colon - address) >= sizeof host)
+        return false;
+    memcpy(host, address, (size_t)(colon - address));
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}

@@ -1,0 +1,206 @@
+/* agent/daemon/daemon_admin.c - the commands of the admin socket. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/daemon/daemon_private.h"
+
+static void show_info(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    daemon_sample(daemon);
+    const struct counters *counters = &daemon->counters;
+    fprintf(out, "version %s\nrouter %s\nregion %s\npid %ld\nuptime %" PRIu64 "\nfile %s\nstate %s\n",
+            CELLROUTER_VERSION, daemon->started->router, daemon->config->region, (long)getpid(),
+            counters->values[COUNTER_UPTIME_SECONDS], daemon->config->file, daemon->draining ? "draining" : "serving");
+    for (size_t i = 0; i < daemon->started->spoe.listen.count; i++)
+        fprintf(out, "listen %s\n", daemon->started->spoe.listen.items[i]);
+    fprintf(out, "redis %s\n",
+            !daemon->store                              ? "none"
+            : counters->values[COUNTER_STORE_connected] ? "connected"
+                                                        : "away");
+    fprintf(out, "cells %" PRIu64 "\nroutes %" PRIu64 "\nmemory %" PRIu64 " of %" PRIu64 "\n",
+            counters->values[COUNTER_CELLS], counters->values[COUNTER_ROUTES], counters->values[COUNTER_ROUTES_BYTES],
+            counters->values[COUNTER_ROUTES_BYTES_MAX]);
+}
+
+static void show_counters(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    daemon_sample(daemon);
+    counters_print(&daemon->counters, out);
+}
+
+static void show_metrics(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    daemon_sample(daemon);
+    counters_print_metrics(&daemon->counters, out);
+}
+
+static void show_cells(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    const struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    for (size_t i = 0; i < daemon->config->cell_count; i++) {
+        const struct config_cell *cell = &daemon->config->cells[i];
+        fprintf(out, "%s region=%s answers=%d servers=%zu name=\"%s\"\n", cell->id, cell->region, (int)cell->answers,
+                cell->servers.count, cell->name);
+    }
+}
+
+/* ---- show routes --------------------------------------------------------------------------------------------------- */
+
+enum {
+    LISTING_PENDING = 32768, /* bytes that are made before they are taken */
+    LISTING_STEPS = 2000,    /* of the table in one turn of the loop: well below a millisecond */
+};
+
+struct listing {
+    struct daemon *daemon;
+    struct route_cursor cursor;
+    bool more;
+    char *pending;
+    size_t at, length, room;
+    size_t filter_length;
+    char filter[];
+};
+
+static void on_route(void *user, const char *key, size_t length, const struct route *route)
+{
+    struct listing *listing = user;
+    if (length < listing->filter_length || memcmp(key, listing->filter, listing->filter_length) != 0)
+        return;
+    char details[300], left[40] = "";
+    if (route->left_ms != ROUTE_FOREVER)
+        snprintf(left, sizeof left, " left=%" PRIu64, route->left_ms / 1000);
+    int n =
+        snprintf(details, sizeof details, " %s%s from=%s%s%s%s%s\n",
+                 router_cell_id(listing->daemon->router, route->cell), left, route->from_store ? "redis" : "learning",
+                 route->from_store ? "" : " learned-by=", route->from_store ? "" : listing->daemon->started->router,
+                 route->pinned ? " pinned" : "", route->due ? " due" : "");
+    size_t needed = listing->length + length + (size_t)n;
+    if (needed > listing->room) {
+        char *grown = realloc(listing->pending, 2 * needed);
+        if (!grown)
+            return; /* a line is missing: better than the end of the daemon */
+        listing->pending = grown;
+        listing->room = 2 * needed;
+    }
+    memcpy(listing->pending + listing->length, key, length);
+    memcpy(listing->pending + listing->length + length, details, (size_t)n);
+    listing->length = needed;
+}
+
+static bool listing_step(void *state, char *out, size_t room, size_t *lengthp)
+{
+    struct listing *listing = state;
+    if (listing->at == listing->length) {
+        listing->at = listing->length = 0;
+        for (int i = 0; i < LISTING_STEPS && listing->more && listing->length < LISTING_PENDING; i++)
+            listing->more = router_list(listing->daemon->router, &listing->cursor, on_route, listing);
+    }
+    size_t n = listing->length - listing->at < room ? listing->length - listing->at : room;
+    if (n)
+        memcpy(out, listing->pending + listing->at, n);
+    listing->at += n;
+    *lengthp = n;
+    return listing->more || listing->at < listing->length;
+}
+
+static void listing_done(void *state)
+{
+    struct listing *listing = state;
+    free(listing->pending);
+    free(listing);
+}
+
+static void show_routes(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    size_t length = strlen(argument);
+    struct listing *listing = calloc(1, sizeof *listing + length + 1);
+    if (!listing) {
+        fprintf(out, "error: out of memory\n");
+        return;
+    }
+    listing->daemon = user;
+    listing->more = true;
+    listing->filter_length = length;
+    memcpy(listing->filter, argument, length + 1);
+    *stream = (struct admin_stream){.step = listing_step, .done = listing_done, .state = listing};
+}
+
+/* ---- changing ------------------------------------------------------------------------------------------------------ */
+
+static void forget(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    enum path_verdict verdict = PATH_OK;
+    (void)stream;
+    log_write(daemon->log, REASON_ADMIN_COMMAND, LOG_FIELDS(LOG_STR("command", "forget"), LOG_STR("prefix", argument)));
+    switch (router_forget(daemon->router, argument, &verdict)) {
+    case ROUTER_FORGOTTEN: fprintf(out, "forgotten%s\n", daemon->store ? ", here and in Redis" : ""); return;
+    case ROUTER_ASKED: fprintf(out, "not in memory; Redis is told to forget what it has\n"); return;
+    case ROUTER_NOT_KNOWN: fprintf(out, "error: no such route is known\n"); return;
+    case ROUTER_BAD_PREFIX: break;
+    }
+    if (verdict == PATH_OK)
+        fprintf(out, "error: a prefix has one to routes.max-depth segments\n");
+    else
+        fprintf(out, "error: this prefix %s\n", path_verdict_text(verdict));
+}
+
+static void flush(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    log_write(daemon->log, REASON_ADMIN_COMMAND, LOG_FIELDS(LOG_STR("command", "flush")));
+    fprintf(out, "%" PRIu64 " routes dropped from memory%s\n", router_flush(daemon->router),
+            daemon->store ? "; Redis keeps its own" : "");
+}
+
+static void explain(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    char path[ADMIN_LINE_MAX];
+    (void)stream;
+    size_t length = strcspn(argument, " ");
+    memcpy(path, argument, length);
+    path[length] = '\0';
+    router_explain(daemon->router, path, argument + length + strspn(argument + length, " "), out);
+}
+
+static void reload(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    uint64_t refused = daemon->counters.values[COUNTER_RELOADS_REFUSED];
+    daemon_reload(daemon);
+    if (daemon->counters.values[COUNTER_RELOADS_REFUSED] != refused)
+        fprintf(out, "error: the old configuration stays in use; the log says why, and so does cellctl check\n");
+    else
+        fprintf(out, "the new configuration is in use\n");
+}
+
+const struct admin_command daemon_commands[] = {
+    {"show info", NULL, "version, router, state", show_info},
+    {"show counters", NULL, "everything that is counted, a line each", show_counters},
+    {"show metrics", NULL, "the same as Prometheus reads it", show_metrics},
+    {"show cells", NULL, "the configured cells", show_cells},
+    {"show routes", "[PREFIX]", "routes in memory, those that begin with PREFIX", show_routes},
+    {"explain", "PATH [HOST]", "what a lookup of this path would find, and why", explain},
+    {"forget", "PREFIX", "drop one route here, in Redis and so everywhere", forget},
+    {"flush", NULL, "drop all routes in this agent's memory", flush},
+    {"reload", NULL, "read the configuration again, as SIGHUP does", reload},
+    {NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,50 @@
+/* agent/daemon/daemon_private.h - what the daemon*.c files share. */
+#ifndef CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
+#define CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
+
+#include <ev.h>
+
+#include "agent/daemon/admin.h"
+#include "agent/config/config.h"
+#include "agent/report/counters.h"
+#include "agent/report/log.h"
+#include "agent/router/router.h"
+#include "redis/store.h"
+#include "spoe/server.h"
+
+struct daemon {
+    struct ev_loop *loop;
+    struct config *config;  /* in use */
+    struct config *started; /* of the start: what needs a restart still has its values; may be the same */
+    bool debug;
+    struct log *log;
+    struct counters counters;
+    struct router *router;
+    struct spoe_handler requests; /* the router's; the server calls it through the daemon */
+    struct spoe_server *server;
+    struct route_store *store; /* NULL: none configured */
+    struct level0 *level0;     /* NULL: none configured */
+    struct admin *admin;       /* NULL: none configured */
+    ev_signal term, interrupt, hangup;
+    ev_timer tick, cut, release;
+    uint64_t release_ms; /* what release is set to */
+    char *password;      /* of Redis; NULL: none */
+    uint64_t started_ms;
+    bool draining;
+    int status;
+};
+
+/* Monotonic and wall clock in milliseconds. */
+uint64_t daemon_now_ms(void);
+uint64_t daemon_wall_ms(void);
+
+/* The commands of the admin socket; user is the daemon. */
+extern const struct admin_command daemon_commands[];
+
+/* Reads the file again and puts it in use, or says why not. */
+void daemon_reload(struct daemon *daemon);
+
+/* Brings all counters up to date before somebody reads them. */
+void daemon_sample(struct daemon *daemon);
+
+#endif

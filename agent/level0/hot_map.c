@@ -1,0 +1,539 @@
+/* agent/level0/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap; a ring
+ * of changes that all targets read. */
+#include "agent/level0/hot_map_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "agent/routes/cells.h"
+
+enum {
+    FIRST_SLOTS = 256,
+    LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
+};
+
+static uint64_t hash_of(const struct hot_map *map, const char *key, size_t length)
+{
+    return XXH3_64bits_withSeed(key, length, map->options.seed);
+}
+
+/* ---- making and freeing ------------------------------------------------------------------------------------------- */
+
+static bool grow(struct hot_map *map, uint32_t slots)
+{
+    struct entry **all = realloc(map->slots, slots * sizeof *all);
+    if (all)
+        map->slots = all;
+    uint32_t *next = realloc(map->free_next, slots * sizeof *next);
+    if (next)
+        map->free_next = next;
+    uint32_t *heap = realloc(map->heap, slots * sizeof *heap);
+    if (heap)
+        map->heap = heap;
+    uint32_t *chains = malloc(slots * sizeof *chains);
+    if (!all || !next || !heap || !chains) {
+        free(chains);
+        return false;
+    }
+    free(map->chains);
+    map->chains = chains;
+    map->chain_mask = slots - 1;
+    map->slot_count = slots;
+    memset(chains, 0xff, slots * sizeof *chains);
+    for (uint32_t i = 0; i < map->used_slots; i++) {
+        if (!all[i])
+            continue;
+        uint32_t *chain = &chains[all[i]->hash & map->chain_mask];
+        all[i]->next = *chain;
+        *chain = i;
+    }
+    return true;
+}
+
+struct hot_map *hot_map_new(const struct hot_map_options *options)
+{
+    struct hot_map *map = calloc(1, sizeof *map);
+    if (!map)
+        return NULL;
+    map->options = *options;
+    map->limit = options->entries;
+    map->rng.state = options->seed;
+    map->head = map->urgent = 1;
+    map->free_slot = NO_SLOT;
+    map->uses = hot_uses_new(options->entries, options->uses, options->life_ms);
+    map->journal = calloc(HOT_JOURNAL, sizeof *map->journal);
+    if (map->uses && map->journal && grow(map, FIRST_SLOTS))
+        return map;
+    hot_map_free(map);
+    return NULL;
+}
+
+void hot_map_free(struct hot_map *map)
+{
+    if (!map)
+        return;
+    for (uint32_t i = 0; i < map->used_slots; i++)
+        free(map->slots[i]);
+    for (size_t i = 0; map->journal && i < HOT_JOURNAL; i++)
+        free(map->journal[i].key);
+    free(map->slots);
+    free(map->free_next);
+    free(map->heap);
+    free(map->chains);
+    hot_uses_free(map->uses);
+    free(map->journal);
+    free(map);
+}
+
+/* HAProxy's command line gives a meaning to blanks, ; \ quotes and <<; its map files to blanks and #; the entry's value to |. */
+bool hot_map_takes(const char *key, size_t length)
+{
+    if (length == 0 || length > HOT_KEY_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (key[i] <= ' ' || key[i] >= 0x7f || strchr(";|\\\"'#<>", key[i]))
+            return false;
+    return true;
+}
+
+/* ---- prefixes ----------------------------------------------------------------------------------------------------- */
+
+/* Length of the next shorter prefix of whole segments; 0: there is none. */
+static size_t shorter(const char *key, size_t length)
+{
+    const char *root = memchr(key, '/', length);
+    if (!root || length < 2)
+        return 0;
+    for (size_t i = length - 1; i > (size_t)(root - key) + 1; i--)
+        if (key[i - 1] == '/')
+            return i;
+    return 0;
+}
+
+/* ---- the heap of ends --------------------------------------------------------------------------------------------- */
+
+static bool sooner(const struct hot_map *map, uint32_t a, uint32_t b)
+{
+    return map->slots[map->heap[a]]->expires_ms < map->slots[map->heap[b]]->expires_ms;
+}
+
+static void heap_swap(struct hot_map *map, uint32_t a, uint32_t b)
+{
+    uint32_t slot = map->heap[a];
+    map->heap[a] = map->heap[b];
+    map->heap[b] = slot;
+    map->slots[map->heap[a]]->heap_at = a;
+    map->slots[map->heap[b]]->heap_at = b;
+}
+
+static void heap_up(struct hot_map *map, uint32_t at)
+{
+    for (; at > 0 && sooner(map, at, (at - 1) / 2); at = (at - 1) / 2)
+        heap_swap(map, at, (at - 1) / 2);
+}
+
+static void heap_down(struct hot_map *map, uint32_t at)
+{
+    for (;;) {
+        uint32_t least = at;
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < map->count; child++)
+            if (sooner(map, child, least))
+                least = child;
+        if (least == at)
+            return;
+        heap_swap(map, at, least);
+        at = least;
+    }
+}
+
+/* ---- the journal -------------------------------------------------------------------------------------------------- */
+
+static void lose_all(struct hot_map *map)
+{
+    for (int i = 0; i < map->target_count; i++)
+        hot_map_lost(map, i);
+}
+
+/* Without memory for the change every target is resynchronised. */
+static void note(struct hot_map *map, const struct entry *entry, bool add, bool lazy)
+{
+    struct change *change = &map->journal[map->head % HOT_JOURNAL];
+    free(change->key);
+    *change = (struct change){
+        .key = malloc(entry->length), .born = entry->added, .length = entry->length, .add = add, .lazy = lazy};
+    if (change->key)
+        memcpy(change->key, entry->key, entry->length);
+    else
+        lose_all(map);
+    map->head++;
+    map->stats.changes++;
+    if (!lazy)
+        map->urgent = map->head;
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t find_slot(const struct hot_map *map, const char *key, size_t length, uint64_t hash)
+{
+    uint32_t slot = map->chains[hash & map->chain_mask];
+    while (slot != NO_SLOT) {
+        const struct entry *entry = map->slots[slot];
+        if (entry->hash == hash && entry->length == length && memcmp(entry->key, key, length) == 0)
+            return slot;
+        slot = entry->next;
+    }
+    return NO_SLOT;
+}
+
+uint32_t hot_map_slot(const struct hot_map *map, const char *key, size_t length)
+{
+    return find_slot(map, key, length, hash_of(map, key, length));
+}
+
+static void unlink_slot(struct hot_map *map, uint32_t slot)
+{
+    const struct entry *entry = map->slots[slot];
+    uint32_t *link = &map->chains[entry->hash & map->chain_mask];
+    while (*link != slot)
+        link = &map->slots[*link]->next;
+    *link = entry->next;
+    uint32_t at = entry->heap_at, last = --map->count;
+    if (at == last)
+        return;
+    map->heap[at] = map->heap[last];
+    map->slots[map->heap[at]]->heap_at = at;
+    heap_down(map, at);
+    heap_up(map, at);
+}
+
+static void drop_slot(struct hot_map *map, uint32_t slot, bool lazy)
+{
+    note(map, map->slots[slot], false, lazy);
+    unlink_slot(map, slot);
+    free(map->slots[slot]);
+    map->slots[slot] = NULL;
+    map->free_next[slot] = map->free_slot;
+    map->free_slot = slot;
+}
+
+/* Drops the entries of all shorter prefixes; keep: but those of this cell, or CELL_NONE. Their routes may have no longer ones in
+ * the map now that would put them right. Returns how many went. */
+static size_t drop_shorter(struct hot_map *map, const char *key, size_t length, uint16_t keep, bool lazy)
+{
+    size_t dropped = 0;
+    while ((length = shorter(key, length)) > 0) {
+        uint32_t slot = hot_map_slot(map, key, length);
+        if (slot == NO_SLOT || map->slots[slot]->cell == keep)
+            continue;
+        drop_slot(map, slot, lazy);
+        dropped++;
+    }
+    return dropped;
+}
+
+/* With the entry go those of shorter prefixes that say something else. Returns how many went. */
+static size_t drop_with_shorter(struct hot_map *map, uint32_t slot, bool lazy)
+{
+    char key[HOT_KEY_MAX];
+    uint16_t length = map->slots[slot]->length, cell = map->slots[slot]->cell;
+    memcpy(key, map->slots[slot]->key, length);
+    drop_slot(map, slot, lazy);
+    return 1 + drop_shorter(map, key, length, cell, lazy);
+}
+
+static uint32_t take_slot(struct hot_map *map)
+{
+    if (map->free_slot != NO_SLOT) {
+        uint32_t slot = map->free_slot;
+        map->free_slot = map->free_next[slot];
+        return slot;
+    }
+    if (map->used_slots == map->slot_count && !grow(map, map->slot_count * 2))
+        return NO_SLOT;
+    return map->used_slots++;
+}
+
+/* Without a word to the targets. Returns NULL where there is no room. */
+static struct entry *put_entry(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
+                               uint64_t expires_ms)
+{
+    struct entry *entry = map->limit ? malloc(sizeof *entry + length) : NULL;
+    uint32_t slot = entry ? take_slot(map) : (uint32_t)NO_SLOT;
+    if (slot == NO_SLOT) {
+        free(entry);
+        return NULL;
+    }
+    *entry = (struct entry){.hash = hash,
+                            .expires_ms = expires_ms,
+                            .added = map->head,
+                            .next = map->chains[hash & map->chain_mask],
+                            .heap_at = map->count,
+                            .cell = cell,
+                            .length = (uint8_t)length};
+    memcpy(entry->key, key, length);
+    map->slots[slot] = entry;
+    map->chains[hash & map->chain_mask] = slot;
+    map->heap[map->count++] = slot;
+    heap_up(map, entry->heap_at);
+    map->stats.added++;
+    return entry;
+}
+
+static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
+                  uint64_t expires_ms)
+{
+    while (map->count >= map->limit && map->count > 0)
+        map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
+    struct entry *entry = put_entry(map, key, length, hash, cell, expires_ms);
+    if (entry)
+        note(map, entry, true, false);
+}
+
+/* ---- uses and bars ------------------------------------------------------------------------------------------------ */
+
+static void bar_shorter(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
+{
+    while ((length = shorter(key, length)) > 0)
+        hot_uses_bar(map->uses, hash_of(map, key, length), cell, now_ms);
+}
+
+static void lift_bars(struct hot_map *map, const char *key, size_t length)
+{
+    while ((length = shorter(key, length)) > 0)
+        hot_uses_lift(map->uses, hash_of(map, key, length));
+}
+
+/* ---- what happens to routes --------------------------------------------------------------------------------------- */
+
+/* At most half of what is left of the route's life, so that its use is seen while it can still be refreshed. */
+static uint64_t stay_of(struct hot_map *map, uint64_t left_ms)
+{
+    uint64_t life_ms = map->options.life_ms;
+    uint64_t stay_ms = life_ms - rng_below(&map->rng, life_ms / 4 + 1);
+    return stay_ms < left_ms / 2 ? stay_ms : left_ms / 2;
+}
+
+void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms, uint64_t now_ms)
+{
+    if (!hot_map_takes(key, length)) {
+        map->stats.refused++;
+        /* It stays outside of the map, and so must what would answer for it. */
+        hot_map_learned(map, key, length, cell, now_ms);
+        return;
+    }
+    uint64_t hash = hash_of(map, key, length);
+    uint32_t slot = find_slot(map, key, length, hash);
+    if (slot != NO_SLOT && map->slots[slot]->cell == cell) {
+        /* Asked before HAProxy had the entry, or HAProxy has taken it out. One in doubt is none any more. */
+        hot_map_settle(map, key, length, cell, left_ms, now_ms);
+        return;
+    }
+    if (slot != NO_SLOT)
+        map->stats.forgotten += drop_with_shorter(map, slot, false);
+    uint64_t stay_ms = stay_of(map, left_ms);
+    bool barred = hot_uses_is_barred(map->uses, hash, cell, now_ms);
+    if (hot_uses_count(map->uses, hash, now_ms) && !barred && stay_ms >= LEAST_LIFE_MS) {
+        lift_bars(map, key, length);
+        enter(map, key, length, hash, cell, now_ms + stay_ms);
+    } else {
+        bar_shorter(map, key, length, cell, now_ms);
+    }
+}
+
+void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot != NO_SLOT && map->slots[slot]->cell == cell)
+        return;
+    if (slot != NO_SLOT) {
+        drop_slot(map, slot, false);
+        map->stats.forgotten++;
+    }
+    map->stats.forgotten += drop_shorter(map, key, length, cell, false);
+    bar_shorter(map, key, length, cell, now_ms);
+}
+
+void hot_map_forget(struct hot_map *map, const char *key, size_t length)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot != NO_SLOT) {
+        drop_slot(map, slot, false);
+        map->stats.forgotten++;
+    }
+    map->stats.forgotten += drop_shorter(map, key, length, CELL_NONE, false);
+}
+
+void hot_map_redirected(struct hot_map *map, const char *path_key, size_t length, uint16_t cell)
+{
+    for (; length > 0; length = shorter(path_key, length)) {
+        uint32_t slot = find_slot(map, path_key, length, hash_of(map, path_key, length));
+        if (slot == NO_SLOT || map->slots[slot]->cell != cell)
+            continue;
+        drop_slot(map, slot, false);
+        map->stats.forgotten++;
+    }
+}
+
+void hot_map_flush(struct hot_map *map)
+{
+    map->stats.forgotten += map->count;
+    map->stats.changes += map->count;
+    for (uint32_t i = 0; i < map->used_slots; i++) {
+        free(map->slots[i]);
+        map->slots[i] = NULL;
+    }
+    map->used_slots = map->count = 0;
+    map->free_slot = NO_SLOT;
+    memset(map->chains, 0xff, map->slot_count * sizeof *map->chains);
+    hot_uses_clear_counts(map->uses);
+    lose_all(map);
+}
+
+void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count)
+{
+    for (uint32_t slot = 0; slot < map->used_slots; slot++) {
+        struct entry *entry = map->slots[slot];
+        if (!entry)
+            continue;
+        entry->cell = entry->cell < count ? now[entry->cell] : (uint16_t)CELL_NONE;
+        if (entry->cell != CELL_NONE)
+            continue;
+        map->stats.forgotten += drop_with_shorter(map, slot, false);
+    }
+    hot_uses_clear_bars(map->uses);
+}
+
+/* The heap keeps its order: what ended later than its parent does not end sooner now. */
+void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < map->count; i++) {
+        struct entry *entry = map->slots[map->heap[i]];
+        if (entry->expires_ms > now_ms + life_ms)
+            entry->expires_ms = now_ms + life_ms;
+    }
+}
+
+/* Whether the target may yet be told of a change of this key that came before its adoption. Looking at more changes would take long. */
+static bool is_under_way(const struct hot_map *map, int target, const char *key, size_t length)
+{
+    uint64_t at = map->targets[target].at;
+    if (map->head - at > 256)
+        return true;
+    for (; at < map->head; at++) {
+        const struct change *change = &map->journal[at % HOT_JOURNAL];
+        if (change->length == length && (!change->key || memcmp(change->key, key, length) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Mostly no change for the journal: that target has it, and those that were in line before are compared again. */
+bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
+                   uint64_t now_ms)
+{
+    if (!hot_map_takes(key, length) || map->count >= map->limit)
+        return false;
+    uint64_t hash = hash_of(map, key, length);
+    if (find_slot(map, key, length, hash) != NO_SLOT || hot_uses_is_barred(map->uses, hash, cell, now_ms))
+        return false;
+    struct entry *entry = put_entry(map, key, length, hash, cell, now_ms + life_ms);
+    if (!entry)
+        return false;
+    entry->doubt = IN_DOUBT;
+    if (is_under_way(map, target, key, length))
+        note(map, entry, true, false);
+    else
+        entry->added = 0;
+    for (int i = 0; i < map->target_count; i++)
+        if (i != target)
+            hot_map_lost(map, i);
+    map->stats.changes++; /* for the file */
+    map->stats.adopted++;
+    return true;
+}
+
+void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
+                    uint64_t now_ms)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot == NO_SLOT || map->slots[slot]->doubt == SURE)
+        return;
+    struct entry *entry = map->slots[slot];
+    uint64_t stay_ms = stay_of(map, left_ms);
+    if (entry->cell != cell || stay_ms < LEAST_LIFE_MS) {
+        map->stats.forgotten += drop_with_shorter(map, slot, false);
+        return;
+    }
+    entry->doubt = SURE;
+    entry->expires_ms = now_ms + stay_ms;
+    heap_down(map, entry->heap_at);
+    heap_up(map, entry->heap_at);
+    map->stats.confirmed++;
+}
+
+size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max)
+{
+    size_t gone = 0;
+    while (map->count > 0 && gone < max && map->slots[map->heap[0]]->expires_ms <= now_ms)
+        gone += drop_with_shorter(map, map->heap[0], true);
+    map->stats.expired += gone;
+    return gone;
+}
+
+void hot_map_limit(struct hot_map *map, uint32_t entries)
+{
+    map->limit = entries < map->options.entries ? entries : map->options.entries;
+    while (map->count > map->limit)
+        map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------------ */
+
+bool hot_map_find(const struct hot_map *map, const char *key, size_t length, struct hot_entry *entry)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot == NO_SLOT)
+        return false;
+    *entry = hot_map_view(map->slots[slot]);
+    return true;
+}
+
+bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct hot_entry *entry)
+{
+    while (*cursor < map->used_slots) {
+        const struct entry *here = map->slots[(*cursor)++];
+        if (!here)
+            continue;
+        *entry = hot_map_view(here);
+        return true;
+    }
+    return false;
+}
+
+bool hot_map_next_in_doubt(struct hot_map *map, uint32_t *cursor, struct hot_entry *entry)
+{
+    while (*cursor < map->used_slots) {
+        struct entry *here = map->slots[(*cursor)++];
+        if (!here || here->doubt != IN_DOUBT)
+            continue;
+        here->doubt = VISITED;
+        *entry = hot_map_view(here);
+        return true;
+    }
+    return false;
+}
+
+void hot_map_doubt(struct hot_map *map, const char *key, size_t length)
+{
+    uint32_t slot = hot_map_slot(map, key, length);
+    if (slot != NO_SLOT && map->slots[slot]->doubt == VISITED)
+        map->slots[slot]->doubt = IN_DOUBT;
+}
+
+struct hot_map_stats hot_map_stats(const struct hot_map *map)
+{
+    struct hot_map_stats stats = map->stats;
+    stats.entries = map->count;
+    return stats;
+}

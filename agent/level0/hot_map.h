@@ -1,0 +1,149 @@
+/* agent/level0/hot_map.h - level 0: which routes should stand in HAProxy's own map, and what has changed for each HAProxy process
+ * (target). Pure: time and seed are passed in; agent/level0/runtime_api.h brings the changes to HAProxy.
+ * Source: brief section 5.6, docs/level0.md.
+ *
+ * A key is what agent/routes/path.h makes. Only keys of harmless bytes enter: none that means something on HAProxy's command line or in
+ * a map file. Two rules keep the longest match right, though the map knows only some of the routes: a prefix does not enter while a
+ * longer route under it with another cell is in use outside of the map; and with an entry go all entries of shorter prefixes.
+ *
+ * Times are monotonic milliseconds. Nothing takes longer with more entries but _free, _flush, _remap, _distrust and
+ * _resync_begin, and the logarithm in what an expiry costs. One thread. */
+#ifndef CELLROUTER_AGENT_LEVEL0_HOT_MAP_H
+#define CELLROUTER_AGENT_LEVEL0_HOT_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+enum {
+    HOT_KEY_MAX = 255,    /* bytes of a key: longer prefixes are rare, and a journal of them would be large */
+    HOT_TARGETS_MAX = 16, /* as haproxy.runtime allows: one bit each in an entry */
+    HOT_JOURNAL = 16384,  /* changes kept for targets that are behind; 4.5 MB with the longest keys. Not tuned. */
+};
+
+struct hot_map;
+
+struct hot_map_options {
+    uint32_t entries; /* at most */
+    uint32_t uses;    /* within life_ms, until a route enters */
+    uint64_t life_ms; /* longest stay */
+    uint64_t seed;    /* a number that peers cannot guess */
+};
+
+/* NULL without memory. */
+MUST_USE struct hot_map *hot_map_new(const struct hot_map_options *options);
+void hot_map_free(struct hot_map *map);
+
+/* At most so many entries from now on; more than options.entries counts as that. */
+void hot_map_limit(struct hot_map *map, uint32_t entries);
+
+/* Whether a key is short enough and of harmless bytes. */
+bool hot_map_takes(const char *key, size_t length);
+
+/* ---- what happens to routes --------------------------------------------------------------------------------------- */
+
+/* A lookup was answered with this route; left_ms of its life are left (UINT64_MAX: no end). */
+void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
+                  uint64_t now_ms);
+
+/* An answer taught this route. It may contradict an entry of its own or of a shorter prefix: that goes. */
+void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
+
+/* The route is not to be trusted any more, nor is what a shorter prefix says about it. */
+void hot_map_forget(struct hot_map *map, const char *key, size_t length);
+
+/* A cell redirected a request for this path: whatever sends the path there goes. */
+void hot_map_redirected(struct hot_map *map, const char *path_key, size_t length, uint16_t cell);
+
+/* Drops everything: targets have to be brought in line as a whole. */
+void hot_map_flush(struct hot_map *map);
+
+/* The cells have new numbers: what was i is now[i]; numbers >= count and those that become CELL_NONE: gone. */
+void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count);
+
+/* Nothing that is there now stays longer than life_ms. */
+void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms);
+
+/* A target has this entry, and nobody here knows whether it holds: it stays for life_ms, in doubt. Other targets are brought in line as a
+ * whole. False, and nothing happens: the map is full, knows the key already, or knows better about it. */
+MUST_USE bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell,
+                            uint64_t life_ms, uint64_t now_ms);
+
+/* A route that may be in doubt holds, with left_ms to live; of another cell, or CELL_NONE: what is there in doubt goes. */
+void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
+                    uint64_t now_ms);
+
+/* Drops at most max entries whose stay is over. Returns how many went. */
+size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max);
+
+/* ---- looking ------------------------------------------------------------------------------------------------------ */
+
+/* An open value; the key lives until the map changes and is not zero-ended. */
+struct hot_entry {
+    const char *key;
+    uint16_t length;
+    uint16_t cell;
+};
+
+/* The entry of exactly this key. */
+MUST_USE bool hot_map_find(const struct hot_map *map, const char *key, size_t length, struct hot_entry *entry);
+
+/* Walks over all entries; *cursor starts at 0. The map may change between calls: what is there all the time is visited once. */
+MUST_USE bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
+
+/* As hot_map_next(), of those in doubt that were not visited since they were adopted or hot_map_doubt() named them. */
+MUST_USE bool hot_map_next_in_doubt(struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
+
+/* If this key is in doubt, the next walk shall visit it again. */
+void hot_map_doubt(struct hot_map *map, const char *key, size_t length);
+
+struct hot_map_stats {
+    uint64_t entries, added, expired, evicted, forgotten, refused; /* refused: keys of other bytes */
+    uint64_t adopted, confirmed;                                   /* adopted: added, too */
+    uint64_t changes;                                              /* grows with every change */
+};
+
+struct hot_map_stats hot_map_stats(const struct hot_map *map);
+
+/* ---- targets ------------------------------------------------------------------------------------------------------ */
+
+/* A new target, which needs everything. Returns its number, or -1: there are HOT_TARGETS_MAX. */
+MUST_USE int hot_map_target(struct hot_map *map);
+
+enum hot_need {
+    HOT_NOTHING,
+    HOT_LAZY,   /* entries whose stay is over */
+    HOT_URGENT, /* all else */
+    HOT_ALL     /* nothing is known of the target, or it is too far behind: resync */
+};
+
+enum hot_need hot_map_need(const struct hot_map *map, int target);
+
+/* Nothing is known of the target any more. */
+void hot_map_lost(struct hot_map *map, int target);
+
+/* Visits what has to be deleted of the next changes, at most max of them, and then what has to be added: in that order a key never
+ * stands twice in the map. They count as done. Returns how many changes were taken; 0: there are no more. */
+typedef void hot_visit(void *user, bool add, const struct hot_entry *entry);
+size_t hot_map_take(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user);
+
+/* A resync: begin; found for all that the target has; missing until false; end. Other changes may come in between. */
+void hot_map_resync_begin(struct hot_map *map, int target);
+
+/* The target has this key, for this cell. False: it has to be deleted there. */
+MUST_USE bool hot_map_resync_found(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell);
+
+/* The target was emptied: what was found does not count. */
+void hot_map_resync_emptied(struct hot_map *map, int target);
+
+/* An entry that was not found; *cursor starts at 0. */
+MUST_USE bool hot_map_resync_missing(struct hot_map *map, int target, uint32_t *cursor, struct hot_entry *entry);
+
+/* Visits what was dropped in a hurry since begin or the last call, so that it need not wait for the end. */
+size_t hot_map_resync_dropped(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user);
+
+void hot_map_resync_end(struct hot_map *map, int target);
+
+#endif

@@ -1,0 +1,68 @@
+/* agent/level0/hot_map_private.h - what hot_map.c, which knows what should stand in the map, and hot_map_targets.c, which knows what each target
+ * has of it, share. */
+#ifndef CELLROUTER_AGENT_LEVEL0_HOT_MAP_PRIVATE_H
+#define CELLROUTER_AGENT_LEVEL0_HOT_MAP_PRIVATE_H
+
+#include "agent/level0/hot_map.h"
+#include "agent/level0/hot_uses.h"
+#include "base/rng.h"
+
+enum { NO_SLOT = UINT32_MAX };
+
+struct entry {
+    uint64_t hash;
+    uint64_t expires_ms;
+    uint64_t added; /* its change in the journal; 0: adopted */
+    uint32_t next;  /* slot in the chain; of a free slot: in the free list */
+    uint32_t heap_at;
+    uint16_t cell;
+    uint16_t seen;   /* one bit a target: found there by the resync under way */
+    uint16_t doomed; /* the same: found there wrong or twice, so that it will be deleted there by its key */
+    uint8_t length;
+    uint8_t doubt; /* enum doubt */
+    char key[];
+};
+
+enum doubt { SURE, IN_DOUBT, VISITED };
+
+struct change {
+    char *key;
+    uint64_t born; /* of a deletion: the change that added the entry */
+    uint16_t length;
+    bool add, lazy;
+};
+
+struct target {
+    uint64_t at;      /* the next change to take */
+    uint64_t careful; /* before this one, what the target has is not known exactly */
+    uint64_t dropped; /* resync_dropped goes on here */
+    bool known;
+    bool lost; /* during a resync: it has to start again */
+};
+
+struct hot_map {
+    struct hot_map_options options;
+    uint32_t limit;
+    struct rng rng;
+    struct entry **slots; /* NULL: free */
+    uint32_t *free_next;  /* of free slots */
+    uint32_t *chains, *heap;
+    uint32_t slot_count, used_slots, free_slot, chain_mask, count;
+    struct hot_uses *uses;
+    struct change *journal; /* ring */
+    uint64_t head;          /* one past the last change, counted from 1; those before head - HOT_JOURNAL are gone */
+    uint64_t urgent;        /* one past the last change that is not lazy */
+    struct target targets[HOT_TARGETS_MAX];
+    int target_count;
+    struct hot_map_stats stats;
+};
+
+/* The slot of exactly this key, or NO_SLOT. */
+uint32_t hot_map_slot(const struct hot_map *map, const char *key, size_t length);
+
+static inline struct hot_entry hot_map_view(const struct entry *entry)
+{
+    return (struct hot_entry){.key = entry->key, .length = entry->length, .cell = entry->cell};
+}
+
+#endif

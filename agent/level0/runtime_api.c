@@ -1,0 +1,616 @@
+/* agent/level0/runtime_api.c - one HAProxy process: a conversation of commands and answers, and the steps that it goes through. */
+#include "agent/level0/runtime_api.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+
+enum {
+    PAYLOAD = 8192, /* bytes of one add: HAProxy keeps a command with its payload in one buffer, tune.bufsize, 16384 */
+    PAYLOADS = 4,   /* adds under way at a time */
+    CHANGES = 200,  /* changes under way at a time */
+    LINE_MAX_BYTES = 65536,
+    DOOMED_MAX = 1 << 20, /* bytes of keys to delete; more: the map is cleared */
+    PATIENCE = 8,         /* failures that are not told before HAProxy was met: it starts after the agent */
+    DOOMED_LINEAR = 100,  /* keys; at 10k entries one deletion takes 2.6 as long as 100 additions */
+};
+
+/* Seconds. None is tuned. */
+static const double URGENT = 0.003, LAZY = 0.1, LAZY_LINEAR = 1, IDLE = 0.5, STEP = 2, BACKOFF_MIN = 0.05,
+                    BACKOFF_MAX = 2;
+
+enum state { WAITING, CONNECTING, INFO, CHANGING, SHOWING, CLEARING, DELETING, ADDING };
+
+struct text {
+    char *at;
+    size_t used, size;
+    bool failed; /* memory was short */
+};
+
+struct runtime_api {
+    struct ev_loop *loop;
+    struct runtime_api_options options;
+    int target;
+    enum state state;
+    int fd;
+    ev_io reader, writer;
+    ev_timer timer; /* WAITING: until the next batch; otherwise the deadline of the step */
+    struct rng rng;
+    double backoff;
+    bool linear;
+    unsigned failures; /* since the last success */
+    struct sockaddr_storage address;
+    socklen_t address_length;
+    int family;
+    struct text out, in, payload, doomed;
+    size_t sent;
+    unsigned owed; /* answers */
+    /* of the process at the other end; identity: what it was when it was brought in line */
+    uint64_t pid, started, known_pid, known_started;
+    uint32_t cursor;
+    size_t doomed_at, doomed_count;
+    bool clear;
+    uint64_t adds, dels; /* of the resync */
+};
+
+static void fail(struct runtime_api *runtime, const char *why);
+static void begin(struct runtime_api *runtime);
+
+/* ---- text --------------------------------------------------------------------------------------------------------- */
+
+static void put(struct text *text, const char *bytes, size_t n)
+{
+    if (text->size - text->used < n) {
+        size_t size = (text->used + n) * 2;
+        char *at = realloc(text->at, size);
+        if (!at) {
+            text->failed = true;
+            return;
+        }
+        text->at = at;
+        text->size = size;
+    }
+    memcpy(text->at + text->used, bytes, n);
+    text->used += n;
+}
+
+static void puts_to(struct text *text, const char *string)
+{
+    put(text, string, strlen(string));
+}
+
+/* ---- commands ----------------------------------------------------------------------------------------------------- */
+
+static void put_delete(struct runtime_api *runtime, const char *key, size_t length)
+{
+    puts_to(&runtime->out, "del map ");
+    puts_to(&runtime->out, runtime->options.map_file);
+    put(&runtime->out, " ", 1);
+    put(&runtime->out, key, length);
+    put(&runtime->out, "\n", 1);
+    runtime->owed++;
+    runtime->dels++;
+    runtime->options.counts->dels++;
+}
+
+/* Sends what is collected as one command. */
+static void flush_payload(struct runtime_api *runtime)
+{
+    if (runtime->payload.used == 0)
+        return;
+    puts_to(&runtime->out, "add map ");
+    puts_to(&runtime->out, runtime->options.map_file);
+    puts_to(&runtime->out, " <<\n");
+    put(&runtime->out, runtime->payload.at, runtime->payload.used);
+    put(&runtime->out, "\n", 1);
+    runtime->owed++;
+    runtime->payload.used = 0;
+}
+
+static void put_add(struct runtime_api *runtime, const struct hot_entry *entry)
+{
+    struct text *payload = &runtime->payload;
+    const char *id = cells_id(*runtime->options.cells, entry->cell);
+    size_t n = 2 * (size_t)entry->length + strlen(id) + sizeof "k i|k\n";
+    if (payload->used + n > PAYLOAD)
+        flush_payload(runtime);
+    put(payload, entry->key, entry->length);
+    put(payload, " ", 1);
+    puts_to(payload, id);
+    put(payload, "|", 1);
+    put(payload, entry->key, entry->length);
+    put(payload, "\n", 1);
+    runtime->adds++;
+    runtime->options.counts->adds++;
+}
+
+static void visit(void *user, bool add, const struct hot_entry *entry)
+{
+    if (add)
+        put_add(user, entry);
+    else
+        put_delete(user, entry->key, entry->length);
+}
+
+static void put_command(struct runtime_api *runtime, const char *command)
+{
+    puts_to(&runtime->out, command);
+    puts_to(&runtime->out, runtime->options.map_file);
+    put(&runtime->out, "\n", 1);
+    runtime->owed++;
+}
+
+/* ---- the connection ----------------------------------------------------------------------------------------------- */
+
+static void set_timer(struct runtime_api *runtime, double seconds)
+{
+    ev_timer_stop(runtime->loop, &runtime->timer);
+    ev_timer_set(&runtime->timer, seconds, 0.);
+    ev_timer_start(runtime->loop, &runtime->timer);
+}
+
+static void hang_up(struct runtime_api *runtime)
+{
+    if (runtime->fd >= 0) {
+        ev_io_stop(runtime->loop, &runtime->reader);
+        ev_io_stop(runtime->loop, &runtime->writer);
+        close(runtime->fd);
+    }
+    runtime->fd = -1;
+    runtime->state = WAITING;
+    runtime->out.used = runtime->in.used = runtime->payload.used = runtime->doomed.used = 0;
+    runtime->sent = 0;
+    runtime->owed = 0;
+}
+
+static void finish(struct runtime_api *runtime)
+{
+    hang_up(runtime);
+    runtime->backoff = BACKOFF_MIN;
+    runtime->failures = 0;
+    set_timer(runtime, IDLE);
+    runtime_api_poke(runtime);
+}
+
+/* What was sent may have been done or not: then nothing is known of the process. */
+static void fail(struct runtime_api *runtime, const char *why)
+{
+    if (runtime->state > INFO)
+        hot_map_lost(runtime->options.map, runtime->target);
+    struct runtime_api_event event = {
+        .what = RUNTIME_API_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
+    bool tell = ++runtime->failures == (runtime->known_pid ? 1 : PATIENCE);
+    hang_up(runtime);
+    runtime->options.counts->errors++;
+    set_timer(runtime, (double)rng_jitter(&runtime->rng, (uint64_t)(runtime->backoff * 1000), 25) / 1000);
+    runtime->backoff = runtime->backoff * 2 < BACKOFF_MAX ? runtime->backoff * 2 : BACKOFF_MAX;
+    if (tell)
+        runtime->options.on_event(runtime->options.user, &event);
+}
+
+/* ---- steps: each sends commands, and is over when all of them are answered ----------------------------------------- */
+
+static void send_step(struct runtime_api *runtime, enum state state)
+{
+    runtime->state = state;
+    flush_payload(runtime);
+    if (runtime->out.failed || runtime->payload.failed || runtime->doomed.failed) {
+        runtime->out.failed = runtime->payload.failed = runtime->doomed.failed = false;
+        fail(runtime, "out of memory");
+        return;
+    }
+    set_timer(runtime, STEP);
+    ev_io_start(runtime->loop, &runtime->writer);
+}
+
+static void start_adding(struct runtime_api *runtime);
+
+static void change(struct runtime_api *runtime)
+{
+    if (hot_map_need(runtime->options.map, runtime->target) == HOT_ALL) {
+        begin(runtime);
+        return;
+    }
+    while (hot_map_take(runtime->options.map, runtime->target, CHANGES, visit, runtime) > 0) {
+        flush_payload(runtime);
+        if (runtime->owed > 0) {
+            send_step(runtime, CHANGING);
+            return;
+        }
+    }
+    finish(runtime);
+}
+
+/* Whether what is found there may be true, though the hot map does not know it: the process has it from another agent, or from the file. */
+static bool takes_stock(const struct runtime_api *runtime)
+{
+    return runtime->options.on_found && runtime->known_pid == 0;
+}
+
+static void show(struct runtime_api *runtime)
+{
+    struct hot_map *map = runtime->options.map;
+    hot_map_resync_begin(map, runtime->target);
+    runtime->options.counts->resyncs++;
+    runtime->cursor = 0;
+    runtime->doomed_at = runtime->doomed_count = 0;
+    runtime->adds = runtime->dels = 0;
+    runtime->clear = hot_map_stats(map).entries == 0 && !takes_stock(runtime);
+    put_command(runtime, runtime->clear ? "clear map " : "show map ");
+    send_step(runtime, runtime->clear ? CLEARING : SHOWING);
+}
+
+static void delete_doomed(struct runtime_api *runtime)
+{
+    while (runtime->doomed_at < runtime->doomed.used && runtime->owed < CHANGES) {
+        const char *key = runtime->doomed.at + runtime->doomed_at;
+        size_t length = strlen(key);
+        put_delete(runtime, key, length);
+        runtime->doomed_at += length + 1;
+    }
+    if (runtime->owed > 0)
+        send_step(runtime, DELETING);
+    else
+        start_adding(runtime);
+}
+
+static void shown(struct runtime_api *runtime)
+{
+    if (!runtime->clear) {
+        delete_doomed(runtime);
+        return;
+    }
+    put_command(runtime, "clear map ");
+    send_step(runtime, CLEARING);
+}
+
+static void start_adding(struct runtime_api *runtime)
+{
+    struct hot_map *map = runtime->options.map;
+    struct hot_entry entry;
+    hot_map_resync_dropped(map, runtime->target, CHANGES, visit, runtime);
+    unsigned limit = runtime->owed + PAYLOADS;
+    bool more = false;
+    while (runtime->owed < limit && (more = hot_map_resync_missing(map, runtime->target, &runtime->cursor, &entry)))
+        put_add(runtime, &entry);
+    flush_payload(runtime);
+    if (more || runtime->owed > 0) {
+        send_step(runtime, ADDING);
+        return;
+    }
+    hot_map_resync_end(map, runtime->target);
+    runtime->known_pid = runtime->pid;
+    runtime->known_started = runtime->started;
+    struct runtime_api_event event = {.what = RUNTIME_API_SYNCED,
+                                      .address = runtime->options.address,
+                                      .pid = runtime->pid,
+                                      .adds = runtime->adds,
+                                      .dels = runtime->dels};
+    runtime->options.on_event(runtime->options.user, &event);
+    change(runtime);
+}
+
+static void begin(struct runtime_api *runtime)
+{
+    if (runtime->pid == 0) {
+        fail(runtime, "show info tells no Pid: is this HAProxy's runtime socket, and its level admin?");
+        return;
+    }
+    if (runtime->pid != runtime->known_pid || runtime->started != runtime->known_started)
+        hot_map_lost(runtime->options.map, runtime->target);
+    runtime->options.counts->batches++;
+    if (hot_map_need(runtime->options.map, runtime->target) == HOT_ALL)
+        show(runtime);
+    else
+        change(runtime);
+}
+
+static void step(struct runtime_api *runtime)
+{
+    switch (runtime->state) {
+    case INFO: begin(runtime); break;
+    case CHANGING: change(runtime); break;
+    case SHOWING: shown(runtime); break;
+    case CLEARING:
+        hot_map_resync_emptied(runtime->options.map, runtime->target);
+        start_adding(runtime);
+        break;
+    case DELETING: delete_doomed(runtime); break;
+    case ADDING: start_adding(runtime); break;
+    case WAITING:
+    case CONNECTING: break;
+    }
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------------ */
+
+static void read_info(struct runtime_api *runtime, const char *line)
+{
+    if (strncmp(line, "Pid: ", 5) == 0)
+        runtime->pid = strtoull(line + 5, NULL, 10);
+    else if (strncmp(line, "Start_time_sec: ", 16) == 0)
+        runtime->started = strtoull(line + 16, NULL, 10);
+    else if (strncmp(line, "Version: ", 9) == 0)
+        runtime->linear = strtoul(line + 9, NULL, 10) < 3;
+}
+
+static void doom(struct runtime_api *runtime, const char *key, size_t length)
+{
+    if (runtime->clear)
+        return;
+    runtime->doomed_count++;
+    runtime->clear = !hot_map_takes(key, length) || runtime->doomed.used > DOOMED_MAX ||
+                     (runtime->linear && runtime->doomed_count > DOOMED_LINEAR);
+    if (!runtime->clear)
+        put(&runtime->doomed, key, length + 1);
+}
+
+/* Whether the process may keep the entry. */
+static bool is_right(struct runtime_api *runtime, const char *key, size_t length, uint16_t cell)
+{
+    const struct runtime_api_options *options = &runtime->options;
+    if (cell == CELL_NONE)
+        return false;
+    if (hot_map_resync_found(options->map, runtime->target, key, length, cell))
+        return true;
+    return takes_stock(runtime) && options->on_found(options->user, runtime->target, key, length, cell) &&
+           hot_map_resync_found(options->map, runtime->target, key, length, cell);
+}
+
+/* "0x55704f6faa70 /q/ c0|/q/" */
+static bool read_entry(struct runtime_api *runtime, char *line)
+{
+    char *rest = NULL;
+    if (strncmp(line, "0x", 2) != 0 || !strtok_r(line, " ", &rest))
+        return false;
+    const char *key = strtok_r(NULL, " ", &rest);
+    if (!key)
+        return false;
+    size_t length = strlen(key), id = strcspn(rest, "|");
+    bool whole = rest[id] == '|' && strcmp(rest + id + 1, key) == 0;
+    uint16_t cell = whole ? cells_find_id(*runtime->options.cells, rest, id) : (uint16_t)CELL_NONE;
+    if (!is_right(runtime, key, length, cell))
+        doom(runtime, key, length);
+    return true;
+}
+
+/* An entry that is not there any more was taken out by HAProxy itself. */
+static bool read_line(struct runtime_api *runtime, char *line)
+{
+    if (line[0] == '\0' || runtime->state == CONNECTING)
+        return true;
+    if (runtime->state == INFO)
+        read_info(runtime, line);
+    else if (runtime->state == SHOWING)
+        return read_entry(runtime, line);
+    else
+        return strncmp(line, "Key not found", 13) == 0;
+    return true;
+}
+
+/* Takes one line or prompt off the front. False: none is whole. *badp: a line that should not be there. */
+static bool take_line(struct runtime_api *runtime, size_t *at, char **badp)
+{
+    char *start = runtime->in.at + *at;
+    size_t left = runtime->in.used - *at;
+    if (left >= 2 && (start[0] == '>' || start[0] == '+') && start[1] == ' ') {
+        if (start[0] == '>' && runtime->owed > 0)
+            runtime->owed--;
+        *at += 2;
+        return true;
+    }
+    char *end = memchr(start, '\n', left);
+    if (!end)
+        return false;
+    *end = '\0';
+    *at += (size_t)(end - start) + 1;
+    if (!read_line(runtime, start))
+        *badp = start;
+    return true;
+}
+
+static void answer(struct runtime_api *runtime)
+{
+    size_t at = 0;
+    char *bad = NULL, why[200];
+    while (!bad && at < runtime->in.used && take_line(runtime, &at, &bad)) {
+    }
+    if (bad) {
+        snprintf(why, sizeof why, "HAProxy says: %s", bad);
+        fail(runtime, why);
+        return;
+    }
+    memmove(runtime->in.at, runtime->in.at + at, runtime->in.used - at);
+    runtime->in.used -= at;
+    if (runtime->in.used > LINE_MAX_BYTES)
+        fail(runtime, "HAProxy's answer has no end of line");
+    else if (runtime->owed == 0 && runtime->out.used == 0)
+        step(runtime);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct runtime_api *runtime = watcher->data;
+    char bytes[16384];
+    (void)loop;
+    (void)events;
+    ssize_t n = read(runtime->fd, bytes, sizeof bytes);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        fail(runtime, n == 0 ? "HAProxy closed the connection" : strerror(errno));
+        return;
+    }
+    put(&runtime->in, bytes, (size_t)n);
+    if (runtime->in.failed) {
+        runtime->in.failed = false;
+        fail(runtime, "out of memory");
+        return;
+    }
+    set_timer(runtime, STEP);
+    answer(runtime);
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct runtime_api *runtime = watcher->data;
+    (void)events;
+    if (runtime->state == CONNECTING) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        if (getsockopt(runtime->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+            fail(runtime, strerror(error ? error : errno));
+            return;
+        }
+        runtime->state = INFO;
+    }
+    ssize_t n = send(runtime->fd, runtime->out.at + runtime->sent, runtime->out.used - runtime->sent, MSG_NOSIGNAL);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        fail(runtime, strerror(errno));
+        return;
+    }
+    runtime->sent += (size_t)n;
+    if (runtime->sent < runtime->out.used)
+        return;
+    runtime->out.used = runtime->sent = 0;
+    ev_io_stop(loop, watcher);
+}
+
+/* ---- when --------------------------------------------------------------------------------------------------------- */
+
+static void connect_now(struct runtime_api *runtime)
+{
+    runtime->fd = socket(runtime->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (runtime->address_length == 0 || runtime->fd < 0 ||
+        (connect(runtime->fd, (const struct sockaddr *)&runtime->address, runtime->address_length) != 0 &&
+         errno != EINPROGRESS)) {
+        const char *why = runtime->address_length ? strerror(errno) : "the address does not resolve";
+        if (runtime->fd >= 0)
+            close(runtime->fd);
+        runtime->fd = -1;
+        fail(runtime, why);
+        return;
+    }
+    runtime->pid = runtime->started = 0;
+    ev_io_set(&runtime->reader, runtime->fd, EV_READ);
+    ev_io_set(&runtime->writer, runtime->fd, EV_WRITE);
+    ev_io_start(runtime->loop, &runtime->reader);
+    puts_to(&runtime->out, "prompt\nshow info\n");
+    runtime->owed = 2;
+    send_step(runtime, CONNECTING);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct runtime_api *runtime = timer->data;
+    (void)loop;
+    (void)events;
+    if (runtime->state == WAITING)
+        connect_now(runtime);
+    else
+        fail(runtime, "HAProxy does not answer in time");
+}
+
+void runtime_api_poke(struct runtime_api *runtime)
+{
+    if (runtime->state != WAITING || runtime->failures > 0)
+        return;
+    double within = IDLE;
+    switch (hot_map_need(runtime->options.map, runtime->target)) {
+    case HOT_NOTHING: return;
+    case HOT_LAZY: within = runtime->linear ? LAZY_LINEAR : LAZY; break;
+    case HOT_URGENT:
+    case HOT_ALL: within = URGENT; break;
+    }
+    if (ev_timer_remaining(runtime->loop, &runtime->timer) > within)
+        set_timer(runtime, within);
+}
+
+/* ---- making and freeing ------------------------------------------------------------------------------------------- */
+
+static void resolve(struct runtime_api *runtime)
+{
+    const char *address = runtime->options.address;
+    if (strncmp(address, "unix:", 5) == 0) {
+        struct sockaddr_un *path = (struct sockaddr_un *)&runtime->address;
+        path->sun_family = AF_UNIX;
+        snprintf(path->sun_path, sizeof path->sun_path, "%s", address + 5);
+        runtime->family = AF_UNIX;
+        runtime->address_length = sizeof *path;
+        return;
+    }
+    char host[300];
+    const char *colon = strrchr(address, ':');
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
+    char *name = host;
+    if (name[0] == '[') {
+        name[strcspn(name, "]")] = '\0';
+        name++;
+    }
+    if (!colon || getaddrinfo(name, colon + 1, &hints, &found) != 0 || found->ai_addrlen > sizeof runtime->address)
+        return;
+    memcpy(&runtime->address, found->ai_addr, found->ai_addrlen);
+    runtime->address_length = found->ai_addrlen;
+    runtime->family = found->ai_family;
+    freeaddrinfo(found);
+}
+
+struct runtime_api *runtime_api_new(struct ev_loop *loop, const struct runtime_api_options *options)
+{
+    int target = hot_map_target(options->map);
+    struct runtime_api *runtime = target >= 0 ? calloc(1, sizeof *runtime) : NULL;
+    if (!runtime)
+        return NULL;
+    runtime->loop = loop;
+    runtime->options = *options;
+    runtime->target = target;
+    runtime->fd = -1;
+    runtime->family = AF_UNIX;
+    runtime->backoff = BACKOFF_MIN;
+    runtime->rng.state = options->seed;
+    resolve(runtime);
+    ev_init(&runtime->reader, on_readable);
+    ev_init(&runtime->writer, on_writable);
+    ev_init(&runtime->timer, on_timer);
+    runtime->reader.data = runtime->writer.data = runtime->timer.data = runtime;
+    set_timer(runtime, 0);
+    return runtime;
+}
+
+void runtime_api_free(struct runtime_api *runtime)
+{
+    if (!runtime)
+        return;
+    hang_up(runtime);
+    ev_timer_stop(runtime->loop, &runtime->timer);
+    free(runtime->out.at);
+    free(runtime->in.at);
+    free(runtime->payload.at);
+    free(runtime->doomed.at);
+    free(runtime);
+}
+
+bool runtime_api_is_linear(const struct runtime_api *runtime)
+{
+    return runtime->linear;
+}
+
+bool runtime_api_is_synced(const struct runtime_api *runtime)
+{
+    return runtime->failures == 0 && runtime->state <= INFO &&
+           hot_map_need(runtime->options.map, runtime->target) == HOT_NOTHING;
+}

@@ -1,0 +1,45 @@
+/* agent/router/router_hidden.c - a cell's 404 or 403 that HAProxy holds until its message is answered: see agent/router/hidden.h. */
+#include "agent/router/router_private.h"
+
+/* HAProxy knows no variable of this name under the prefix of that engine: it only has to hear something. */
+static void let_go(struct spoe_call *call)
+{
+    struct spop_action done = answer_done(true);
+    spoe_call_ack(call, &done, 1);
+}
+
+void router_hide(struct router *router, const struct request *request, uint64_t now_ms)
+{
+    struct hidden_answer *answer;
+    switch (hidden_add(router->hidden, request->call, request->elapsed_ms, now_ms, &answer)) {
+    case HIDDEN_WAITS:
+        router_count(router, COUNTER_HIDDEN_DELAYED);
+        spoe_call_hold(request->call);
+        spoe_call_set_user(request->call, answer);
+        return;
+    case HIDDEN_OFF: router_count(router, COUNTER_HIDDEN_OFF); break;
+    case HIDDEN_FULL:
+        router_count(router, COUNTER_HIDDEN_FULL);
+        log_write(router->log, REASON_HIDDEN_FULL, LOG_FIELDS(LOG_NUM("waiting", hidden_count(router->hidden))));
+        break;
+    }
+    let_go(request->call);
+}
+
+void router_unhide(struct router *router, struct hidden_answer *answer)
+{
+    hidden_drop(router->hidden, answer);
+    router_count(router, COUNTER_HIDDEN_CANCELLED);
+}
+
+uint64_t router_next_release_ms(const struct router *router)
+{
+    return hidden_next_ms(router->hidden);
+}
+
+void router_release(struct router *router)
+{
+    uint64_t now_ms = router->now_ms();
+    for (struct spoe_call *call; (call = hidden_take_due(router->hidden, now_ms)) != NULL;)
+        let_go(call);
+}

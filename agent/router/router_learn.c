@@ -1,0 +1,143 @@
+/* agent/router/router_learn.c - what an answer teaches goes into level 1 and the store, and the stale route that it contradicts
+ * goes out of both. The judgement is agent/routes/learning.h's, the holding back agent/routes/damping.h's. */
+#include "agent/router/router_private.h"
+
+#include <string.h>
+
+/* The former owner and the claimant, for a log line. */
+static void log_route(struct router *router, enum log_reason reason, const char *key, size_t length, uint16_t former,
+                      uint16_t cell)
+{
+    log_write(router->log, reason,
+              LOG_FIELDS(LOG_BYTES("prefix", key, length), LOG_STR("cell", cells_id(router->cells, cell)),
+                         LOG_STR("former", former == CELL_NONE ? "" : cells_id(router->cells, former))));
+}
+
+static void log_refusal(struct router *router, const struct lesson *lesson, const struct cell_response *response)
+{
+    bool malformed = learning_kind(lesson->verdict) == LEARN_MALFORMED;
+    const char *why =
+        lesson->verdict == LEARN_DIRECTIVE ? directive_outcome_text(lesson->directive) : learning_text(lesson->verdict);
+    log_write(router->log, malformed ? REASON_DIRECTIVE_MALFORMED : REASON_CLAIM_REFUSED,
+              LOG_FIELDS(LOG_BYTES("cell", response->cell, response->cell_length),
+                         LOG_BYTES("path", response->path->key, response->path->length),
+                         LOG_BYTES("cache", response->cache, response->cache_length), LOG_STR("why", why)));
+}
+
+/* Whether damping lets the claim pass. */
+static bool passes(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
+{
+    struct route route;
+    struct damping_event event;
+    uint16_t former =
+        route_table_find(router->table, key, lesson->key_length, now_ms, &route) ? route.cell : (uint16_t)CELL_NONE;
+    enum damping_verdict verdict =
+        damping_claim(router->damping, key, lesson->key_length, former, lesson->cell, now_ms, &event);
+    if (event.hold_began)
+        log_route(router, REASON_ROUTE_DAMPED, key, lesson->key_length, former, lesson->cell);
+    if (event.quota_began)
+        log_route(router, REASON_CELL_QUOTA, key, lesson->key_length, former, lesson->cell);
+    switch (verdict) {
+    case DAMPING_PASS: return true;
+    case DAMPING_HELD: router_count(router, COUNTER_CLAIMS_HELD); break;
+    case DAMPING_QUOTA: router_count(router, COUNTER_CLAIMS_QUOTA); break;
+    }
+    return false;
+}
+
+/* Into level 1. True when the store should hear of it, too. */
+static bool put_here(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
+{
+    uint64_t life_ms = (uint64_t)lesson->lifetime_s * 1000;
+    struct route_word word = {
+        .cell = lesson->cell, .stamp_ms = router->wall_ms(), .life_ms = life_ms, .left_ms = life_ms};
+    uint16_t former = CELL_NONE;
+    switch (route_table_put(router->table, key, lesson->key_length, &word, now_ms, &former)) {
+    case ROUTE_PUT_NEW: router_count(router, COUNTER_ROUTES_LEARNED); return true;
+    case ROUTE_PUT_MOVED:
+        router_count(router, COUNTER_ROUTES_MOVED);
+        log_route(router, REASON_ROUTE_MOVED, key, lesson->key_length, former, lesson->cell);
+        return true;
+    case ROUTE_PUT_REFRESHED: router_count(router, COUNTER_ROUTES_REFRESHED); return true;
+    case ROUTE_PUT_NO_ROOM: router_count(router, COUNTER_CLAIMS_NO_ROOM); return true; /* the others may have room */
+    case ROUTE_PUT_OLDER:
+    case ROUTE_PUT_PINNED:
+    case ROUTE_PUT_BAD: break;
+    }
+    router_count(router, COUNTER_CLAIMS_OLDER);
+    return false;
+}
+
+/* Whether the claim stands now. */
+static bool claim(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
+{
+    if (!passes(router, lesson, key, now_ms) || !put_here(router, lesson, key, now_ms))
+        return false;
+    level0_learned(router->level0, key, lesson->key_length, lesson->cell);
+    struct route_name name = router_name_of(router, key, lesson->key_length);
+    const char *id = cells_id(router->cells, lesson->cell);
+    if (router->store)
+        (void)!route_store_put(router->store, &name, id, strlen(id), lesson->lifetime_s,
+                               0); /* the store counts what it refuses */
+    return true;
+}
+
+static void forget_in_store(struct router *router, const char *key, size_t length, uint16_t cell)
+{
+    struct route_name name = router_name_of(router, key, length);
+    const char *id = cells_id(router->cells, cell);
+    if (router->store)
+        (void)!route_store_forget(router->store, &name, id, strlen(id)); /* the store counts what it refuses */
+}
+
+/* The stale route may be one of a shorter prefix than the one claimed. A prefix just stored is no longer the stale one, and
+ * a later word on it would take the place of the claim in the store's queue. */
+static void drop(struct router *router, const struct lesson *lesson, const struct path *path, bool stored,
+                 uint64_t now_ms)
+{
+    const char *key = path->key;
+    if (lesson->drop == LEARN_DROP_ROUTE && !(stored && lesson->drop_length == lesson->key_length)) {
+        if (route_table_forget(router->table, key, lesson->drop_length, lesson->drop_cell, now_ms))
+            router_count(router, COUNTER_ROUTES_DROPPED);
+        damping_dropped(router->damping, key, lesson->drop_length, lesson->drop_cell, now_ms);
+        level0_forget(router->level0, key, lesson->drop_length);
+        forget_in_store(router, key, lesson->drop_length, lesson->drop_cell);
+        log_route(router, REASON_ROUTE_DROPPED, key, lesson->drop_length, lesson->drop_cell, CELL_NONE);
+    }
+    for (size_t i = 0; lesson->drop == LEARN_DROP_PATH && i < path->depth; i++)
+        if (!(stored && path->ends[i] == lesson->key_length))
+            forget_in_store(router, key, path->ends[i], lesson->drop_cell);
+}
+
+void router_learn(struct router *router, const struct request *request, uint64_t now_ms)
+{
+    router_count(router, COUNTER_LEARNS);
+    if (request->malformed || !request->teach.complete) {
+        router_count(router, COUNTER_LEARNS_MALFORMED);
+        return;
+    }
+    struct path path;
+    struct cell_response response = {.path = &path,
+                                     .cell = request->teach.cell.at,
+                                     .cell_length = request->teach.cell.length,
+                                     .cache = request->teach.cache.at,
+                                     .cache_length = request->teach.cache.length,
+                                     .from = request->teach.from.at,
+                                     .from_length = request->teach.from.length,
+                                     .redirected = request->teach.redirected};
+    response.verdict = path_parse(&path, &router->paths, request->teach.path.at, request->teach.path.length,
+                                  request->teach.host.at, request->teach.host.length, router->key, sizeof router->key);
+    if (response.redirected && response.verdict == PATH_OK)
+        level0_redirected(router->level0, path.key, path.length,
+                          cells_find_id(router->cells, response.from, response.from_length));
+    struct lesson lesson =
+        learning_judge(&router->learning, router->cells, router->table, &response, now_ms, router->storage);
+    router_count(router, (enum counter)(COUNTER_LEARN_NOTHING + (int)lesson.verdict));
+    router_count(router, (enum counter)(COUNTER_DIRECTIVE_OK + (int)lesson.directive));
+    if (learning_kind(lesson.verdict) == LEARN_REFUSED)
+        router_count(router, COUNTER_CLAIMS_REFUSED);
+    if (learning_kind(lesson.verdict) != LEARN_QUIET)
+        log_refusal(router, &lesson, &response);
+    bool stored = lesson.verdict == LEARN_CLAIM && claim(router, &lesson, path.key, now_ms);
+    drop(router, &lesson, &path, stored, now_ms);
+}

@@ -1,0 +1,179 @@
+/* agent/router/router_lookup.c - the answer to a lookup: out of level 1 at once, or, on a miss, when the store has spoken. */
+#include "agent/router/router_private.h"
+
+#include <stdlib.h>
+
+/* decision NULL: there was no lookup. */
+static void acknowledge(const struct router *router, struct spoe_call *call, const struct decision *decision,
+                        bool learned)
+{
+    const struct spoe_prepared *prepared = decision && !learned ? prepared_acks_find(router->answers, decision) : NULL;
+    if (prepared) {
+        spoe_call_ack_prepared(call, prepared);
+        return;
+    }
+    struct spop_action actions[ANSWER_ACTIONS_MAX + 1];
+    size_t n = decision ? answer_actions(router->cells, decision, actions) : 0;
+    if (learned || !decision)
+        actions[n++] = answer_done(learned);
+    spoe_call_ack(call, actions, n);
+}
+
+static void count_cell_response(struct router *router, const struct decision *decision)
+{
+    if (decision->learn)
+        router_count(router, COUNTER_LOOKUPS_TO_LEARN);
+    if (decision->cell == CELL_NONE)
+        router_count(router, COUNTER_LOOKUP_MISSES);
+    else
+        router_count(router, decision->level == 1 ? COUNTER_LOOKUP_HITS_LEVEL1 : COUNTER_LOOKUP_HITS_LEVEL2);
+}
+
+static void answer_unknown(struct router *router, struct spoe_call *call, bool learn, enum counter why, bool learned)
+{
+    struct decision decision = {.cell = CELL_NONE, .level = 0, .learn = learn};
+    router_count(router, why);
+    count_cell_response(router, &decision);
+    acknowledge(router, call, &decision, learned);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------------------ */
+
+static struct wait *wait_new(struct router *router)
+{
+    if (!router->free_waits) {
+        struct wait_block *block = malloc(sizeof *block);
+        if (!block)
+            return NULL;
+        block->next = router->blocks;
+        router->blocks = block;
+        for (size_t i = 0; i < sizeof block->waits / sizeof block->waits[0]; i++) {
+            block->waits[i].next = router->free_waits;
+            router->free_waits = &block->waits[i];
+        }
+    }
+    struct wait *wait = router->free_waits;
+    router->free_waits = wait->next;
+    return wait;
+}
+
+static void wait_free(struct wait *wait)
+{
+    wait->next = wait->router->free_waits;
+    wait->router->free_waits = wait;
+}
+
+/* Only paths that have a prefix wait, and of those every answer teaches. */
+static void on_answer(void *user, const struct route_answer *answer)
+{
+    struct wait *wait = user;
+    struct router *router = wait->router;
+    struct spoe_call *call = wait->call;
+    bool learned = wait->learned;
+    wait_free(wait);
+    if (answer->outcome != ROUTE_FOUND) {
+        answer_unknown(router, call, true,
+                       answer->outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE, learned);
+        return;
+    }
+    struct route_word word;
+    router_remember(router, answer, &word);
+    if (word.cell == CELL_NONE) {
+        answer_unknown(router, call, true, COUNTER_MISSES_CELL, learned);
+        return;
+    }
+    struct decision decision = decision_level2(&word, router->config->routes.refresh_percent);
+    size_t length = decision.learn || answer->trust != ROUTE_TRUST_FULL ? 0 : router_key_of(router, &answer->route);
+    if (length)
+        level0_used(router->level0, router->key, length, word.cell, word.left_ms);
+    count_cell_response(router, &decision);
+    acknowledge(router, call, &decision, learned);
+}
+
+void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why)
+{
+    struct router *router = user;
+    if (spoe_call_is_held(call)) {
+        router_unhide(router, spoe_call_user(call));
+        return;
+    }
+    struct wait *wait = spoe_call_user(call);
+    if (!wait)
+        return;
+    route_store_cancel(router->store, wait->store_wait);
+    wait_free(wait);
+    router_count(router, COUNTER_LOOKUP_MISSES);
+    router_count(router, why == SPOE_CANCEL_DEADLINE ? COUNTER_MISSES_DEADLINE : COUNTER_MISSES_CANCELLED);
+}
+
+/* ---- level 2 ------------------------------------------------------------------------------------------------------ */
+
+/* The store's view of a path: its text is the key without the host. */
+static struct route_question question_of(const struct path *path, uint16_t *ends)
+{
+    for (size_t i = 0; i < path->depth; i++)
+        ends[i] = (uint16_t)(path->ends[i] - path->host_length);
+    return (struct route_question){.host = path->key,
+                                   .host_length = path->host_length,
+                                   .text = path->key + path->host_length,
+                                   .ends = ends,
+                                   .count = path->depth};
+}
+
+static void ask_store(struct router *router, const struct request *request, bool learned)
+{
+    uint16_t ends[PATH_MAX_DEPTH];
+    struct route_question question = question_of(&request->parsed, ends);
+    struct wait *wait = wait_new(router);
+    if (!wait) {
+        answer_unknown(router, request->call, true, COUNTER_MISSES_STORE, learned);
+        return;
+    }
+    *wait = (struct wait){.router = router, .call = request->call, .learned = learned};
+    enum store_reason reason;
+    enum route_outcome outcome = route_store_get(router->store, &question, on_answer, wait, &wait->store_wait, &reason);
+    if (outcome == ROUTE_WAITING) {
+        spoe_call_set_user(request->call, wait);
+        return;
+    }
+    wait_free(wait);
+    answer_unknown(router, request->call, true, outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE,
+                   learned);
+}
+
+/* ---- level 1 ------------------------------------------------------------------------------------------------------ */
+
+static void answer_lookup(struct router *router, struct request *request, uint64_t now_ms, bool learned)
+{
+    router_count(router, COUNTER_LOOKUPS);
+    if (request->malformed || !request->path_given) {
+        answer_unknown(router, request->call, true, COUNTER_MISSES_MALFORMED, learned);
+        return;
+    }
+    router_count(router, (enum counter)(COUNTER_PATH_OK + (int)request->verdict));
+    struct route route;
+    struct decision decision = decision_level1(router->table, request->verdict, &request->probe, now_ms, &route);
+    if (decision.cell != CELL_NONE) {
+        if (!decision.learn)
+            level0_used(router->level0, request->parsed.key, route.key_length, route.cell, route.left_ms);
+        count_cell_response(router, &decision);
+        acknowledge(router, request->call, &decision, learned);
+    } else if (request->verdict != PATH_OK || request->parsed.depth == 0) {
+        answer_unknown(router, request->call, decision.learn,
+                       request->verdict == PATH_OK ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_PATH, learned);
+    } else if (!router->store) {
+        answer_unknown(router, request->call, decision.learn, COUNTER_MISSES_ABSENT, learned);
+    } else {
+        ask_store(router, request, learned);
+    }
+}
+
+void router_answer(struct router *router, struct request *request, uint64_t now_ms, bool learned)
+{
+    if (request->lookup)
+        answer_lookup(router, request, now_ms, learned);
+    else if (request->hide && !request->malformed)
+        router_hide(router, request, now_ms);
+    else
+        acknowledge(router, request->call, NULL, learned);
+}

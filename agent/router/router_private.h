@@ -1,0 +1,99 @@
+/* agent/router/router_private.h - what the router*.c files share. */
+#ifndef CELLROUTER_AGENT_ROUTER_ROUTER_PRIVATE_H
+#define CELLROUTER_AGENT_ROUTER_ROUTER_PRIVATE_H
+
+#include "agent/router/prepared_acks.h"
+#include "agent/routes/cells.h"
+#include "agent/routes/damping.h"
+#include "agent/routes/decision.h"
+#include "agent/router/hidden.h"
+#include "agent/routes/learning.h"
+#include "agent/report/log.h"
+#include "agent/router/router.h"
+
+/* What a NOTIFY asks for; views into its bytes. */
+struct request {
+    struct spoe_call *call;
+    bool lookup, learn, hide; /* the messages that it holds */
+    uint64_t elapsed_ms;      /* of hide: the request's age, or HIDDEN_UNKNOWN_MS */
+    bool malformed;           /* the list of messages does not parse: nothing of it counts */
+    bool path_given;          /* of the lookup: the argument was there and a string */
+    struct spop_text path, host;
+    struct {
+        struct spop_text path, host, cell, cache, from;
+        bool redirected;
+        bool complete; /* path and cell were there */
+    } teach;
+    /* of the lookup, filled when it is worked on */
+    enum path_verdict verdict;
+    struct path parsed;
+    struct route_probe probe;
+};
+
+/* A lookup that waits for the store. */
+struct wait {
+    struct router *router;
+    struct wait *next; /* in the free list */
+    struct spoe_call *call;
+    struct route_wait *store_wait;
+    bool learned; /* the same NOTIFY taught something: its ACK says done, too */
+};
+
+struct wait_block {
+    struct wait_block *next;
+    struct wait waits[64];
+};
+
+struct router {
+    const struct config *config;
+    struct counters *counters;
+    struct log *log;
+    uint64_t (*now_ms)(void);
+    uint64_t (*wall_ms)(void);
+    struct cells *cells;
+    struct prepared_acks *answers; /* of these cells */
+    struct route_table *table;
+    struct damping *damping;
+    struct route_store *store; /* may be NULL */
+    struct level0 *level0;     /* may be NULL */
+    struct hidden *hidden;
+    struct path_options paths;
+    struct learning_options learning;
+    struct wait *free_waits;
+    struct wait_block *blocks;
+    struct request requests[SPOE_BATCH_MAX];
+    char keys[SPOE_BATCH_MAX][PATH_KEY_SIZE]; /* of the lookups of a batch; touched only as far as it is used */
+    char key[PATH_KEY_SIZE];                  /* of one learn message, or of a route that the store names */
+    char storage[DIRECTIVE_MAX_LENGTH];
+};
+
+/* router_message.c: reads the messages of one NOTIFY. */
+void router_read_messages(struct router *router, struct spoe_notify *notify, struct request *request);
+
+/* router_lookup.c: answers a request whose messages were read and whose path was parsed and prefetched. learned: its learn
+ * message was worked on. */
+void router_answer(struct router *router, struct request *request, uint64_t now_ms, bool learned);
+void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why);
+
+/* router_store.c: puts a route that the store found into the table. Returns the word. */
+void router_remember(struct router *router, const struct route_answer *answer, struct route_word *word);
+
+/* Writes host and prefix behind each other into router->key. Returns the length, or 0 when they are too long. */
+size_t router_key_of(struct router *router, const struct route_name *route);
+
+/* The store's name of a key; a view into it. */
+struct route_name router_name_of(const struct router *router, const char *key, size_t length);
+
+/* router_hidden.c: answers the message late, or at once; lets go of one that nobody waits for. */
+void router_hide(struct router *router, const struct request *request, uint64_t now_ms);
+void router_unhide(struct router *router, struct hidden_answer *answer);
+
+/* router_learn.c */
+void router_learn(struct router *router, const struct request *request, uint64_t now_ms);
+
+static inline void router_count(struct router *router, enum counter counter)
+{
+    counter_add(router->counters, counter, 1);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* agent/routes/decision.c - see the header. */
+#include "agent/routes/decision.h"
+
+#include <stddef.h>
+
+struct decision decision_unknown(enum path_verdict verdict, const struct path *path)
+{
+    /* Without a prefix there is nothing that a cell could claim. */
+    return (struct decision){.cell = CELL_NONE, .learn = verdict == PATH_OK && path->depth > 0};
+}
+
+struct decision decision_level1(struct route_table *table, enum path_verdict verdict, const struct route_probe *probe,
+                                uint64_t now_ms, struct route *route)
+{
+    struct route found;
+    if (verdict != PATH_OK)
+        return decision_unknown(verdict, NULL);
+    if (!route_table_get(table, probe, now_ms, &found))
+        return decision_unknown(verdict, probe->path);
+    if (route)
+        *route = found;
+    if (found.due)
+        route_table_asked(table, &found, DECISION_HOLD_MS, now_ms);
+    return (struct decision){.cell = found.cell, .level = 1, .learn = found.due};
+}
+
+struct decision decision_level2(const struct route_word *word, uint32_t refresh_percent)
+{
+    bool ages = !word->pinned && word->left_ms != ROUTE_FOREVER && refresh_percent < 100;
+    uint64_t rest = word->life_ms / 100 * (100 - (ages ? refresh_percent : 0));
+    return (struct decision){.cell = word->cell, .level = 2, .learn = ages && word->left_ms <= rest};
+}

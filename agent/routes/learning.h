@@ -1,0 +1,83 @@
+/* agent/routes/learning.h - what an answer teaches: the guards before a cell's claim, and the stale route that a redirect
+ * contradicts. Pure: says what to store and what to drop, does neither. Source: brief sections 3, 4.6 and 7.
+ *
+ * A claim stands when the cell that answered (HAProxy's knowledge) is configured, the directive names no other cell, and path_prefix is a
+ * whole-segment prefix of this very request's path, not refused, not too deep. /my-company is read as /my-company/. */
+#ifndef CELLROUTER_AGENT_ROUTES_LEARNING_H
+#define CELLROUTER_AGENT_ROUTES_LEARNING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/routes/cells.h"
+#include "agent/routes/directive.h"
+#include "agent/routes/path.h"
+#include "agent/routes/route_table.h"
+
+enum learn_verdict {
+#define LEARN(id, kind, text) LEARN_##id,
+#include "agent/routes/learning.def"
+#undef LEARN
+    LEARN_VERDICT_COUNT
+};
+
+enum learn_kind { LEARN_QUIET, LEARN_REFUSED, LEARN_MALFORMED };
+
+/* Views into the configuration; the owner keeps them as long as it judges with them. */
+struct learning_options {
+    const struct path_options *paths;
+    const char *const *refused; /* prefixes, each from / to /; "/" is always refused */
+    size_t refused_count;
+    uint32_t lifetime_s;                     /* of a claim without ttl */
+    uint32_t lifetime_min_s, lifetime_max_s; /* a ttl is clamped to these; so ttl:0 is the shortest life */
+};
+
+/* An answer, as HAProxy tells of it. Texts are not zero-ended; NULL with 0: not said. */
+struct cell_response {
+    enum path_verdict verdict; /* of the request's path */
+    const struct path *path;   /* good when verdict is OK */
+    const char *cell;          /* id of the cell that answered */
+    size_t cell_length;
+    const char *cache; /* text of X-Gitlab-Cell-Cache */
+    size_t cache_length;
+    const char *from; /* id of the cell that the lookup named */
+    size_t from_length;
+    bool redirected; /* some cell redirected this request */
+};
+
+enum learn_drop {
+    LEARN_DROP_NONE,
+    LEARN_DROP_ROUTE, /* the route of drop_length bytes, if its cell still is drop_cell */
+    LEARN_DROP_PATH /* level 1 does not know the route: in the store, any prefix of the path whose cell is drop_cell */
+};
+
+/* What to do. Keys are the first bytes of response.path->key.
+ * Do the store first. If the route dropped is the one stored (drop is ROUTE and drop_length is key_length) and storing
+ * went well, the drop is done with it; in all other cases drop, also when damping kept the claim from being stored. */
+struct lesson {
+    enum learn_verdict verdict;
+    enum directive_outcome directive; /* why, when verdict is DIRECTIVE; else OK or EMPTY */
+    uint16_t cell;                    /* that answered, or CELL_NONE */
+    uint16_t key_length;              /* of the claim, when verdict is CLAIM or KNOWN */
+    uint32_t lifetime_s;              /* when verdict is CLAIM */
+    struct directive_text prefix;     /* as the cell wrote it, for the log; may lie in storage */
+    enum learn_drop drop;
+    uint16_t drop_cell;
+    uint16_t drop_length;
+};
+
+/* Judges an answer. table: level 1, only asked, not changed. storage as for directive_parse. */
+struct lesson learning_judge(const struct learning_options *options, const struct cells *cells,
+                             const struct route_table *table, const struct cell_response *response, uint64_t now_ms,
+                             char *storage);
+
+enum learn_kind learning_kind(enum learn_verdict verdict);
+
+/* One line for people, without an ending dot. */
+const char *learning_text(enum learn_verdict verdict);
+
+/* The id as in the table, in capitals: "FOREIGN_PREFIX". */
+const char *learning_name(enum learn_verdict verdict);
+
+#endif

@@ -1,0 +1,73 @@
+/* agent/routes/route_life.c - see the header. */
+#include "agent/routes/route_life.h"
+
+#include <string.h>
+
+void route_life_init(struct route_life *life, uint64_t now_ms)
+{
+    *life = (struct route_life){.birth = now_ms};
+    route_life_reset(life);
+}
+
+void route_life_reset(struct route_life *life)
+{
+    life->generation = 1; /* barriers start at 0 */
+    life->written = false;
+    life->doubt_count = 0;
+}
+
+uint32_t route_life_tick(const struct route_life *life, uint64_t at_ms)
+{
+    uint64_t ticks = at_ms > life->birth ? (at_ms - life->birth) / ROUTE_LIFE_TICK_MS : 0;
+    return ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+}
+
+uint64_t route_life_end(const struct route_life *life, const struct route_entry *entry)
+{
+    uint64_t end = UINT64_MAX;
+    if (entry->ends != ROUTE_TICK_FOREVER)
+        end = life->birth + (uint64_t)entry->ends * ROUTE_LIFE_TICK_MS;
+    if (entry->pinned)
+        return end;
+    for (unsigned i = 0; i < life->doubt_count; i++)
+        if (entry->generation <= life->doubts[i].generation)
+            return life->doubts[i].deadline < end ? life->doubts[i].deadline : end;
+    return end;
+}
+
+uint32_t route_life_mark(struct route_life *life)
+{
+    life->written = true;
+    return life->generation;
+}
+
+bool route_life_used_up(const struct route_life *life)
+{
+    return life->written && life->generation == ROUTE_GENERATION_MAX;
+}
+
+uint32_t route_life_close(struct route_life *life)
+{
+    if (life->written)
+        life->generation++;
+    life->written = false;
+    return life->generation - 1;
+}
+
+void route_life_doubt(struct route_life *life, uint64_t deadline, uint64_t now_ms)
+{
+    struct route_doubt *doubts = life->doubts;
+    struct route_doubt fresh = {route_life_close(life), deadline};
+    for (unsigned i = 0; i < life->doubt_count; i++) /* less time than last time: the earlier ones hurry too */
+        if (doubts[i].deadline > deadline)
+            doubts[i].deadline = deadline;
+    if (life->doubt_count > 0 && doubts[life->doubt_count - 1].generation == fresh.generation)
+        return;
+    /* A doubt that has run out covers what an earlier one covers. When there are too many, the oldest two become one
+     * with the earlier deadline. */
+    while (life->doubt_count > 1 && (doubts[1].deadline <= now_ms || life->doubt_count == ROUTE_DOUBTS)) {
+        doubts[1].deadline = doubts[0].deadline;
+        memmove(doubts, doubts + 1, --life->doubt_count * sizeof *doubts);
+    }
+    doubts[life->doubt_count++] = fresh;
+}

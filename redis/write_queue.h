@@ -1,0 +1,57 @@
+/* redis/write_queue.h - claims that wait to be written to Redis: "this cell owns the route" or "it does not". Pure.
+ *
+ * One claim a route, the newest; the newest of all claims is sent first; when there are too many, the oldest goes. */
+#ifndef CELLROUTER_REDIS_WRITE_QUEUE_H
+#define CELLROUTER_REDIS_WRITE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "redis/hash.h"
+#include "redis/key.h"
+#include "redis/list.h"
+#include "redis/record.h"
+
+struct write_queue;
+
+enum claim_kind { CLAIM_PUT, CLAIM_FORGET };
+
+/* Owned by whoever took it out of the queue, or by the queue. */
+struct claim {
+    struct link_field order;
+    struct link_field bucket;
+    uint64_t hash;
+    enum claim_kind kind;
+    struct route_record record; /* of a FORGET: stamp and cell are set */
+    struct route_name name;     /* views into the claim itself */
+};
+
+enum write_queue_added {
+    WRITE_QUEUE_ADDED,
+    WRITE_QUEUE_REPLACED, /* an older claim on the route was dropped */
+    WRITE_QUEUE_PUSHED,   /* the queue was full: the oldest claim of all was dropped */
+    WRITE_QUEUE_REFUSED /* the claim was freed: a newer one waits, or a FORGET met a PUT of another cell, or there is no room */
+};
+
+MUST_USE struct write_queue *write_queue_new(const struct hash_key *key, uint32_t most);
+void write_queue_free(struct write_queue *queue);
+
+/* A new claim, not in the queue. NULL: out of memory. claim_free() frees one that is not in the queue. */
+MUST_USE struct claim *claim_new(enum claim_kind kind, const struct route_name *name,
+                                 const struct route_record *record);
+void claim_free(struct claim *claim);
+
+/* Takes the claim over. A claim that comes back after it could not be written keeps its place by its stamp. */
+enum write_queue_added write_queue_add(struct write_queue *queue, struct claim *claim);
+
+/* Takes the newest claim out of the queue; NULL: it is empty. The caller owns it. */
+MUST_USE struct claim *write_queue_take(struct write_queue *queue);
+
+/* The claim that waits for this route, or NULL. The queue keeps it. */
+const struct claim *write_queue_find(const struct write_queue *queue, const struct route_name *name);
+
+uint32_t write_queue_count(const struct write_queue *queue);
+
+#endif

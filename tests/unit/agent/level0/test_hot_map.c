@@ -1,0 +1,559 @@
+/* tests/unit/agent/level0/test_hot_map.c - level 0's choice of routes, and the journal: each target that applies what it is told has what the
+ * map has. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/routes/cells.h"
+#include "agent/level0/hot_map.h"
+#include "base/rng.h"
+
+enum { LIFE = 60000, LONG = 3600000, START = 1000000 };
+
+static struct hot_map *map_of(uint32_t entries, uint32_t uses)
+{
+    struct hot_map_options options = {.entries = entries, .uses = uses, .life_ms = LIFE, .seed = 7};
+    struct hot_map *map = hot_map_new(&options);
+    assert_non_null(map);
+    return map;
+}
+
+/* With an exact-size copy of the key. */
+static void used(struct hot_map *map, const char *key, uint16_t cell, uint64_t now)
+{
+    size_t length = strlen(key);
+    char *copy = malloc(length ? length : 1);
+    memcpy(copy, key, length);
+    hot_map_used(map, copy, length, cell, LONG, now);
+    free(copy);
+}
+
+static bool has(const struct hot_map *map, const char *key, uint16_t cell)
+{
+    struct hot_entry entry;
+    return hot_map_find(map, key, strlen(key), &entry) && entry.cell == cell;
+}
+
+/* ---- found entries ------------------------------------------------------------------------------------------------ */
+
+static bool adopt(struct hot_map *map, int target, const char *key, uint16_t cell)
+{
+    size_t length = strlen(key);
+    char *copy = malloc(length);
+    memcpy(copy, key, length);
+    bool taken = hot_map_adopt(map, target, copy, length, cell, 5000, START);
+    free(copy);
+    return taken;
+}
+
+static void settle(struct hot_map *map, const char *key, uint16_t cell, uint64_t left_ms)
+{
+    hot_map_settle(map, key, strlen(key), cell, left_ms, START + 1000);
+}
+
+static void test_what_is_found_stays_in_doubt_until_it_is_settled(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    static const char *const keys[] = {"/right/", "/wrong/", "/none/", "/brief/", "/silent/"};
+    for (size_t i = 0; i < 5; i++)
+        assert_true(adopt(map, target, keys[i], 1));
+    settle(map, "/right/", 1, LONG);
+    settle(map, "/wrong/", 2, LONG);
+    settle(map, "/none/", CELL_NONE, 0);
+    settle(map, "/brief/", 1, 100); /* would leave at once */
+    settle(map, "/never-found/", 1, LONG);
+    assert_true(has(map, "/right/", 1) && has(map, "/silent/", 1));
+    assert_int_equal(hot_map_stats(map).entries, 2);
+    hot_map_expire(map, START + 5000, 100);
+    assert_int_equal(hot_map_stats(map).entries, 1);
+    settle(map, "/right/", 2, LONG); /* a late answer to what is sure by now */
+    assert_true(has(map, "/right/", 1));
+    hot_map_expire(map, START + 1000 + LIFE, 100);
+    struct hot_map_stats stats = hot_map_stats(map);
+    assert_int_equal(stats.entries, 0);
+    assert_int_equal(stats.adopted, 5);
+    assert_int_equal(stats.confirmed, 1);
+    assert_int_equal(stats.forgotten, 3);
+    assert_int_equal(stats.expired, 2);
+    hot_map_free(map);
+}
+
+static void test_a_use_settles_what_is_in_doubt(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    assert_true(adopt(map, target, "/a/", 1) && adopt(map, target, "/b/", 1));
+    used(map, "/a/", 1, START);
+    used(map, "/b/", 2, START); /* enters anew */
+    hot_map_expire(map, START + 5000, 100);
+    assert_true(has(map, "/a/", 1) && has(map, "/b/", 2));
+    assert_int_equal(hot_map_stats(map).confirmed, 1);
+    hot_map_free(map);
+}
+
+static void test_what_is_known_better_is_not_adopted(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(3, 2);
+    int target = hot_map_target(map);
+    used(map, "/a/", 1, START);
+    used(map, "/a/", 1, START);
+    assert_false(adopt(map, target, "/a/", 1)); /* there is nothing to adopt */
+    assert_false(adopt(map, target, "/a/", 2));
+    settle(map, "/a/", 2, LONG);  /* nor to settle */
+    used(map, "/b/c/", 1, START); /* outside of the map, and /b/ would answer for it */
+    assert_false(adopt(map, target, "/b/", 2));
+    assert_true(adopt(map, target, "/b/", 1));
+    assert_false(adopt(map, target, "/semi;colon/", 1));
+    assert_true(adopt(map, target, "/d/", 1));
+    assert_false(adopt(map, target, "/e/", 1)); /* full: what is used is worth more */
+    assert_true(has(map, "/a/", 1));
+    hot_map_free(map);
+}
+
+static void test_a_longer_route_that_goes_takes_what_answers_for_it(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    assert_true(adopt(map, target, "/a/", 1));
+    assert_true(adopt(map, target, "/a/b/", 2));
+    settle(map, "/a/", 1, LONG);
+    settle(map, "/a/b/", CELL_NONE, 0);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    hot_map_free(map);
+}
+
+static void test_each_doubt_is_visited_once_unless_asked_for(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    struct hot_entry entry;
+    uint32_t cursor = 0;
+    used(map, "/sure/", 1, START);
+    assert_true(adopt(map, target, "/a/", 1) && adopt(map, target, "/b/", 1));
+    assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
+    assert_memory_equal(entry.key, "/a/", entry.length);
+    assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
+    assert_memory_equal(entry.key, "/b/", entry.length);
+    assert_false(hot_map_next_in_doubt(map, &cursor, &entry));
+    hot_map_doubt(map, "/a/", 3);
+    hot_map_doubt(map, "/sure/", 6);
+    hot_map_doubt(map, "/nobody/", 8);
+    cursor = 0;
+    assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
+    assert_memory_equal(entry.key, "/a/", entry.length);
+    assert_false(hot_map_next_in_doubt(map, &cursor, &entry));
+    hot_map_free(map);
+}
+
+struct told {
+    int adds, dels;
+};
+
+static void tell(void *user, bool add, const struct hot_entry *entry)
+{
+    struct told *told = user;
+    (void)entry;
+    if (add)
+        told->adds++;
+    else
+        told->dels++;
+}
+
+static void test_targets_and_what_was_found_at_one(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    struct told told = {0, 0};
+    int first = hot_map_target(map), second = hot_map_target(map);
+    hot_map_resync_begin(map, second);
+    hot_map_resync_end(map, second);
+    hot_map_resync_begin(map, first);
+    assert_true(adopt(map, first, "/a/", 1));
+    assert_true(hot_map_resync_found(map, first, "/a/", 3, 1));
+    hot_map_resync_end(map, first);
+    assert_int_equal(hot_map_need(map, first), HOT_NOTHING); /* it has it already */
+    assert_int_equal(hot_map_need(map, second), HOT_ALL);
+    settle(map, "/a/", 2, LONG);
+    assert_int_equal(hot_map_take(map, first, 100, tell, &told), 1);
+    assert_int_equal(told.dels, 1);
+    assert_int_equal(told.adds, 0);
+    hot_map_free(map);
+}
+
+/* ---- in and out --------------------------------------------------------------------------------------------------- */
+
+static void test_enters_at_the_threshold(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 3);
+    used(map, "/a/", 1, START);
+    used(map, "/a/", 1, START + 1);
+    assert_false(has(map, "/a/", 1));
+    used(map, "/a/", 1, START + 2);
+    assert_true(has(map, "/a/", 1));
+    used(map, "/b/", 1, START);
+    used(map, "/b/", 1, START + LIFE / 2);
+    used(map, "/b/", 1, START + LIFE + 1);
+    assert_false(has(map, "/b/", 1)); /* not within one life */
+    hot_map_free(map);
+}
+
+static void test_stay_is_jittered_and_bounded(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(1000, 1);
+    char key[32];
+    for (int i = 0; i < 500; i++) {
+        snprintf(key, sizeof key, "/k%d/", i);
+        used(map, key, 1, START);
+    }
+    assert_int_equal(hot_map_expire(map, START + LIFE * 3 / 4 - 1, SIZE_MAX), 0);
+    size_t half = hot_map_expire(map, START + LIFE * 7 / 8, SIZE_MAX);
+    assert_in_range(half, 150, 350);
+    assert_int_equal(hot_map_expire(map, START + LIFE, SIZE_MAX), 500 - half);
+    hot_map_used(map, "/short/", 7, 1, 4000, START); /* half of what the route has left */
+    assert_int_equal(hot_map_expire(map, START + 1999, SIZE_MAX), 0);
+    assert_int_equal(hot_map_expire(map, START + 2000, SIZE_MAX), 1);
+    hot_map_used(map, "/dying/", 7, 1, 900, START);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    hot_map_free(map);
+}
+
+static void test_only_harmless_keys(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",       "/a b/",  "/a;b/",      "/a|b/", "/a\\b/", "/a\"b/", "/a'b/",
+                                      "/a\nb/", "/a\tb/", "/\xc3\xa4/", "/a<</", "/a#/",   "/a\x7f/"};
+    struct hot_map *map = map_of(100, 1);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(hot_map_takes(bad[i], strlen(bad[i])));
+        used(map, bad[i], 1, START);
+    }
+    assert_false(hot_map_takes("/a\0b/", 5));
+    char longest[HOT_KEY_MAX + 1];
+    memset(longest, 'x', sizeof longest);
+    assert_true(hot_map_takes(longest, HOT_KEY_MAX));
+    assert_false(hot_map_takes(longest, sizeof longest));
+    assert_true(hot_map_takes("host.example/%2F~a:b@c!$&()*+,=-._/", 35));
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    hot_map_free(map);
+}
+
+static void test_move_and_forget(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    used(map, "/a/", 1, START);
+    hot_map_learned(map, "/a/", 3, 1, START);
+    assert_true(has(map, "/a/", 1));
+    hot_map_learned(map, "/a/", 3, 2, START);
+    assert_false(has(map, "/a/", 1));
+    used(map, "/a/", 2, START);
+    assert_true(has(map, "/a/", 2));
+    used(map, "/a/", 3, START); /* another word than the entry's */
+    assert_true(has(map, "/a/", 3));
+    hot_map_forget(map, "/a/", 3);
+    assert_false(has(map, "/a/", 3));
+    used(map, "/a/", 1, START);
+    hot_map_redirected(map, "/a/b/c/", 7, 2);
+    assert_true(has(map, "/a/", 1));
+    hot_map_redirected(map, "/a/b/c/", 7, 1);
+    assert_false(has(map, "/a/", 1));
+    hot_map_free(map);
+}
+
+static void test_the_longest_match_stays_right(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 2);
+    used(map, "/a/b/", 2, START); /* in use, not in the map: bars /a/ for other cells */
+    used(map, "/a/", 1, START);
+    used(map, "/a/", 1, START);
+    assert_false(has(map, "/a/", 1));
+    used(map, "/a/b/", 2, START); /* enters, and lifts the bar */
+    assert_true(has(map, "/a/b/", 2));
+    used(map, "/a/", 1, START);
+    used(map, "/a/", 1, START);
+    assert_true(has(map, "/a/", 1));
+    hot_map_forget(map, "/a/b/", 5); /* and with it what would answer now */
+    assert_false(has(map, "/a/", 1));
+    used(map, "/c/d/", 1, START); /* of the same cell: no harm */
+    used(map, "/c/", 1, START);
+    used(map, "/c/", 1, START);
+    assert_true(has(map, "/c/", 1));
+    hot_map_learned(map, "/c/e/", 5, 3, START); /* contradicts it */
+    assert_false(has(map, "/c/", 1));
+    hot_map_free(map);
+}
+
+static void test_full_map_evicts_the_soonest(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(3, 1);
+    hot_map_used(map, "/a/", 3, 1, 20000, START);
+    used(map, "/b/", 1, START);
+    used(map, "/c/", 1, START);
+    used(map, "/d/", 1, START);
+    assert_false(has(map, "/a/", 1));
+    assert_int_equal(hot_map_stats(map).entries, 3);
+    assert_int_equal(hot_map_stats(map).evicted, 1);
+    hot_map_limit(map, 1);
+    assert_int_equal(hot_map_stats(map).entries, 1);
+    hot_map_limit(map, 0);
+    used(map, "/e/", 1, START);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    hot_map_free(map);
+}
+
+static void test_remap_and_distrust(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    static const uint16_t now[] = {1, CELL_NONE, 0};
+    used(map, "/a/", 0, START);
+    used(map, "/b/", 1, START);
+    used(map, "/c/", 2, START);
+    used(map, "/d/", 3, START);
+    hot_map_remap(map, now, 3);
+    assert_true(has(map, "/a/", 1));
+    assert_true(has(map, "/c/", 0));
+    assert_int_equal(hot_map_stats(map).entries, 2);
+    hot_map_distrust(map, 500, START);
+    assert_int_equal(hot_map_expire(map, START + 499, SIZE_MAX), 0);
+    assert_int_equal(hot_map_expire(map, START + 500, SIZE_MAX), 2);
+    hot_map_free(map);
+}
+
+/* ---- targets: a model that does what it is told ------------------------------------------------------------------- */
+
+enum { NAMES = 60 };
+
+struct model {
+    int target;
+    int cells[NAMES]; /* -1: not there */
+    bool twice;       /* a key was added that was there */
+};
+
+static void name_of(int i, char *out, size_t size)
+{
+    if (i % 3 == 0)
+        snprintf(out, size, "/n%d/", i);
+    else
+        snprintf(out, size, "/n%d/s%d/", i / 3 * 3, i);
+}
+
+static int number_of(const struct hot_entry *entry)
+{
+    char name[32];
+    for (int i = 0; i < NAMES; i++) {
+        name_of(i, name, sizeof name);
+        if (strlen(name) == entry->length && memcmp(name, entry->key, entry->length) == 0)
+            return i;
+    }
+    fail_msg("no such key: %.*s", (int)entry->length, entry->key);
+    return -1;
+}
+
+static void apply(void *user, bool add, const struct hot_entry *entry)
+{
+    struct model *model = user;
+    int i = number_of(entry);
+    if (add && model->cells[i] >= 0)
+        model->twice = true;
+    model->cells[i] = add ? entry->cell : -1;
+}
+
+static uint64_t now;
+
+static bool found(struct hot_map *map, int target, const char *name, uint16_t cell, bool adopt)
+{
+    if (hot_map_resync_found(map, target, name, strlen(name), cell))
+        return true;
+    return adopt && hot_map_adopt(map, target, name, strlen(name), cell, 5000, now) &&
+           hot_map_resync_found(map, target, name, strlen(name), cell);
+}
+
+static void resync(struct hot_map *map, struct model *model, struct rng *rng,
+                   void (*disturb)(struct hot_map *, struct rng *))
+{
+    char name[32];
+    bool doomed[NAMES] = {false};
+    hot_map_resync_begin(map, model->target);
+    for (int i = 0; i < NAMES; i++) {
+        name_of(i, name, sizeof name);
+        if (model->cells[i] >= 0)
+            doomed[i] = !found(map, model->target, name, (uint16_t)model->cells[i], rng_below(rng, 2) == 0);
+        disturb(map, rng);
+    }
+    for (int i = 0; i < NAMES; i++)
+        if (doomed[i])
+            model->cells[i] = -1;
+    if (rng_below(rng, 4) == 0) {
+        for (int i = 0; i < NAMES; i++)
+            model->cells[i] = -1;
+        hot_map_resync_emptied(map, model->target);
+    }
+    struct hot_entry entry;
+    uint32_t cursor = 0;
+    while (hot_map_resync_missing(map, model->target, &cursor, &entry)) {
+        int i = number_of(&entry);
+        model->cells[i] = entry.cell; /* may be there: what follows deletes it first */
+        disturb(map, rng);
+        hot_map_resync_dropped(map, model->target, 3, apply, model);
+    }
+    hot_map_resync_end(map, model->target);
+}
+
+static void random_step(struct hot_map *map, struct rng *rng)
+{
+    char name[32];
+    static const uint16_t cells[] = {0, 1, 2, CELL_NONE}; /* targets have ids, which stay */
+    name_of((int)rng_below(rng, NAMES), name, sizeof name);
+    uint16_t cell = (uint16_t)rng_below(rng, 4);
+    now += rng_below(rng, 500);
+    switch (rng_below(rng, 40)) {
+    case 0: hot_map_forget(map, name, strlen(name)); break;
+    case 1: hot_map_learned(map, name, strlen(name), cell, now); break;
+    case 2: hot_map_redirected(map, name, strlen(name), cell); break;
+    case 3: hot_map_expire(map, now, 5); break;
+    case 5: hot_map_settle(map, name, strlen(name), cell, LONG, now); break;
+    case 4:
+        if (rng_below(rng, 20) == 0)
+            hot_map_flush(map);
+        else if (rng_below(rng, 20) == 0)
+            hot_map_remap(map, cells, 4);
+        break;
+    default: hot_map_used(map, name, strlen(name), (uint16_t)(rng_below(rng, 10) ? 1 : cell), LONG, now); break;
+    }
+}
+
+static void catch_up(struct hot_map *map, struct model *model, struct rng *rng)
+{
+    while (hot_map_need(map, model->target) == HOT_ALL)
+        resync(map, model, rng, random_step);
+    model->twice = false;
+    while (hot_map_take(map, model->target, 1 + rng_below(rng, 7), apply, model) > 0) {
+    }
+    assert_false(model->twice);
+    if (hot_map_need(map, model->target) == HOT_ALL)
+        return;
+    assert_int_equal(hot_map_need(map, model->target), HOT_NOTHING);
+    for (int i = 0; i < NAMES; i++) {
+        char name[32];
+        struct hot_entry entry;
+        name_of(i, name, sizeof name);
+        int cell = hot_map_find(map, name, strlen(name), &entry) ? entry.cell : -1;
+        if (cell != model->cells[i])
+            fail_msg("%s: the map says %d, the target has %d", name, cell, model->cells[i]);
+    }
+}
+
+static void test_targets_follow(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(40, 2);
+    struct rng rng = {.state = 3};
+    struct model models[3] = {0};
+    now = START;
+    for (int i = 0; i < 3; i++) {
+        models[i].target = hot_map_target(map);
+        assert_int_equal(models[i].target, i);
+        for (int k = 0; k < NAMES; k++)
+            models[i].cells[k] = k % 5 - 1; /* what an earlier agent left */
+    }
+    for (int round = 0; round < 200000; round++) {
+        random_step(map, &rng);
+        struct model *model = &models[rng_below(&rng, 3)];
+        if (rng_below(&rng, 50) == 0)
+            catch_up(map, model, &rng);
+        if (rng_below(&rng, 5000) == 0)
+            hot_map_lost(map, model->target);
+        if (rng_below(&rng, 300) == 0) { /* HAProxy takes an entry out by itself: it may be missing, never wrong */
+            hot_map_lost(map, model->target);
+            model->cells[rng_below(&rng, NAMES)] = -1;
+        }
+    }
+    struct hot_map_stats stats = hot_map_stats(map);
+    assert_true(stats.added > 1000 && stats.evicted > 10 && stats.expired > 10 && stats.forgotten > 100);
+    hot_map_free(map);
+}
+
+static void test_a_target_far_behind_is_resynchronised(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    struct model model = {.target = hot_map_target(map)};
+    memset(model.cells, 0xff, sizeof model.cells);
+    assert_int_equal(hot_map_need(map, model.target), HOT_ALL);
+    assert_int_equal(hot_map_take(map, model.target, 10, apply, &model), 0);
+    hot_map_resync_begin(map, model.target);
+    hot_map_resync_end(map, model.target);
+    assert_int_equal(hot_map_need(map, model.target), HOT_NOTHING);
+    for (int i = 0; i < HOT_JOURNAL / 2; i++) {
+        used(map, "/n0/", 1, START);
+        hot_map_forget(map, "/n0/", 4);
+    }
+    assert_int_equal(hot_map_need(map, model.target), HOT_URGENT);
+    used(map, "/n0/", 1, START);
+    assert_int_equal(hot_map_need(map, model.target), HOT_ALL);
+    hot_map_resync_begin(map, model.target);
+    hot_map_flush(map);
+    hot_map_resync_end(map, model.target);
+    assert_int_equal(hot_map_need(map, model.target), HOT_ALL); /* the flush came in between */
+    hot_map_free(map);
+}
+
+static void test_expiry_is_lazy(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    int target = hot_map_target(map);
+    hot_map_resync_begin(map, target);
+    hot_map_resync_end(map, target);
+    used(map, "/n0/", 1, START);
+    assert_int_equal(hot_map_need(map, target), HOT_URGENT);
+    struct model model = {.target = target};
+    memset(model.cells, 0xff, sizeof model.cells);
+    assert_int_equal(hot_map_take(map, target, 10, apply, &model), 1);
+    hot_map_expire(map, START + LIFE, 1);
+    assert_int_equal(hot_map_need(map, target), HOT_LAZY);
+    for (int i = 1; i < HOT_TARGETS_MAX; i++)
+        assert_int_equal(hot_map_target(map), i);
+    assert_int_equal(hot_map_target(map), -1);
+    hot_map_free(map);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_found_stays_in_doubt_until_it_is_settled),
+        cmocka_unit_test(test_a_use_settles_what_is_in_doubt),
+        cmocka_unit_test(test_what_is_known_better_is_not_adopted),
+        cmocka_unit_test(test_a_longer_route_that_goes_takes_what_answers_for_it),
+        cmocka_unit_test(test_each_doubt_is_visited_once_unless_asked_for),
+        cmocka_unit_test(test_targets_and_what_was_found_at_one),
+        cmocka_unit_test(test_enters_at_the_threshold),
+        cmocka_unit_test(test_stay_is_jittered_and_bounded),
+        cmocka_unit_test(test_only_harmless_keys),
+        cmocka_unit_test(test_move_and_forget),
+        cmocka_unit_test(test_the_longest_match_stays_right),
+        cmocka_unit_test(test_full_map_evicts_the_soonest),
+        cmocka_unit_test(test_remap_and_distrust),
+        cmocka_unit_test(test_targets_follow),
+        cmocka_unit_test(test_a_target_far_behind_is_resynchronised),
+        cmocka_unit_test(test_expiry_is_lazy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

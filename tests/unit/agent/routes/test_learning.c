@@ -1,0 +1,327 @@
+/* tests/unit/agent/routes/test_learning.c - the guards before a claim, and the routes that a redirect contradicts. */
+#include "agent/routes/learning.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { START = 1000000 };
+
+static struct path_options paths;
+static const char *const refused[] = {"/dashboard/", "/API/"};
+static struct learning_options options;
+static struct cells *cells;
+static struct route_table *table;
+static char key[PATH_KEY_SIZE];
+static struct path path;
+
+static int setup(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"eu0", "Cell EU0"}, {"eu1", "Cell EU1"}, {"us0", "Cell US0"}};
+    struct route_table_options of_table = {.memory = 1 << 20, .now_ms = START, .refresh_percent = 80};
+    paths = (struct path_options){.max_length = 2048, .max_depth = 4};
+    options = (struct learning_options){.paths = &paths,
+                                        .refused = refused,
+                                        .refused_count = 2,
+                                        .lifetime_s = 3600,
+                                        .lifetime_min_s = 10,
+                                        .lifetime_max_s = 86400};
+    cells = cells_new();
+    table = route_table_new(&of_table);
+    assert_true(cells && table);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(cells_add(cells, names[i][0], names[i][1], "eu"), CELLS_OK);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    route_table_free(table);
+    cells_free(cells);
+    return 0;
+}
+
+/* Judges with an exact-size copy of the directive. */
+static struct lesson judge_at(const char *text, const char *cell, const char *cache, const char *from, bool redirected,
+                              uint64_t now)
+{
+    size_t length = cache ? strlen(cache) : 0;
+    char *exact = cache ? malloc(length ? length : 1) : NULL, *storage = malloc(length ? length : 1);
+    if (cache)
+        memcpy(exact, cache, length);
+    struct cell_response response = {.path = &path,
+                                     .cell = cell,
+                                     .cell_length = cell ? strlen(cell) : 0,
+                                     .cache = exact,
+                                     .cache_length = length,
+                                     .from = from,
+                                     .from_length = from ? strlen(from) : 0,
+                                     .redirected = redirected};
+    response.verdict = path_parse(&path, &paths, text, strlen(text), "Host:80", 7, key, sizeof key);
+    struct lesson lesson = learning_judge(&options, cells, table, &response, now, storage);
+    free(exact);
+    free(storage);
+    lesson.prefix.bytes = NULL;
+    return lesson;
+}
+
+static struct lesson judge(const char *text, const char *cell, const char *cache)
+{
+    return judge_at(text, cell, cache, NULL, false, START);
+}
+
+/* claimed: the key of the claim, when the verdict is CLAIM. */
+static void expect(const char *text, const char *cell, const char *cache, enum learn_verdict wanted,
+                   const char *claimed)
+{
+    struct lesson lesson = judge(text, cell, cache);
+    if (lesson.verdict != wanted)
+        fail_msg("%s on %s: wanted %s, got %s", cache, text, learning_name(wanted), learning_name(lesson.verdict));
+    if (claimed && (strlen(claimed) != lesson.key_length || memcmp(claimed, key, lesson.key_length) != 0))
+        fail_msg("%s on %s: wanted %s, got %.*s", cache, text, claimed, lesson.key_length, key);
+    assert_int_equal(lesson.drop, LEARN_DROP_NONE);
+}
+
+static void put(const char *prefix, uint16_t cell, bool pinned)
+{
+    struct route_word word = {.cell = cell, .pinned = pinned, .stamp_ms = 1, .life_ms = 100000, .left_ms = 100000};
+    assert_int_equal(route_table_put(table, prefix, strlen(prefix), &word, START, NULL), ROUTE_PUT_NEW);
+}
+
+static void test_claims(void **state)
+{
+    (void)state;
+    expect("/my-company/x", "eu0", "{path_prefix:/my-company/}", LEARN_CLAIM, "/my-company/");
+    expect("/my-company", "eu0", "{path_prefix:/my-company/}", LEARN_CLAIM, "/my-company/");
+    expect("/my-company/", "eu0", "{path_prefix:/my-company}", LEARN_CLAIM, "/my-company/");
+    expect("/my-company?a=/b", "eu0", "{path_prefix:/my-company}", LEARN_CLAIM, "/my-company/");
+    expect("/a/b/c", "eu0", "{path_prefix:/a/b/}", LEARN_CLAIM, "/a/b/");
+    expect("/a/b/c", "eu0", "{path_prefix:/a/b/c}", LEARN_CLAIM, "/a/b/c/");
+    expect("/a/1/2/3/4/5", "eu0", "{path_prefix:/a/1/2/3/}", LEARN_CLAIM, "/a/1/2/3/");
+    expect("/a%2Fb/c", "eu0", "{path_prefix:/a%2Fb/}", LEARN_CLAIM, "/a%2Fb/");
+    expect("/a", "eu0", "{\"path_prefix\":\"\\/a\\/\",\"cell\":\"Cell \\u0045U0\"}", LEARN_CLAIM, "/a/");
+    expect("/a", "eu0", "{path_prefix:/a/,cell:eu0}", LEARN_CLAIM, "/a/");
+}
+
+static void test_nothing_claimed(void **state)
+{
+    (void)state;
+    expect("/a", "eu0", NULL, LEARN_NOTHING, NULL);
+    expect("/a", "eu0", "", LEARN_NOTHING, NULL);
+    expect("/a", "eu0", " \t", LEARN_NOTHING, NULL);
+    expect("/a//b", "eu0", "{path_prefix:/a/}", LEARN_BAD_PATH, NULL);
+    expect("/a/../b", "eu0", "{path_prefix:/a/}", LEARN_BAD_PATH, NULL);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    /* Flow 22. */
+    expect("/gitlab-org/x", "us0", "{path_prefix:/my-company/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/gitlab-org/x", "us0", "{path_prefix:/}", LEARN_REFUSED_PREFIX, NULL);
+    expect("/gitlab-org/x", "us0", "{path_prefix:/gitlab-o}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/gitlab-org/x", "us0", "{path_prefix:/gitlab-org/xy/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/gitlab-org/x", "us0", "{path_prefix:/gitlab-org/x/y/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/gitlab-org2", "us0", "{path_prefix:/gitlab-org/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/a/b", "us0", "{path_prefix:/a//}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/a/b", "us0", "{path_prefix://a/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/a/b", "us0", "{path_prefix:/a/./}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/a/b", "us0", "{path_prefix:/a/b?c/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/a%2Fb/c", "us0", "{path_prefix:/a/b/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/a%2Fb/c", "us0", "{path_prefix:/a%2fb/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/", "us0", "{path_prefix:/a/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/", "us0", "{path_prefix:/}", LEARN_REFUSED_PREFIX, NULL);
+    expect("/dashboard/x", "us0", "{path_prefix:/dashboard}", LEARN_REFUSED_PREFIX, NULL);
+    expect("/dashboard/x", "us0", "{path_prefix:/dashboard/x}", LEARN_CLAIM, "/dashboard/x/"); /* the list is exact */
+    expect("/api/x", "us0", "{path_prefix:/api/}", LEARN_CLAIM, "/api/");
+    expect("/a/1/2/3/4", "us0", "{path_prefix:/a/1/2/3/4/}", LEARN_TOO_DEEP, NULL);
+    expect("/a", "us0", "{path_prefix:a/}", LEARN_BAD_PREFIX, NULL);
+    expect("/a", "us0", "{ttl:10}", LEARN_NO_PREFIX, NULL);
+    expect("/a", "us0", "{path_prefix:/a/", LEARN_DIRECTIVE, NULL);
+    expect("/a", "us0", "{path_prefix:/a/}, {path_prefix:/a/}", LEARN_DIRECTIVE, NULL);
+    assert_int_equal(judge("/a", "us0", "{ttl:x}").directive, DIRECTIVE_BAD_TTL);
+    expect("/a", "eu9", "{path_prefix:/a/}", LEARN_UNKNOWN_CELL, NULL);
+    expect("/a", "Cell EU0", "{path_prefix:/a/}", LEARN_UNKNOWN_CELL, NULL); /* HAProxy says ids */
+    expect("/a", NULL, "{path_prefix:/a/}", LEARN_UNKNOWN_CELL, NULL);
+    expect("/a", "eu0", "{path_prefix:/a/,cell:eu1}", LEARN_OTHER_CELL, NULL);
+    expect("/a", "eu0", "{path_prefix:/a/,cell:Cell EU9}", LEARN_OTHER_CELL, NULL);
+}
+
+static void test_too_long(void **state)
+{
+    (void)state;
+    char text[5000], cache[5100];
+    paths.max_length = 8192;
+    for (size_t length = ROUTE_KEY_MAX - 3; length <= ROUTE_KEY_MAX - 2; length++) {
+        /* With the host "host" before it; the directive itself is limited, too. */
+        memset(text, 'a', length);
+        text[0] = '/';
+        text[length] = '\0';
+        snprintf(cache, sizeof cache, "{path_prefix:%s}", text);
+        paths.hosts = true;
+        size_t all = 4 + length + 1;
+        enum learn_verdict wanted = strlen(cache) > DIRECTIVE_MAX_LENGTH ? LEARN_DIRECTIVE
+                                    : all > ROUTE_KEY_MAX                ? LEARN_TOO_LONG
+                                                                         : LEARN_CLAIM;
+        assert_int_equal(judge(text, "eu0", cache).verdict, wanted);
+    }
+    size_t length = 4075; /* the directive fits, the key with its host of 255 bytes would not */
+    memset(text, 'a', length);
+    text[0] = '/';
+    text[length] = '\0';
+    snprintf(cache, sizeof cache, "{path_prefix:%s}", text);
+    char host[PATH_MAX_HOST], *storage = malloc(sizeof cache);
+    memset(host, 'h', sizeof host);
+    struct cell_response response = {
+        .path = &path, .cell = "eu0", .cell_length = 3, .cache = cache, .cache_length = strlen(cache)};
+    response.verdict = path_parse(&path, &paths, text, length, host, sizeof host, key, sizeof key);
+    assert_int_equal(response.verdict, PATH_OK);
+    assert_int_equal(learning_judge(&options, cells, table, &response, START, storage).verdict, LEARN_TOO_LONG);
+    free(storage);
+}
+
+static void test_lifetimes(void **state)
+{
+    static const struct {
+        const char *cache;
+        uint32_t lifetime;
+    } cases[] = {
+        {"{path_prefix:/a/}", 3600},
+        {"{path_prefix:/a/,ttl:60}", 60},
+        {"{path_prefix:/a/,ttl:0}", 10},
+        {"{path_prefix:/a/,ttl:9}", 10},
+        {"{path_prefix:/a/,ttl:86401}", 86400},
+        {"{path_prefix:/a/,ttl:99999999999999}", 86400},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lesson lesson = judge("/a", "eu0", cases[i].cache);
+        assert_int_equal(lesson.verdict, LEARN_CLAIM);
+        assert_int_equal(lesson.lifetime_s, cases[i].lifetime);
+        assert_int_equal(lesson.cell, 0);
+    }
+}
+
+static void test_case_and_host(void **state)
+{
+    (void)state;
+    expect("/A/b", "eu0", "{path_prefix:/a/}", LEARN_FOREIGN_PREFIX, NULL);
+    paths.fold_case = true;
+    expect("/A/b", "eu0", "{path_prefix:/a/}", LEARN_CLAIM, "/a/");
+    expect("/a/b", "eu0", "{path_prefix:/A/B}", LEARN_CLAIM, "/a/b/");
+    expect("/DashBoard", "eu0", "{path_prefix:/dashBOARD/}", LEARN_REFUSED_PREFIX, NULL);
+    expect("/api/x", "eu0", "{path_prefix:/api/}", LEARN_REFUSED_PREFIX, NULL);
+    paths.hosts = true;
+    expect("/A/b", "eu0", "{path_prefix:/a/}", LEARN_CLAIM, "host/a/");
+    expect("/A/b", "eu0", "{path_prefix:/b/}", LEARN_FOREIGN_PREFIX, NULL);
+    expect("/A/b", "eu0", "{path_prefix:host/a/}", LEARN_BAD_PREFIX, NULL);
+    expect("/A/b", "eu0", "{path_prefix:/}", LEARN_REFUSED_PREFIX, NULL);
+    expect("/dashboard", "eu0", "{path_prefix:/dashboard/}", LEARN_REFUSED_PREFIX, NULL);
+}
+
+/* Cells repeat their claim on every answer: it is news once. */
+static void test_known_routes_are_no_news(void **state)
+{
+    (void)state;
+    struct route route;
+    put("/a/", 0, false);
+    assert_int_equal(judge("/a/b", "eu0", "{path_prefix:/a/}").verdict, LEARN_KNOWN);
+    assert_int_equal(judge("/a/b", "eu1", "{path_prefix:/a/}").verdict, LEARN_CLAIM);
+    assert_int_equal(judge("/a/b", "eu0", "{path_prefix:/a/b/}").verdict, LEARN_CLAIM);
+    assert_int_equal(judge_at("/a", "eu0", "{path_prefix:/a/}", NULL, false, START + 81000).verdict, LEARN_CLAIM);
+    assert_true(route_table_find(table, "/a/", 3, START + 81000, &route));
+    route_table_asked(table, &route, 5000, START + 81000); /* the one that was asked brings it */
+    assert_int_equal(judge_at("/a", "eu0", "{path_prefix:/a/}", NULL, false, START + 81100).verdict, LEARN_CLAIM);
+    assert_int_equal(judge_at("/a", "eu0", "{path_prefix:/a/}", NULL, false, START + 100000).verdict, LEARN_CLAIM);
+    put("/p/", 0, true);
+    assert_int_equal(judge_at("/p", "eu0", "{path_prefix:/p/}", NULL, false, START + 90000).verdict, LEARN_KNOWN);
+}
+
+static void expect_drop(const char *text, const char *cell, const char *from, bool redirected, enum learn_drop wanted,
+                        const char *dropped)
+{
+    struct lesson lesson = judge_at(text, cell, NULL, from, redirected, START);
+    if (lesson.drop != wanted)
+        fail_msg("%s by %s from %s: wanted drop %d, got %d", text, cell, from ? from : "", (int)wanted,
+                 (int)lesson.drop);
+    if (dropped && (lesson.drop_length != strlen(dropped) || memcmp(key, dropped, lesson.drop_length) != 0))
+        fail_msg("%s: wanted %s dropped, got %.*s", text, dropped, lesson.drop_length, key);
+}
+
+static void test_redirects_drop_what_they_contradict(void **state)
+{
+    (void)state;
+    put("/a/", 0, false);
+    put("/a/b/", 1, false);
+    put("/pinned/", 0, true);
+    expect_drop("/a/x", "eu1", "eu0", true, LEARN_DROP_ROUTE, "/a/");
+    expect_drop("/a/x", "eu1", "eu0", false, LEARN_DROP_ROUTE, "/a/"); /* somebody else answered */
+    expect_drop("/a/x", "eu0", "eu0", true, LEARN_DROP_ROUTE, "/a/");  /* a direct hit met a redirect */
+    expect_drop("/a/x", "eu9", "eu0", true, LEARN_DROP_ROUTE, "/a/");
+    expect_drop("/a/b/c", "eu0", "eu1", true, LEARN_DROP_ROUTE, "/a/b/");
+    expect_drop("/a/x", "eu0", "eu0", false, LEARN_DROP_NONE, NULL);
+    expect_drop("/a/x", "eu1", NULL, true, LEARN_DROP_NONE, NULL); /* nothing was looked up */
+    expect_drop("/a/x", "eu1", "eu9", true, LEARN_DROP_NONE, NULL);
+    expect_drop("/a/b/c", "eu0", "us0", true, LEARN_DROP_NONE, NULL); /* moved in the meantime */
+    expect_drop("/pinned/x", "eu1", "eu0", true, LEARN_DROP_NONE, NULL);
+    expect_drop("/else/x", "eu1", "eu0", true, LEARN_DROP_PATH, NULL); /* only the store can know */
+    expect_drop("/", "eu1", "eu0", true, LEARN_DROP_NONE, NULL);
+    expect_drop("/a//x", "eu1", "eu0", true, LEARN_DROP_NONE, NULL);
+    struct lesson lesson = judge_at("/a/x", "eu1", "{path_prefix:/a/}", "eu0", true, START);
+    assert_int_equal(lesson.verdict, LEARN_CLAIM);
+    assert_true(lesson.drop == LEARN_DROP_ROUTE && lesson.drop_cell == 0 && lesson.drop_length == lesson.key_length);
+    /* Nothing here is marked as used or changed. */
+    assert_int_equal(route_table_stats(table).routes, 3);
+}
+
+/* Every beginning of a directive is malformed, and teaches nothing. */
+static void test_every_truncation(void **state)
+{
+    (void)state;
+    static const char cache[] = "{path_prefix:\"/a/\", cell:eu0, ttl:60}";
+    char part[sizeof cache];
+    for (size_t n = 1; n + 1 < sizeof cache; n++) {
+        memcpy(part, cache, n);
+        part[n] = '\0';
+        expect("/a/b", "eu0", part, LEARN_DIRECTIVE, NULL);
+    }
+}
+
+static void test_verdicts_have_texts(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < LEARN_VERDICT_COUNT; i++)
+        assert_true(strlen(learning_text((enum learn_verdict)i)) > 10);
+    assert_int_equal(learning_kind(LEARN_FOREIGN_PREFIX), LEARN_REFUSED);
+    assert_int_equal(learning_kind(LEARN_DIRECTIVE), LEARN_MALFORMED);
+    assert_int_equal(learning_kind(LEARN_CLAIM), LEARN_QUIET);
+    assert_int_equal(learning_kind(LEARN_VERDICT_COUNT), LEARN_QUIET);
+    assert_string_equal(learning_name(LEARN_KNOWN), "KNOWN");
+    assert_string_equal(learning_text(LEARN_VERDICT_COUNT), "?");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_claims),
+        TEST(test_nothing_claimed),
+        TEST(test_refused),
+        TEST(test_too_long),
+        TEST(test_lifetimes),
+        TEST(test_case_and_host),
+        TEST(test_known_routes_are_no_news),
+        TEST(test_redirects_drop_what_they_contradict),
+        TEST(test_every_truncation),
+        TEST(test_verdicts_have_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
