@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ev.h>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "redis/pace.h"
 #include "redis/resolve.h"
@@ -58,14 +58,6 @@ struct redis_conn {
     struct rng rng;
     struct backoff backoff;
 };
-
-uint64_t redis_conn_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void set_state(struct redis_conn *conn, enum redis_conn_state state)
 {
@@ -126,7 +118,7 @@ static void rest(struct redis_conn *conn)
     char detail[sizeof conn->detail];
 
     snprintf(detail, sizeof detail, "%s", conn->detail);
-    if (was_up && redis_conn_now_ms() - conn->up_ms >= conn->setup.watchdog_ms)
+    if (was_up && clock_now_ms() - conn->up_ms >= conn->setup.watchdog_ms)
         backoff_reset(&conn->backoff);
     conn->was_up = false;
     conn->reason = STORE_REASON_NONE;
@@ -312,7 +304,7 @@ void *redis_conn_reply(struct redisAsyncContext *context, const void *reply)
         }
     } else {
         conn->owed -= conn->owed != 0;
-        conn->heard_ms = redis_conn_now_ms();
+        conn->heard_ms = clock_now_ms();
     }
     return conn->user;
 }
@@ -323,7 +315,7 @@ static bool send_now(struct redis_conn *conn, const struct command *command, red
         redisAsyncFormattedCommand(conn->context, callback, data, command->bytes, command->length) != REDIS_OK)
         return false;
     if (conn->owed++ == 0)
-        conn->heard_ms = redis_conn_now_ms();
+        conn->heard_ms = clock_now_ms();
     return true;
 }
 
@@ -447,7 +439,7 @@ static void connect_now(struct redis_conn *conn)
         return;
     }
     set_state(conn, LINK_RESOLVING);
-    conn->resolve_until_ms = redis_conn_now_ms() + conn->setup.connect_ms;
+    conn->resolve_until_ms = clock_now_ms() + conn->setup.connect_ms;
     set_timer(conn, RESOLVE_POLL_MS, RESOLVE_POLL_MS);
 }
 
@@ -458,7 +450,7 @@ static void look_at_lookup(struct redis_conn *conn)
 
     switch (resolve_poll(conn->resolve, conn->turn, where, &why)) {
     case RESOLVE_BUSY:
-        if (redis_conn_now_ms() >= conn->resolve_until_ms)
+        if (clock_now_ms() >= conn->resolve_until_ms)
             give_up(conn, STORE_REASON_CONNECT_DEADLINE, "looking up the host's name");
         break;
     case RESOLVE_FAILED: give_up(conn, STORE_REASON_CONNECT_FAILED, why); break;
@@ -474,7 +466,7 @@ static void look_at_lookup(struct redis_conn *conn)
 /* One strike is not out: after this process itself stood still the answer may lie in the socket. */
 static void watch_over(struct redis_conn *conn)
 {
-    uint64_t quiet_ms = redis_conn_now_ms() - conn->heard_ms;
+    uint64_t quiet_ms = clock_now_ms() - conn->heard_ms;
 
     if (conn->owed == 0 || quiet_ms < conn->setup.watchdog_ms) {
         conn->strikes = 0;

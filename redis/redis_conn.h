@@ -68,7 +68,4 @@ void redis_conn_close(struct redis_conn *conn, enum store_reason reason, const c
 /* Why the connection is ending, for callbacks that got a NULL reply. */
 enum store_reason redis_conn_ending(const struct redis_conn *conn);
 
-/* Milliseconds of a clock that never jumps. */
-uint64_t redis_conn_now_ms(void);
-
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define EVENT_EVERY_MS 1000
 #define OWN_ENTRIES 4096 /* writes of this router whose echoes are on their way */
 
@@ -54,7 +56,7 @@ bool store_is_misplaced(enum store_reason reason)
 static bool was_told(struct route_store *store, enum store_reason reason, const char *connection)
 {
     unsigned which = connection[0] == 'a' ? 1 : connection[0] == 'w' ? 2 : 0;
-    uint64_t now_ms = redis_conn_now_ms(), *last_ms = &store->event_ms[which][reason];
+    uint64_t now_ms = clock_now_ms(), *last_ms = &store->event_ms[which][reason];
 
     if (store->misplaced_told[reason] || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS))
         return true;
@@ -254,7 +256,7 @@ void route_store_free(struct route_store *store)
 static void set_deadline(struct route_store *store)
 {
     const struct route_wait *first = questions_first_wait(store->questions);
-    uint64_t now_ms = redis_conn_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     if (!first || ev_is_active(&store->deadlines))
         return; /* a timer that comes too early sets itself again */
@@ -289,7 +291,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
 {
     static const struct route_answer late = {.outcome = ROUTE_FAILED, .reason = STORE_REASON_DEADLINE};
     struct route_store *store = timer->data;
-    uint64_t now_ms = redis_conn_now_ms();
+    uint64_t now_ms = clock_now_ms();
     struct route_wait *wait;
 
     (void)loop, (void)events;
@@ -321,7 +323,7 @@ enum route_outcome route_store_get(struct route_store *store, const struct route
                                    route_answer_fn *callback, void *user, struct route_wait **waitp,
                                    enum store_reason *reason)
 {
-    uint64_t now_ms = redis_conn_now_ms();
+    uint64_t now_ms = clock_now_ms();
     struct question *question;
     struct route_wait *wait;
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define VERIFY_MOST 256 /* verifying reads in flight; beyond it level 1 is told to drop instead */
 
 /* Left out are names that are known as absent: bits of the prefixes to ask for. */
@@ -141,7 +143,7 @@ static void judge(const struct route_store *store, const struct question *questi
  * change, that is told as well. */
 static void remember_absent(struct route_store *store, const struct question *question)
 {
-    uint64_t now_ms = redis_conn_now_ms();
+    uint64_t now_ms = clock_now_ms();
 
     if (question->raced || !store->watching.protects || question->epoch != store->watching.epoch)
         return;
@@ -220,7 +222,7 @@ static bool send_reads(struct route_store *store, struct question *question)
 enum route_outcome store_ask(struct route_store *store, const struct route_question *what, struct question **questionp,
                              enum store_reason *reason)
 {
-    uint64_t now_ms = redis_conn_now_ms();
+    uint64_t now_ms = clock_now_ms();
     uint32_t unknown;
     struct question *question;
 

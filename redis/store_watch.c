@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "redis/store_parts.h"
 
 #define INVALIDATE "__redis__:invalidate"
@@ -77,7 +78,7 @@ static void on_publish(redisAsyncContext *context, void *data, void *number)
     } else {
         watching->delivered = beat;
         if (watching->silent_since_ms == 0 && watching->heard < beat)
-            watching->silent_since_ms = redis_conn_now_ms();
+            watching->silent_since_ms = clock_now_ms();
     }
 }
 
@@ -120,7 +121,7 @@ void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
         command_words(&store->command, "PING", NULL);
         store->counters.heartbeats += redis_conn_send(store->ask, &store->command, on_pong, NULL);
     } else if (watching->silent_since_ms != 0 &&
-               redis_conn_now_ms() - watching->silent_since_ms > store->config.watchdog_ms) {
+               clock_now_ms() - watching->silent_since_ms > store->config.watchdog_ms) {
         redis_conn_close(store->watch, STORE_REASON_WATCHDOG, "beats do not arrive");
     } else if (!watching->tracking) {
         store_track(store); /* it was refused; that may have changed */

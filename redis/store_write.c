@@ -6,6 +6,7 @@
  * it stands, so that sending one twice does no harm. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "redis/store_parts.h"
 
 #define IN_FLIGHT_MOST 128 /* writes: enough to fill a pipeline, few enough not to delay questions behind them */
@@ -23,17 +24,17 @@ static uint64_t hash_word(uint64_t name, uint64_t stamp_ms)
 
 bool store_wrote(const struct route_store *store, const struct route_name *name)
 {
-    return expiring_set_has(store->own, hash_name(&store->hash, name), redis_conn_now_ms());
+    return expiring_set_has(store->own, hash_name(&store->hash, name), clock_now_ms());
 }
 
 bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms)
 {
-    return expiring_set_has(store->own, hash_word(hash_name(&store->hash, name), stamp_ms), redis_conn_now_ms());
+    return expiring_set_has(store->own, hash_word(hash_name(&store->hash, name), stamp_ms), clock_now_ms());
 }
 
 static void mark(struct route_store *store, const struct claim *claim)
 {
-    uint64_t hash = hash_name(&store->hash, &claim->name), now_ms = redis_conn_now_ms();
+    uint64_t hash = hash_name(&store->hash, &claim->name), now_ms = clock_now_ms();
 
     expiring_set_add(store->own, hash, now_ms, now_ms + ECHO_MS);
     if (claim->kind == CLAIM_PUT)
@@ -89,7 +90,7 @@ static void on_put_loaded(redisAsyncContext *context, void *data, void *unused)
     take_sha(store->writer.put_sha, data);
     if (reply && reply->type == REDIS_REPLY_ERROR) {
         store->counters.reasons[store_reason_of_error(reply->str, (size_t)reply->len)]++;
-        store->writer.load_again_ms = redis_conn_now_ms() + backoff_next(&store->writer.load_pause, &store->rng);
+        store->writer.load_again_ms = clock_now_ms() + backoff_next(&store->writer.load_pause, &store->rng);
     } else if (reply) {
         backoff_reset(&store->writer.load_pause);
     }
@@ -108,7 +109,7 @@ static void on_forget_loaded(redisAsyncContext *context, void *data, void *unuse
  * them is asked again, with growing pauses. */
 static void load_scripts(struct route_store *store)
 {
-    if (store->writer.loading || redis_conn_now_ms() < store->writer.load_again_ms)
+    if (store->writer.loading || clock_now_ms() < store->writer.load_again_ms)
         return;
     command_words(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
     if (!redis_conn_send(store->ask, &store->command, on_put_loaded, NULL))
@@ -256,8 +257,8 @@ void store_drain(struct route_store *store)
 
     while (!writer->paused && !store->ending && redis_conn_is_up(store->ask) && writer->in_flight < IN_FLIGHT_MOST &&
            write_queue_count(writer->queue) != 0) {
-        if (!bucket_take(&writer->rate, redis_conn_now_ms())) {
-            uint64_t wait_ms = bucket_wait_ms(&writer->rate, redis_conn_now_ms());
+        if (!bucket_take(&writer->rate, clock_now_ms())) {
+            uint64_t wait_ms = bucket_wait_ms(&writer->rate, clock_now_ms());
 
             if (wait_ms != UINT64_MAX)
                 set_timer(store, wait_ms);

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum {
     PIECES_MAX = 16, /* blocks in one write; the rest waits for the next wake-up */
@@ -35,13 +36,6 @@ struct spoe_conn {
     ev_io readable, writable;
     ev_timer timer;
 };
-
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- the end of a connection ---- */
 
@@ -167,7 +161,7 @@ static enum farewell farewell_of(enum spoe_close reason)
 
 static void say_farewell(struct spoe_conn *conn, enum farewell farewell)
 {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = clock_now_ms();
     if (farewell != FAREWELL_NONE)
         flush_last(conn, now_ms);
     if (conn->state == CONN_DEAD)
@@ -242,7 +236,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int revents)
     }
     if (conn->state == CONN_LINGERING)
         return; /* what HAProxy sent before it saw our goodbye */
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = clock_now_ms();
     settle(conn, spoe_session_feed(conn->session, conns->buffer, (size_t)n, now_ms), now_ms);
 }
 
@@ -251,7 +245,7 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int revents)
     (void)loop;
     (void)revents;
     struct spoe_conn *conn = watcher->data;
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = clock_now_ms();
     if (conn->state == CONN_LINGERING)
         flush_last(conn, now_ms);
     else
@@ -267,7 +261,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
         bury(conn);
         return;
     }
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = clock_now_ms();
     settle(conn, spoe_session_tick(conn->session, now_ms), now_ms);
 }
 
@@ -287,7 +281,7 @@ static void on_output(void *owner)
 
 static void settle_dirty(struct spoe_conns *conns)
 {
-    uint64_t now_ms = conns->dirty ? clock_ms() : 0;
+    uint64_t now_ms = conns->dirty ? clock_now_ms() : 0;
     while (conns->dirty) {
         struct spoe_conn *conn = conns->dirty;
         conns->dirty = conn->next_dirty;
@@ -322,7 +316,7 @@ static struct spoe_conn *new_conn(struct spoe_conns *conns, int fd)
     if (!conn)
         return NULL;
     conn->number = ++conns->opened;
-    conn->session = spoe_session_new(conns->common, conn, conn->number, clock_ms());
+    conn->session = spoe_session_new(conns->common, conn, conn->number, clock_now_ms());
     if (!conn->session) {
         free(conn);
         return NULL;
@@ -350,13 +344,13 @@ bool spoe_conns_add(struct spoe_conns *conns, int fd, enum spoe_close refuse)
     conns->now++;
     if (refuse == SPOE_CLOSE_NONE)
         ev_io_start(conns->loop, &conn->readable);
-    settle(conn, refuse, clock_ms());
+    settle(conn, refuse, clock_now_ms());
     return true;
 }
 
 void spoe_conns_finish(struct spoe_conns *conns)
 {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = clock_now_ms();
     struct spoe_conn *next;
     for (struct spoe_conn *conn = conns->all; conn; conn = next) {
         next = conn->next;

@@ -8,34 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/daemon/daemon_private.h"
 #include "agent/daemon/privileges.h"
 #include "agent/daemon/service_notify.h"
+#include "base/clock.h"
 
 enum { FILES_BESIDE = 64 }; /* listeners, loop, log, Redis, and what the libraries open for a moment */
 
 /* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names we answer with. */
 #define VAR_PREFIX "cellrouter"
-
-static uint64_t read_clock(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-uint64_t daemon_now_ms(void)
-{
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-uint64_t daemon_wall_ms(void)
-{
-    return read_clock(CLOCK_REALTIME);
-}
 
 /* ---- counting ------------------------------------------------------------------------------------------------------ */
 
@@ -73,7 +56,7 @@ void daemon_sample(struct daemon *daemon)
     spoe_server_stats(daemon->server, &stats);
     sample_server(&daemon->counters, &stats);
     router_sample(daemon->router);
-    counter_set(&daemon->counters, COUNTER_UPTIME_SECONDS, (daemon_now_ms() - daemon->started_ms) / 1000);
+    counter_set(&daemon->counters, COUNTER_UPTIME_SECONDS, (clock_now_ms() - daemon->started_ms) / 1000);
     counter_set(&daemon->counters, COUNTER_ADMIN_CLIENTS, daemon->admin ? admin_clients(daemon->admin) : 0);
     counter_set(&daemon->counters, COUNTER_LOG_LINES_LOST, log_lost(daemon->log));
 }
@@ -90,7 +73,7 @@ static void set_release(struct daemon *daemon)
     ev_timer_stop(daemon->loop, &daemon->release);
     if (next_ms == UINT64_MAX)
         return;
-    uint64_t now_ms = daemon_now_ms();
+    uint64_t now_ms = clock_now_ms();
     ev_timer_set(&daemon->release, next_ms > now_ms ? (double)(next_ms - now_ms) / 1000 : 0., 0.);
     ev_timer_start(daemon->loop, &daemon->release);
 }
@@ -237,7 +220,7 @@ static void use(struct daemon *daemon, struct config *fresh)
 void daemon_reload(struct daemon *daemon)
 {
     char state[80];
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, daemon_now_ms() * 1000);
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now_ms() * 1000);
     service_notify(state);
     struct config *fresh = load_again(daemon);
     if (fresh && router_reload(daemon->router, fresh) == 0) {
@@ -270,7 +253,7 @@ static uint64_t random_seed(void)
 {
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = daemon_wall_ms() * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)getpid();
+        seed = clock_wall_ms() * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)getpid();
     return seed;
 }
 
@@ -288,8 +271,8 @@ static int open_router(struct daemon *daemon)
                                      .counters = &daemon->counters,
                                      .log = daemon->log,
                                      .seed = random_seed(),
-                                     .now_ms = daemon_now_ms,
-                                     .wall_ms = daemon_wall_ms};
+                                     .now_ms = clock_now_ms,
+                                     .wall_ms = clock_wall_ms};
     daemon->router = router_new(&options);
     return daemon->router ? 0 : failed(daemon, "out of memory");
 }
@@ -412,7 +395,7 @@ static int open_level0(struct daemon *daemon)
                                      .counters = &daemon->counters,
                                      .log = daemon->log,
                                      .seed = random_seed(),
-                                     .now_ms = daemon_now_ms,
+                                     .now_ms = clock_now_ms,
                                      .ask = daemon->config->redis.address[0] ? router_ask : NULL,
                                      .user = daemon->router,
                                      .doubt_ms = daemon->config->routes.distrust_s * 1000};
@@ -502,15 +485,14 @@ static void stop(struct daemon *daemon)
 int daemon_run(struct config *config, bool debug)
 {
     struct daemon daemon = {
-        .config = config, .started = config, .debug = debug, .status = 0, .started_ms = daemon_now_ms()};
-    daemon.log = log_new(STDERR_FILENO, log_level_of(&daemon, config), config->log.per_reason, daemon_wall_ms);
+        .config = config, .started = config, .debug = debug, .status = 0, .started_ms = clock_now_ms()};
+    daemon.log = log_new(STDERR_FILENO, log_level_of(&daemon, config), config->log.per_reason, clock_wall_ms);
     if (!daemon.log || start(&daemon) != 0) {
         stop(&daemon);
         return 1;
     }
     ev_run(daemon.loop, 0);
-    log_write(daemon.log, REASON_STOPPED,
-              LOG_FIELDS(LOG_NUM("uptime_s", (daemon_now_ms() - daemon.started_ms) / 1000)));
+    log_write(daemon.log, REASON_STOPPED, LOG_FIELDS(LOG_NUM("uptime_s", (clock_now_ms() - daemon.started_ms) / 1000)));
     stop(&daemon);
     return daemon.status;
 }

@@ -34,10 +34,6 @@ struct daemon {
     int status;
 };
 
-/* Monotonic and wall clock in milliseconds. */
-uint64_t daemon_now_ms(void);
-uint64_t daemon_wall_ms(void);
-
 /* The commands of the admin socket; user is the daemon. */
 extern const struct admin_command daemon_commands[];
 
