@@ -1,5 +1,5 @@
-/* spoe/call.h - NOTIFYs that wait for an answer: a pool of them, and lists in the order of arrival, which is the order of
- * deadlines. Private to spoe/; users see spoe_call_* of spoe/session.h. */
+/* spoe/call.h - NOTIFYs that wait for an answer: a pool of them, and lists in the order of arrival, which is the order
+ * of deadlines. Private to spoe/; users see spoe_call_* of spoe/session.h. */
 #ifndef CELLROUTER_SPOE_CALL_H
 #define CELLROUTER_SPOE_CALL_H
 
@@ -20,7 +20,8 @@ struct spoe_call {
     bool held; /* has no deadline, and stands in the session's list of those */
 };
 
-/* Memory of calls is kept until the end, so that a handle used too late meets a free call rather than foreign memory. */
+/* Memory of calls is kept until the end, so that a handle used too late meets a free call rather than foreign
+ * memory. */
 struct spoe_calls {
     void *(*allocate)(size_t size);
     struct spoe_call *spare; /* by next */

@@ -14,7 +14,8 @@ enum spoe_close {
 
 enum spoe_level { SPOE_QUIET, SPOE_INFO, SPOE_WARN, SPOE_ERROR };
 
-/* Static text of a reason: its name in small letters ("bad_frame"), and a sentence. Never NULL; "none" for what is no reason. */
+/* Static text of a reason: its name in small letters ("bad_frame"), and a sentence. Never NULL; "none" for what is no
+ * reason. */
 const char *spoe_close_name(enum spoe_close reason);
 const char *spoe_close_text(enum spoe_close reason);
 

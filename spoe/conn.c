@@ -37,7 +37,7 @@ struct spoe_conn {
     ev_timer timer;
 };
 
-/* ---- the end of a connection ---- */
+/* ---- the end of a connection ------------------------------------------------------------------------------------ */
 
 static void to_state(struct spoe_conn *conn, enum conn_state state)
 {
@@ -81,7 +81,7 @@ static void free_dead(struct spoe_conns *conns)
     }
 }
 
-/* ---- writing ---- */
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
 
 static void write_failed(struct spoe_conn *conn, int error)
 {
@@ -137,7 +137,7 @@ static void flush_last(struct spoe_conn *conn, uint64_t now_ms)
         bury(conn);
 }
 
-/* ---- closing ---- */
+/* ---- closing ---------------------------------------------------------------------------------------------------- */
 
 enum farewell {
     FAREWELL_NONE,  /* HAProxy is not there, or does not listen */
@@ -189,7 +189,7 @@ void spoe_conn_close(struct spoe_conn *conn, enum spoe_close reason, int error)
     say_farewell(conn, farewell_of(reason));
 }
 
-/* ---- events ---- */
+/* ---- events ----------------------------------------------------------------------------------------------------- */
 
 /* After anything that happened to the session: close it, or send and look at the clock. */
 static void settle(struct spoe_conn *conn, enum spoe_close reason, uint64_t now_ms)
@@ -265,7 +265,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
     settle(conn, spoe_session_tick(conn->session, now_ms), now_ms);
 }
 
-/* The session was given answers outside of an event of its connection: they are sent together at the end of the turn. */
+/* The session was given answers outside of an event of its connection: they are sent together at the end of the
+ * turn. */
 static void on_output(void *owner)
 {
     struct spoe_conn *conn = owner;
@@ -308,7 +309,7 @@ static void on_stay(struct ev_loop *loop, ev_idle *watcher, int revents)
     (void)revents;
 }
 
-/* ---- beginning ---- */
+/* ---- beginning -------------------------------------------------------------------------------------------------- */
 
 static struct spoe_conn *new_conn(struct spoe_conns *conns, int fd)
 {

@@ -1,8 +1,8 @@
 /* spoe/cursor.c - see the header. */
 #include "spoe/cursor.h"
 
-/* 4 bits are in the first byte and 7 in each further one, all of them *added*, so that every value has one encoding only. The
- * last byte is the one below 128. */
+/* 4 bits are in the first byte and 7 in each further one, all of them *added*, so that every value has one encoding
+ * only. The last byte is the one below 128. */
 uint64_t spop_read_more(struct spop_cursor *c, uint8_t first)
 {
     uint64_t value = first;

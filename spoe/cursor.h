@@ -1,7 +1,7 @@
-/* spoe/cursor.h - reading and writing the bytes of SPOP within bounds. Both sides remember the first failure: a chain of
- * calls is checked once, at its end. Nothing is allocated or kept; views point into the caller's bytes.
- * What a NOTIFY needs for each of
- * its few bytes is inline. Source: HAProxy doc/SPOE.txt 3.1; varints as in HAProxy include/haproxy/intops.h. */
+/* spoe/cursor.h - reading and writing the bytes of SPOP within bounds. Both sides remember the first failure: a chain
+ * of calls is checked once, at its end. Nothing is allocated or kept; views point into the caller's bytes. What a
+ * NOTIFY needs for each of its few bytes is inline. Source: HAProxy doc/SPOE.txt 3.1; varints as in HAProxy
+ * include/haproxy/intops.h. */
 #ifndef CELLROUTER_SPOE_CURSOR_H
 #define CELLROUTER_SPOE_CURSOR_H
 

@@ -55,8 +55,8 @@ static inline struct spop_data spop_string(const char *at, size_t length)
     return (struct spop_data){.type = SPOP_STRING, .text = {.at = at, .length = length}};
 }
 
-/* The next typed data. Types the specification does not know, and numbers too large for their type, make c bad; then the
- * answer is NULL data. */
+/* The next typed data. Types the specification does not know, and numbers too large for their type, make c bad; then
+ * the answer is NULL data. */
 struct spop_data spop_read_data(struct spop_cursor *c);
 
 /* value's number must fit its type, else w becomes full. */
@@ -104,7 +104,8 @@ enum { SPOP_NAME_MAX = 63 };
  * prefix_length bytes (0 counts as 1: HAProxy knows no empty prefix). */
 bool spop_name_is_valid(enum spop_scope scope, size_t prefix_length, struct spop_text name);
 
-/* Every action is one that HAProxy would carry out: name as above, a value for SET_VAR that is not NULL, at least one. */
+/* Every action is one that HAProxy would carry out: name as above, a value for SET_VAR that is not NULL, at least
+ * one. */
 MUST_USE bool spop_actions_are_valid(const struct spop_action *actions, size_t n, size_t prefix_length);
 
 /* Writes the list. w becomes full also for scopes and kinds that do not exist. */

@@ -1,5 +1,5 @@
-/* spoe/frame.h - the envelope of SPOP frames, both directions: 4 bytes of length, type, flags, stream id, frame id, payload.
- * Pure. The key/value payloads of HELLO and DISCONNECT are spoe/hello.h's, messages and actions spoe/data.h's.
+/* spoe/frame.h - the envelope of SPOP frames, both directions: 4 bytes of length, type, flags, stream id, frame id,
+ * payload. Pure. The key/value payloads of HELLO and DISCONNECT are spoe/hello.h's, messages and actions spoe/data.h's.
  * Source: HAProxy doc/SPOE.txt 3.2. */
 #ifndef CELLROUTER_SPOE_FRAME_H
 #define CELLROUTER_SPOE_FRAME_H
@@ -66,13 +66,15 @@ enum spop_framing {
     SPOP_FRAMING_BAD      /* it does not parse */
 };
 
-/* Takes one frame from the front of in; max bounds its length, the 4 bytes in front excluded. *frame is set only when OK. */
+/* Takes one frame from the front of in; max bounds its length, the 4 bytes in front excluded. *frame is set only when
+ * OK. */
 MUST_USE enum spop_framing spop_next_frame(struct spop_cursor *in, uint32_t max, struct spop_frame *frame);
 
 /* Begins an unfragmented frame; what is written between begin and end is its payload. Returns what end wants. */
 size_t spop_begin_frame(struct spop_writer *w, enum spop_frame_type type, uint64_t stream_id, uint64_t frame_id);
 
-/* Writes the length. False when w is full or the frame longer than max: then w is as it was before the frame, and not full. */
+/* Writes the length. False when w is full or the frame longer than max: then w is as it was before the frame, and not
+ * full. */
 MUST_USE bool spop_end_frame(struct spop_writer *w, size_t begin, uint32_t max);
 
 /* A whole ACK. False as spop_end_frame. */

@@ -1,6 +1,6 @@
-/* spoe/hello.h - the key/value payloads that open and end a connection: HAPROXY-HELLO, AGENT-HELLO and both DISCONNECTs.
- * Pure; texts are views. Keys count only with their exact length, keys unknown here are skipped.
- * Source: HAProxy doc/SPOE.txt 3.2.4, 3.2.5, 3.2.8, 3.2.9. */
+/* spoe/hello.h - the key/value payloads that open and end a connection: HAPROXY-HELLO, AGENT-HELLO and both
+ * DISCONNECTs. Pure; texts are views. Keys count only with their exact length, keys unknown here are skipped. Source:
+ * HAProxy doc/SPOE.txt 3.2.4, 3.2.5, 3.2.8, 3.2.9. */
 #ifndef CELLROUTER_SPOE_HELLO_H
 #define CELLROUTER_SPOE_HELLO_H
 
@@ -10,7 +10,8 @@
 #include "base/attributes.h"
 #include "spoe/frame.h"
 
-/* The next key and value of a list. False at the end, and when malformed: then list is bad. An empty key is malformed. */
+/* The next key and value of a list. False at the end, and when malformed: then list is bad. An empty key is
+ * malformed. */
 bool spop_next_pair(struct spop_cursor *list, struct spop_text *key, struct spop_data *value);
 
 struct spop_hello {
@@ -21,8 +22,9 @@ struct spop_hello {
     struct spop_text engine_id; /* HAProxy only; may be empty */
 };
 
-/* Reads HAPROXY-HELLO. OK, or the status to answer with: INVALID, NO_VERSION, NO_FRAME_SIZE, NO_CAPABILITIES, BAD_VERSION (no
- * 2.x), BAD_FRAME_SIZE (less than 256). A frame size of more than 32 bits counts as UINT32_MAX. *hello is set only when OK. */
+/* Reads HAPROXY-HELLO. OK, or the status to answer with: INVALID, NO_VERSION, NO_FRAME_SIZE, NO_CAPABILITIES,
+ * BAD_VERSION (no 2.x), BAD_FRAME_SIZE (less than 256). A frame size of more than 32 bits counts as UINT32_MAX. *hello
+ * is set only when OK. */
 MUST_USE enum spop_status spop_read_haproxy_hello(struct spop_cursor payload, struct spop_hello *hello);
 
 /* Reads AGENT-HELLO, as HAProxy would; same answers. */

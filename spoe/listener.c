@@ -9,9 +9,9 @@
 enum {
     /* Connections taken in one wake-up: a reloading HAProxy opens all at once, and others want their turn. */
     ACCEPT_MAX = 32,
-    /* From 3.1 HAProxy wedges a connection when one read fills its 16 KiB buffer. The kernel doubles this, counts overhead in,
-     * and lets one piece of half of it over the limit: at most 12 KiB are unread, whatever their cut. TCP has no such
-     * limit; there only the small size of ACKs and HAProxy's own bound on waiting NOTIFYs help. */
+    /* From 3.1 HAProxy wedges a connection when one read fills its 16 KiB buffer. The kernel doubles this, counts
+     * overhead in, and lets one piece of half of it over the limit: at most 12 KiB are unread, whatever their cut. TCP
+     * has no such limit; there only the small size of ACKs and HAProxy's own bound on waiting NOTIFYs help. */
     UNIX_SEND_BUFFER = 6144
 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Spare blocks kept for the next wake-ups. HAProxy 3.2 opens about one connection a concurrent request: 64 clients, 64 blocks
- * of 16 KiB at the worst. Nobody tuned it further. */
+/* Spare blocks kept for the next wake-ups. HAProxy 3.2 opens about one connection a concurrent request: 64 clients, 64
+ * blocks of 16 KiB at the worst. Nobody tuned it further. */
 enum { SPARE_MAX = 64 };
 
 void spoe_blocks_init(struct spoe_blocks *pool, size_t size)

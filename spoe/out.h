@@ -1,5 +1,5 @@
-/* spoe/out.h - bytes that wait to be sent: a chain of blocks out of a pool, so that an idle connection holds none and a busy
- * one allocates nothing. Private to spoe/. */
+/* spoe/out.h - bytes that wait to be sent: a chain of blocks out of a pool, so that an idle connection holds none and a
+ * busy one allocates nothing. Private to spoe/. */
 #ifndef CELLROUTER_SPOE_OUT_H
 #define CELLROUTER_SPOE_OUT_H
 
@@ -42,8 +42,8 @@ struct spoe_out {
 /* All n bytes or, when memory is short, none. */
 MUST_USE bool spoe_out_append(struct spoe_out *out, struct spoe_blocks *pool, const uint8_t *bytes, size_t n);
 
-/* Where n bytes may be written before spoe_out_took adds up to n of them; NULL: there is no such place, spoe_out_append finds
- * one. Good until the next call for this out. */
+/* Where n bytes may be written before spoe_out_took adds up to n of them; NULL: there is no such place, spoe_out_append
+ * finds one. Good until the next call for this out. */
 static inline uint8_t *spoe_out_room(const struct spoe_out *out, const struct spoe_blocks *pool, size_t n)
 {
     return out->last && pool->size - out->last->used >= n ? out->last->bytes + out->last->used : NULL;

@@ -1,5 +1,5 @@
-/* spoe/server.h - an SPOE agent's side of all connections from HAProxy, on libev: listeners, connections, draining, counters.
- * What arrives is given to a spoe_handler (spoe/session.h) in batches, answers are written once a wake-up.
+/* spoe/server.h - an SPOE agent's side of all connections from HAProxy, on libev: listeners, connections, draining,
+ * counters. What arrives is given to a spoe_handler (spoe/session.h) in batches, answers are written once a wake-up.
  * One loop, one thread. Source: HAProxy doc/SPOE.txt. A minimal agent:
  *
  *     static void on_notify(void *user, struct spoe_notify *batch, size_t n)
@@ -10,7 +10,7 @@
  *     server = spoe_server_new(EV_DEFAULT, &options);
  *     spoe_server_listen(server, "unix:/run/agent.sock", NULL, error, sizeof error);
  *     ev_run(EV_DEFAULT, 0);
- */
+ * / */
 #ifndef CELLROUTER_SPOE_SERVER_H
 #define CELLROUTER_SPOE_SERVER_H
 
@@ -36,8 +36,8 @@ struct spoe_server_options {
     uint32_t max_connections; /* more are closed at once; 0: 4096 */
     struct spoe_handler handler;
 
-    /* Called once for each connection, with handler.user; its calls were cancelled before. Levels: spoe_close_level. May be
-     * NULL. */
+    /* Called once for each connection, with handler.user; its calls were cancelled before. Levels: spoe_close_level.
+     * May be NULL. */
     void (*on_close)(void *user, const struct spoe_closed *closed);
 
     /* The drain is over: no listener and no connection is left. The server may be freed here. Comes
@@ -45,7 +45,8 @@ struct spoe_server_options {
     void (*on_drained)(void *user);
 };
 
-/* Copies options. The loop stays the caller's and must outlive the server. NULL: out of memory, or options out of range. */
+/* Copies options. The loop stays the caller's and must outlive the server. NULL: out of memory, or options out of
+ * range. */
 MUST_USE struct spoe_server *spoe_server_new(struct ev_loop *loop, const struct spoe_server_options *options);
 
 /* Who may connect. A NULL pointer instead of it takes mode 0660, the process as owner, no remote address. */
@@ -56,10 +57,12 @@ struct spoe_access {
 };
 
 /* Starts to listen at address:
- *     unix:/path, unix@/path   a socket file. One that nobody listens on is replaced, one in use is not; its folder must exist.
+ *     unix:/path, unix@/path   a socket file. One that nobody listens on is replaced, one in use is not; its folder
+ *     must exist.
  *                              It is removed at the end.
  *     abns@name                Linux' abstract name, as HAProxy spells it: no file, so open to every local user
- *     host:port, [v6]:port     TCP; "*:port" for all addresses; port 0 takes a free one. A name takes its first address.
+ *     host:port, [v6]:port     TCP; "*:port" for all addresses; port 0 takes a free one. A name takes its first
+ *     address.
  * True, or false with a sentence in error that names the address, what is wrong and what would be right. */
 MUST_USE bool spoe_server_listen(struct spoe_server *server, const char *address, const struct spoe_access *access,
                                  char *error, size_t error_size);
@@ -85,8 +88,8 @@ enum { SPOE_ACCEPT_PAUSE_MS = 100 };
 /* A copy. */
 void spoe_server_stats(const struct spoe_server *server, struct spoe_stats *stats);
 
-/* Ends at once: calls are cancelled, connections closed with SPOE_CLOSE_CUT, socket files removed. NULL is allowed. Not from
- * within on_notify, on_cancel or on_close. */
+/* Ends at once: calls are cancelled, connections closed with SPOE_CLOSE_CUT, socket files removed. NULL is allowed. Not
+ * from within on_notify, on_cancel or on_close. */
 void spoe_server_free(struct spoe_server *server);
 
 #endif

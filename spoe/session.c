@@ -75,7 +75,7 @@ static void advance(struct spoe_session *s, uint64_t now_ms)
         s->now_ms = now_ms;
 }
 
-/* ---- output ---- */
+/* ---- output ----------------------------------------------------------------------------------------------------- */
 
 static struct spop_writer scratch(struct spoe_session *s)
 {
@@ -111,8 +111,8 @@ static void put_ack(struct spoe_session *s, const struct spop_writer *frame)
     s->common->counters.acks++;
 }
 
-/* An ACK of actions that were encoded before. They fit every frame: SPOE_UNKNOWN_MAX and SPOE_PREPARED_MAX, with the envelope,
- * are less than SPOP_FRAME_SIZE_MIN. The usual way is written where it is sent from. */
+/* An ACK of actions that were encoded before. They fit every frame: SPOE_UNKNOWN_MAX and SPOE_PREPARED_MAX, with the
+ * envelope, are less than SPOP_FRAME_SIZE_MIN. The usual way is written where it is sent from. */
 static void put_encoded(struct spoe_session *s, uint64_t stream_id, uint64_t frame_id, const uint8_t *actions, size_t n)
 {
     uint8_t *room = spoe_out_room(&s->out, &s->common->out_blocks, SPOP_ENVELOPE_MAX + n);
@@ -165,7 +165,7 @@ static void put_disconnect(struct spoe_session *s)
         append(s, &w);
 }
 
-/* ---- calls ---- */
+/* ---- calls ------------------------------------------------------------------------------------------------------ */
 
 static void release_call(struct spoe_session *s, struct spoe_call *call)
 {
@@ -284,7 +284,7 @@ uint64_t spoe_call_deadline_ms(const struct spoe_call *call)
     return call->deadline_ms;
 }
 
-/* ---- the end ---- */
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
 
 enum spoe_close spoe_session_close(struct spoe_session *s, enum spoe_close reason)
 {
@@ -334,7 +334,7 @@ uint32_t spoe_session_peer_status(const struct spoe_session *s)
     return s->peer_status;
 }
 
-/* ---- input ---- */
+/* ---- input ------------------------------------------------------------------------------------------------------ */
 
 static enum spoe_close hello_problem(enum spop_status status)
 {
@@ -566,7 +566,7 @@ enum spoe_close spoe_session_feed(struct spoe_session *s, const uint8_t *in, siz
     return settle(s);
 }
 
-/* ---- time ---- */
+/* ---- time ------------------------------------------------------------------------------------------------------- */
 
 /* True: the time has come. after_ms of 0: it never does. */
 static bool is_due(const struct spoe_session *s, uint64_t since_ms, uint32_t after_ms)

@@ -15,7 +15,8 @@
 
 struct spoe_session;
 
-/* A NOTIFY that waits for its ACK. Valid until spoe_call_ack or on_cancel, whichever comes first; one of them always does. */
+/* A NOTIFY that waits for its ACK. Valid until spoe_call_ack or on_cancel, whichever comes first; one of them always
+ * does. */
 struct spoe_call;
 
 struct spoe_notify {
@@ -33,13 +34,13 @@ enum spoe_cancel {
 struct spoe_handler {
     void *user;
 
-    /* All complete NOTIFYs of one read, at most SPOE_BATCH_MAX at a time, in order. Each call is answered exactly once, now
-     * or later, in any order. Other functions of spoe/ than those of calls and messages, and spoe_server_drain, are not for
-     * use in here. */
+    /* All complete NOTIFYs of one read, at most SPOE_BATCH_MAX at a time, in order. Each call is answered exactly once,
+     * now or later, in any order. Other functions of spoe/ than those of calls and messages, and spoe_server_drain, are
+     * not for use in here. */
     void (*on_notify)(void *user, struct spoe_notify *batch, size_t n);
 
-    /* Nobody waits for this call any more: forget the handle before returning. Comes at most once for a call, never after its
-     * ACK, and never from within spoe_call_ack. Other calls may be answered here. */
+    /* Nobody waits for this call any more: forget the handle before returning. Comes at most once for a call, never
+     * after its ACK, and never from within spoe_call_ack. Other calls may be answered here. */
     void (*on_cancel)(void *user, struct spoe_call *call, enum spoe_cancel why);
 
     /* What is answered when the agent cannot: deadline, overload, an answer that HAProxy would not take. At least one,
@@ -108,8 +109,8 @@ MUST_USE struct spoe_session *spoe_session_new(struct spoe_common *common, void 
 /* Closes it with SPOE_CLOSE_CUT when it is not closed. NULL is allowed. Not from within a handler. */
 void spoe_session_free(struct spoe_session *s);
 
-/* Takes n bytes that arrived at now_ms; keeps no pointer into in. Returns SPOE_CLOSE_NONE, or why the connection must close;
- * from then on every call returns that same reason. What spoe_session_output gives must still be sent then. */
+/* Takes n bytes that arrived at now_ms; keeps no pointer into in. Returns SPOE_CLOSE_NONE, or why the connection must
+ * close; from then on every call returns that same reason. What spoe_session_output gives must still be sent then. */
 MUST_USE enum spoe_close spoe_session_feed(struct spoe_session *s, const uint8_t *in, size_t n, uint64_t now_ms);
 
 /* Does what the time, or answers since the last call, made due. Call it at spoe_session_wakeup and after on_output. */
@@ -118,11 +119,12 @@ MUST_USE enum spoe_close spoe_session_tick(struct spoe_session *s, uint64_t now_
 /* When spoe_session_tick is due next; UINT64_MAX: never. */
 uint64_t spoe_session_wakeup(const struct spoe_session *s);
 
-/* Ends with SPOE_CLOSE_DRAINED as soon as no call is unanswered; NOTIFYs that arrive meanwhile are answered "unknown". */
+/* Ends with SPOE_CLOSE_DRAINED as soon as no call is unanswered; NOTIFYs that arrive meanwhile are answered
+ * "unknown". */
 MUST_USE enum spoe_close spoe_session_finish(struct spoe_session *s);
 
-/* Ends it at once: every unanswered call is cancelled, AGENT-DISCONNECT is added to the output unless the reason is silent.
- * Returns the reason that stands, which is the first. */
+/* Ends it at once: every unanswered call is cancelled, AGENT-DISCONNECT is added to the output unless the reason is
+ * silent. Returns the reason that stands, which is the first. */
 enum spoe_close spoe_session_close(struct spoe_session *s, enum spoe_close reason);
 
 /* SPOE_CLOSE_NONE while it lives. */
@@ -136,7 +138,8 @@ struct spoe_bytes {
     size_t length;
 };
 
-/* Fills at most max pieces of what is to be sent, in order; valid until the next call for this session. Returns their count. */
+/* Fills at most max pieces of what is to be sent, in order; valid until the next call for this session. Returns their
+ * count. */
 size_t spoe_session_output(const struct spoe_session *s, struct spoe_bytes *pieces, size_t max);
 
 /* n of these bytes were sent. */
@@ -146,12 +149,13 @@ void spoe_session_sent(struct spoe_session *s, size_t n, uint64_t now_ms);
 size_t spoe_session_unsent(const struct spoe_session *s);
 
 /* Answers a call: exactly once, from anywhere but on_cancel of that same call. Actions that HAProxy would not take (see
- * spop_actions_are_valid, or too large), and n = 0, are replaced by the "unknown" actions and counted. Actions are copied.
- * The call is invalid afterwards; a handle that is answered again before its memory serves another call is ignored. */
+ * spop_actions_are_valid, or too large), and n = 0, are replaced by the "unknown" actions and counted. Actions are
+ * copied. The call is invalid afterwards; a handle that is answered again before its memory serves another call is
+ * ignored. */
 void spoe_call_ack(struct spoe_call *call, const struct spop_action *actions, size_t n);
 
-/* Actions that were checked and encoded once, for many ACKs. An open value without pointers, the user's to keep and to copy; its
- * fields are spoe/'s. All zeros is one of no actions, which no ACK can have. */
+/* Actions that were checked and encoded once, for many ACKs. An open value without pointers, the user's to keep and to
+ * copy; its fields are spoe/'s. All zeros is one of no actions, which no ACK can have. */
 enum { SPOE_PREPARED_MAX = 94 };
 struct spoe_prepared {
     uint8_t prefix_max; /* the longest var-prefix with which HAProxy takes every name */
@@ -171,9 +175,9 @@ void spoe_call_ack_prepared(struct spoe_call *call, const struct spoe_prepared *
 void spoe_call_set_user(struct spoe_call *call, void *user);
 void *spoe_call_user(const struct spoe_call *call);
 
-/* Takes the deadline off a call that is to be answered late on purpose, once, from on_notify on. It no longer counts against
- * max_calls, and neither idle_ms nor the end of a drain ends its connection before the answer: how many there are, and for how
- * long, is for the user to bound. */
+/* Takes the deadline off a call that is to be answered late on purpose, once, from on_notify on. It no longer counts
+ * against max_calls, and neither idle_ms nor the end of a drain ends its connection before the answer: how many there
+ * are, and for how long, is for the user to bound. */
 void spoe_call_hold(struct spoe_call *call);
 bool spoe_call_is_held(const struct spoe_call *call);
 

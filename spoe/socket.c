@@ -49,7 +49,7 @@ static const char *after(const char *address, const char *prefix)
     return strncmp(address, prefix, n) == 0 ? address + n : NULL;
 }
 
-/* ---- unix sockets with a file ---- */
+/* ---- unix sockets with a file ----------------------------------------------------------------------------------- */
 
 static bool set_path(struct sockaddr_un *address, const char *path, const struct complaint *c)
 {
@@ -154,7 +154,7 @@ static bool open_unix(struct spoe_socket *listening, const char *path, const str
     return bind_unix(listening, &address, access, c);
 }
 
-/* ---- abstract names ---- */
+/* ---- abstract names --------------------------------------------------------------------------------------------- */
 
 /* HAProxy's abns@ fills the whole address with zeros, unlike others, and so must we (src/tools.c, str2sa_range). */
 static bool open_abstract(struct spoe_socket *listening, const char *name, const struct complaint *c)
@@ -176,7 +176,7 @@ static bool open_abstract(struct spoe_socket *listening, const char *name, const
     return complain(c, "cannot listen: %s", strerror(errno));
 }
 
-/* ---- TCP ---- */
+/* ---- TCP -------------------------------------------------------------------------------------------------------- */
 
 /* "host:port", "[v6]:port", "*:port". */
 static bool split_host_port(const char *address, char host[HOST_SIZE], const char **port, const struct complaint *c)
@@ -260,7 +260,7 @@ static bool open_tcp(struct spoe_socket *listening, const char *address, const s
     return opened;
 }
 
-/* ---- all ---- */
+/* ---- all -------------------------------------------------------------------------------------------------------- */
 
 bool spoe_socket_open(struct spoe_socket *listening, const char *address, const struct spoe_access *access, char *error,
                       size_t error_size)

@@ -1,4 +1,5 @@
-/* spoe/socket.h - a listening socket out of an address as text: unix, abstract unix, TCP. Start-up only. Private to spoe/. */
+/* spoe/socket.h - a listening socket out of an address as text: unix, abstract unix, TCP. Start-up only. Private to
+ * spoe/. */
 #ifndef CELLROUTER_SPOE_SOCKET_H
 #define CELLROUTER_SPOE_SOCKET_H
 

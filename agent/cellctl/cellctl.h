@@ -1,8 +1,10 @@
-/* agent/cellctl/cellctl.h - the parts of cellctl, one file each. Every one returns the exit status: 0 done, 1 failed, 2 wrong usage. */
+/* agent/cellctl/cellctl.h - the parts of cellctl, one file each. Every one returns the exit status: 0 done, 1 failed, 2
+ * wrong usage. */
 #ifndef CELLROUTER_AGENT_CELLCTL_CELLCTL_H
 #define CELLROUTER_AGENT_CELLCTL_CELLCTL_H
 
-/* Sends the words as one command to the agent's admin socket and writes its answer to stdout; "error: …" goes to stderr. */
+/* Sends the words as one command to the agent's admin socket and writes its answer to stdout; "error: …" goes to
+ * stderr. */
 int cellctl_ask(const char *socket_path, char *const *words, int count);
 
 #endif

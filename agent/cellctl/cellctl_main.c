@@ -20,14 +20,15 @@ static const char usage[] =
     "Commands that read a configuration:\n"
     "  check               whether FILE is right; `cellrouter -c` says the same\n"
 #ifdef HAS_HAPROXY_CONFIG
-    "  haproxy             the part of HAProxy's configuration that hangs on the cells, on stdout\n"
+    "  haproxy             the part of HAProxy's configuration that is generated from the cells, on stdout\n"
     "  haproxy --large     the whole configuration of the second HAProxy process, for large bodies\n"
 #endif
     "  settings            all settings, their limits and defaults\n"
     "  settings --sample   a configuration with every default (docs/cellrouter.conf)\n"
     "\n"
     "Everything else is sent to the running agent:\n"
-    "  help                what it understands, such as: show info, show counters, show routes [PREFIX], forget PREFIX\n"
+    "  help                what it understands, such as: show info, show counters, show routes [PREFIX],\n"
+    "                      forget PREFIX\n"
     "\n"
     "  -f, --file FILE     configuration, " DEFAULT_FILE " when not given\n"
     "  -s, --socket PATH   the agent's admin socket; when not given, the one that FILE names\n"

@@ -1,5 +1,5 @@
-/* agent/daemon/admin.c - see the header. A client is in one of three states: reading a line, writing an answer, closed. It is not
- * read from while an answer is on its way, so an impatient client only fills its own socket. */
+/* agent/daemon/admin.c - see the header. A client is in one of three states: reading a line, writing an answer, closed.
+ * It is not read from while an answer is on its way, so an impatient client only fills its own socket. */
 #include "agent/daemon/admin.h"
 
 #include <errno.h>

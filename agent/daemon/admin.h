@@ -1,6 +1,6 @@
-/* agent/daemon/admin.h - the admin socket: commands in lines on a unix socket, as HAProxy's runtime socket has them, without ever
- * holding up the loop: input is bounded, output is written as fast as the client reads it, and a long answer (all routes)
- * is made piece by piece. What the commands do is the caller's; cellctl is the usual client.
+/* agent/daemon/admin.h - the admin socket: commands in lines on a unix socket, as HAProxy's runtime socket has them,
+ * without ever holding up the loop: input is bounded, output is written as fast as the client reads it, and a long
+ * answer (all routes) is made piece by piece. What the commands do is the caller's; cellctl is the usual client.
  *
  * A client sends "command\n", gets the answer and one empty line, and may send the next. An answer that begins with
  * "error: " means that nothing was done. Closing the sending side ends the connection after the last answer. */
@@ -23,16 +23,16 @@ enum {
 };
 
 /* A long answer. step writes at most room bytes (ADMIN_PIECE) to out, sets *lengthp to how many, which may be none, and
- * returns whether there is more to come; it must not take long. done, if set, is called once, also when the client goes away
- * in between. */
+ * returns whether there is more to come; it must not take long. done, if set, is called once, also when the client goes
+ * away in between. */
 struct admin_stream {
     bool (*step)(void *state, char *out, size_t room, size_t *lengthp);
     void (*done)(void *state);
     void *state;
 };
 
-/* Writes a short answer to out (each line ended), or sets stream->step and leaves out alone. argument is the rest of the line
- * without blanks around it, "" when there is none. */
+/* Writes a short answer to out (each line ended), or sets stream->step and leaves out alone. argument is the rest of
+ * the line without blanks around it, "" when there is none. */
 typedef void (*admin_run)(void *user, const char *argument, FILE *out, struct admin_stream *stream);
 
 struct admin_command {
@@ -53,8 +53,8 @@ struct admin_options {
     void (*on_refused)(void *user, const char *why); /* a client was turned away; may be NULL */
 };
 
-/* Opens the socket. An old socket file that nobody listens on is replaced. NULL: *whyp is what is wrong, in words, in static
- * memory. The loop must outlive the admin. */
+/* Opens the socket. An old socket file that nobody listens on is replaced. NULL: *whyp is what is wrong, in words, in
+ * static memory. The loop must outlive the admin. */
 MUST_USE struct admin *admin_new(struct ev_loop *loop, const struct admin_options *options, const char **whyp);
 
 /* Closes everything and removes the socket file. NULL is allowed. */

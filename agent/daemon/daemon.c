@@ -1,5 +1,5 @@
-/* agent/daemon/daemon.c - the parts of the running daemon, put together, kept going and taken down. The only place, with
- * cellrouter_main.c, that knows the clocks, signals and the order of things. */
+/* agent/daemon/daemon.c - the parts of the running daemon, put together, kept going and taken down. The only place,
+ * with cellrouter_main.c, that knows the clocks, signals and the order of things. */
 #include "agent/daemon/daemon.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ enum { FILES_BESIDE = 64 }; /* listeners, loop, log, Redis, and what the librari
 /* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names we answer with. */
 #define VAR_PREFIX "cellrouter"
 
-/* ---- counting ------------------------------------------------------------------------------------------------------ */
+/* ---- counting --------------------------------------------------------------------------------------------------- */
 
 static void sample_server(struct counters *counters, const struct spoe_stats *stats)
 {
@@ -61,7 +61,7 @@ void daemon_sample(struct daemon *daemon)
     counter_set(&daemon->counters, COUNTER_LOG_LINES_LOST, log_lost(daemon->log));
 }
 
-/* ---- while it runs ------------------------------------------------------------------------------------------------- */
+/* ---- while it runs ---------------------------------------------------------------------------------------------- */
 
 /* The timer of answers that are delayed on purpose follows the one that is due next. */
 static void set_release(struct daemon *daemon)
@@ -174,7 +174,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     spoe_server_drain(daemon->server, (uint32_t)lame_ms);
 }
 
-/* ---- reload -------------------------------------------------------------------------------------------------------- */
+/* ---- reload ----------------------------------------------------------------------------------------------------- */
 
 static void on_needs_restart(void *user, const char *section, const char *key)
 {
@@ -241,7 +241,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
     daemon_reload(watcher->data);
 }
 
-/* ---- start --------------------------------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------------------------------------ */
 
 static int failed(const struct daemon *daemon, const char *why)
 {
@@ -457,9 +457,10 @@ static int start(struct daemon *daemon)
     return 0;
 }
 
-/* ---- end ----------------------------------------------------------------------------------------------------------- */
+/* ---- end -------------------------------------------------------------------------------------------------------- */
 
-/* The server first: its calls let go of their lookups; then the store, whose answers have nobody left; then the rest. */
+/* The server first: its calls let go of their lookups; then the store, whose answers have nobody left; then the
+ * rest. */
 static void stop(struct daemon *daemon)
 {
     spoe_server_free(daemon->server);

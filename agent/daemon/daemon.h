@@ -6,8 +6,9 @@
 
 #include "agent/config/config.h"
 
-/* Takes config over, opens everything, serves until a signal ends it, and returns the process' exit status. Errors at the
- * start are one log line on stderr each. debug: log level debug, whatever the configuration says, also after a reload. */
+/* Takes config over, opens everything, serves until a signal ends it, and returns the process' exit status. Errors at
+ * the start are one log line on stderr each. debug: log level debug, whatever the configuration says, also after a
+ * reload. */
 int daemon_run(struct config *config, bool debug);
 
 #endif

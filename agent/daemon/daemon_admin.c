@@ -57,7 +57,7 @@ static void show_cells(void *user, const char *argument, FILE *out, struct admin
     }
 }
 
-/* ---- show routes --------------------------------------------------------------------------------------------------- */
+/* ---- show routes ------------------------------------------------------------------------------------------------ */
 
 enum {
     LISTING_PENDING = 32768, /* bytes that are made before they are taken */
@@ -138,7 +138,7 @@ static void show_routes(void *user, const char *argument, FILE *out, struct admi
     *stream = (struct admin_stream){.step = listing_step, .done = listing_done, .state = listing};
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------------ */
+/* ---- changing --------------------------------------------------------------------------------------------------- */
 
 static void forget(void *user, const char *argument, FILE *out, struct admin_stream *stream)
 {

@@ -1,5 +1,5 @@
-/* agent/level0/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap; a ring
- * of changes that all targets read. */
+/* agent/level0/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap;
+ * a ring of changes that all targets read. */
 #include "agent/level0/hot_map_private.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static uint64_t hash_of(const struct hot_map *map, const char *key, size_t lengt
     return XXH3_64bits_withSeed(key, length, map->options.seed);
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------------------------- */
+/* ---- making and freeing ----------------------------------------------------------------------------------------- */
 
 static bool grow(struct hot_map *map, uint32_t slots)
 {
@@ -86,7 +86,8 @@ void hot_map_free(struct hot_map *map)
     free(map);
 }
 
-/* HAProxy's command line gives a meaning to blanks, ; \ quotes and <<; its map files to blanks and #; the entry's value to |. */
+/* HAProxy's command line gives a meaning to blanks, ; \ quotes and <<; its map files to blanks and #; the entry's value
+ * to |. */
 bool hot_map_takes(const char *key, size_t length)
 {
     if (length == 0 || length > HOT_KEY_MAX)
@@ -97,7 +98,7 @@ bool hot_map_takes(const char *key, size_t length)
     return true;
 }
 
-/* ---- prefixes ----------------------------------------------------------------------------------------------------- */
+/* ---- prefixes --------------------------------------------------------------------------------------------------- */
 
 /* Length of the next shorter prefix of whole segments; 0: there is none. */
 static size_t shorter(const char *key, size_t length)
@@ -111,7 +112,7 @@ static size_t shorter(const char *key, size_t length)
     return 0;
 }
 
-/* ---- the heap of ends --------------------------------------------------------------------------------------------- */
+/* ---- the heap of ends ------------------------------------------------------------------------------------------- */
 
 static bool sooner(const struct hot_map *map, uint32_t a, uint32_t b)
 {
@@ -147,7 +148,7 @@ static void heap_down(struct hot_map *map, uint32_t at)
     }
 }
 
-/* ---- the journal -------------------------------------------------------------------------------------------------- */
+/* ---- the journal ------------------------------------------------------------------------------------------------ */
 
 static void lose_all(struct hot_map *map)
 {
@@ -172,7 +173,7 @@ static void note(struct hot_map *map, const struct entry *entry, bool add, bool 
         map->urgent = map->head;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------------------------ */
+/* ---- entries ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t find_slot(const struct hot_map *map, const char *key, size_t length, uint64_t hash)
 {
@@ -217,8 +218,8 @@ static void drop_slot(struct hot_map *map, uint32_t slot, bool lazy)
     map->free_slot = slot;
 }
 
-/* Drops the entries of all shorter prefixes; keep: but those of this cell, or CELL_NONE. Their routes may have no longer ones in
- * the map now that would put them right. Returns how many went. */
+/* Drops the entries of all shorter prefixes; keep: but those of this cell, or CELL_NONE. Their routes may have no
+ * longer ones in the map now that would put them right. Returns how many went. */
 static size_t drop_shorter(struct hot_map *map, const char *key, size_t length, uint16_t keep, bool lazy)
 {
     size_t dropped = 0;
@@ -290,7 +291,7 @@ static void enter(struct hot_map *map, const char *key, size_t length, uint64_t 
         note(map, entry, true, false);
 }
 
-/* ---- uses and bars ------------------------------------------------------------------------------------------------ */
+/* ---- uses and bars ---------------------------------------------------------------------------------------------- */
 
 static void bar_shorter(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
 {
@@ -304,7 +305,7 @@ static void lift_bars(struct hot_map *map, const char *key, size_t length)
         hot_uses_lift(map->uses, hash_of(map, key, length));
 }
 
-/* ---- what happens to routes --------------------------------------------------------------------------------------- */
+/* ---- what happens to routes ------------------------------------------------------------------------------------- */
 
 /* At most half of what is left of the route's life, so that its use is seen while it can still be refreshed. */
 static uint64_t stay_of(struct hot_map *map, uint64_t left_ms)
@@ -414,7 +415,8 @@ void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms)
     }
 }
 
-/* Whether the target may yet be told of a change of this key that came before its adoption. Looking at more changes would take long. */
+/* Whether the target may yet be told of a change of this key that came before its adoption. Looking at more changes
+ * would take long. */
 static bool is_under_way(const struct hot_map *map, int target, const char *key, size_t length)
 {
     uint64_t at = map->targets[target].at;
@@ -488,7 +490,7 @@ void hot_map_limit(struct hot_map *map, uint32_t entries)
         map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------ */
+/* ---- looking ---------------------------------------------------------------------------------------------------- */
 
 bool hot_map_find(const struct hot_map *map, const char *key, size_t length, struct hot_entry *entry)
 {

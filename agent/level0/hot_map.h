@@ -1,10 +1,11 @@
-/* agent/level0/hot_map.h - level 0: which routes should stand in HAProxy's own map, and what has changed for each HAProxy process
- * (target). Pure: time and seed are passed in; agent/level0/runtime_api.h brings the changes to HAProxy.
- * Source: brief section 5.6, docs/level0.md.
+/* agent/level0/hot_map.h - level 0: which routes should stand in HAProxy's own map, and what has changed for each
+ * HAProxy process (target). Pure: time and seed are passed in; agent/level0/runtime_api.h brings the changes to
+ * HAProxy. Source: brief section 5.6, docs/level0.md.
  *
- * A key is what agent/routes/path.h makes. Only keys of harmless bytes enter: none that means something on HAProxy's command line or in
- * a map file. Two rules keep the longest match right, though the map knows only some of the routes: a prefix does not enter while a
- * longer route under it with another cell is in use outside of the map; and with an entry go all entries of shorter prefixes.
+ * A key is what agent/routes/path.h makes. Only keys of harmless bytes enter: none that means something on HAProxy's
+ * command line or in a map file. Two rules keep the longest match right, though the map knows only some of the routes:
+ * a prefix does not enter while a longer route under it with another cell is in use outside of the map; and with an
+ * entry go all entries of shorter prefixes.
  *
  * Times are monotonic milliseconds. Nothing takes longer with more entries but _free, _flush, _remap, _distrust and
  * _resync_begin, and the logarithm in what an expiry costs. One thread. */
@@ -42,7 +43,7 @@ void hot_map_limit(struct hot_map *map, uint32_t entries);
 /* Whether a key is short enough and of harmless bytes. */
 bool hot_map_takes(const char *key, size_t length);
 
-/* ---- what happens to routes --------------------------------------------------------------------------------------- */
+/* ---- what happens to routes ------------------------------------------------------------------------------------- */
 
 /* A lookup was answered with this route; left_ms of its life are left (UINT64_MAX: no end). */
 void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
@@ -66,19 +67,21 @@ void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count);
 /* Nothing that is there now stays longer than life_ms. */
 void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms);
 
-/* A target has this entry, and nobody here knows whether it holds: it stays for life_ms, in doubt. Other targets are brought in line as a
- * whole. False, and nothing happens: the map is full, knows the key already, or knows better about it. */
+/* A target has this entry, and nobody here knows whether it holds: it stays for life_ms, in doubt. Other targets are
+ * brought in line as a whole. False, and nothing happens: the map is full, knows the key already, or knows better about
+ * it. */
 MUST_USE bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell,
                             uint64_t life_ms, uint64_t now_ms);
 
-/* A route that may be in doubt holds, with left_ms to live; of another cell, or CELL_NONE: what is there in doubt goes. */
+/* A route that may be in doubt holds, with left_ms to live; of another cell, or CELL_NONE: what is there in doubt
+ * goes. */
 void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
                     uint64_t now_ms);
 
 /* Drops at most max entries whose stay is over. Returns how many went. */
 size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max);
 
-/* ---- looking ------------------------------------------------------------------------------------------------------ */
+/* ---- looking ---------------------------------------------------------------------------------------------------- */
 
 /* An open value; the key lives until the map changes and is not zero-ended. */
 struct hot_entry {
@@ -90,7 +93,8 @@ struct hot_entry {
 /* The entry of exactly this key. */
 MUST_USE bool hot_map_find(const struct hot_map *map, const char *key, size_t length, struct hot_entry *entry);
 
-/* Walks over all entries; *cursor starts at 0. The map may change between calls: what is there all the time is visited once. */
+/* Walks over all entries; *cursor starts at 0. The map may change between calls: what is there all the time is visited
+ * once. */
 MUST_USE bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
 
 /* As hot_map_next(), of those in doubt that were not visited since they were adopted or hot_map_doubt() named them. */
@@ -107,7 +111,7 @@ struct hot_map_stats {
 
 struct hot_map_stats hot_map_stats(const struct hot_map *map);
 
-/* ---- targets ------------------------------------------------------------------------------------------------------ */
+/* ---- targets ---------------------------------------------------------------------------------------------------- */
 
 /* A new target, which needs everything. Returns its number, or -1: there are HOT_TARGETS_MAX. */
 MUST_USE int hot_map_target(struct hot_map *map);
@@ -124,8 +128,9 @@ enum hot_need hot_map_need(const struct hot_map *map, int target);
 /* Nothing is known of the target any more. */
 void hot_map_lost(struct hot_map *map, int target);
 
-/* Visits what has to be deleted of the next changes, at most max of them, and then what has to be added: in that order a key never
- * stands twice in the map. They count as done. Returns how many changes were taken; 0: there are no more. */
+/* Visits what has to be deleted of the next changes, at most max of them, and then what has to be added: in that order
+ * a key never stands twice in the map. They count as done. Returns how many changes were taken; 0: there are no
+ * more. */
 typedef void hot_visit(void *user, bool add, const struct hot_entry *entry);
 size_t hot_map_take(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user);
 

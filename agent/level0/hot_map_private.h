@@ -1,5 +1,5 @@
-/* agent/level0/hot_map_private.h - what hot_map.c, which knows what should stand in the map, and hot_map_targets.c, which knows what each target
- * has of it, share. */
+/* agent/level0/hot_map_private.h - what hot_map.c, which knows what should stand in the map, and hot_map_targets.c,
+ * which knows what each target has of it, share. */
 #ifndef CELLROUTER_AGENT_LEVEL0_HOT_MAP_PRIVATE_H
 #define CELLROUTER_AGENT_LEVEL0_HOT_MAP_PRIVATE_H
 

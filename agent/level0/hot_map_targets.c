@@ -1,9 +1,10 @@
-/* agent/level0/hot_map_targets.c - what each target has to be told: from the ring of changes, or, in a resync, from a comparison of all. */
+/* agent/level0/hot_map_targets.c - what each target has to be told: from the ring of changes, or, in a resync, from a
+ * comparison of all. */
 #include "agent/level0/hot_map_private.h"
 
 #include "agent/routes/cells.h"
 
-/* ---- targets ------------------------------------------------------------------------------------------------------ */
+/* ---- targets ---------------------------------------------------------------------------------------------------- */
 
 int hot_map_target(struct hot_map *map)
 {
@@ -80,7 +81,7 @@ size_t hot_map_take(struct hot_map *map, int target, size_t max, hot_visit *visi
     return taken;
 }
 
-/* ---- resync ------------------------------------------------------------------------------------------------------- */
+/* ---- resync ----------------------------------------------------------------------------------------------------- */
 
 static uint16_t bit_of(int target)
 {

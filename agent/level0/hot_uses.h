@@ -1,6 +1,6 @@
-/* agent/level0/hot_uses.h - how often routes outside of the hot map are used, and which prefixes must stay outside because a longer route
- * under them is in use there (bars). Pure; memory of fixed size, where a newcomer may take another's place: then a route enters the
- * map later, or costs a redirect. Hashes are of keys, seeded. */
+/* agent/level0/hot_uses.h - how often routes outside of the hot map are used, and which prefixes must stay outside
+ * because a longer route under them is in use there (bars). Pure; memory of fixed size, where a newcomer may take
+ * another's place: then a route enters the map later, or costs a redirect. Hashes are of keys, seeded. */
 #ifndef CELLROUTER_AGENT_LEVEL0_HOT_USES_H
 #define CELLROUTER_AGENT_LEVEL0_HOT_USES_H
 

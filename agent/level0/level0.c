@@ -39,7 +39,7 @@ struct level0 {
     bool doubts, asking;          /* some may be in doubt; the walk is on */
 };
 
-/* ---- the file ----------------------------------------------------------------------------------------------------- */
+/* ---- the file --------------------------------------------------------------------------------------------------- */
 
 static void on_write(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -82,7 +82,7 @@ static void poke(struct level0 *level0)
         runtime_api_poke(level0->runtimes[i]);
 }
 
-/* ---- what is found in HAProxy's map -------------------------------------------------------------------------------- */
+/* ---- what is found in HAProxy's map ----------------------------------------------------------------------------- */
 
 static void ask_more(struct level0 *level0)
 {
@@ -136,7 +136,7 @@ void level0_doubt(struct level0 *level0, const char *key, size_t length)
     level0->doubt_cursor = 0;
 }
 
-/* ---- the runtimes ------------------------------------------------------------------------------------------------- */
+/* ---- the runtimes ----------------------------------------------------------------------------------------------- */
 
 static void on_event(void *user, const struct runtime_api_event *event)
 {
@@ -173,7 +173,7 @@ static void open_runtimes(struct level0 *level0)
     }
 }
 
-/* ---- who does it -------------------------------------------------------------------------------------------------- */
+/* ---- who does it ------------------------------------------------------------------------------------------------ */
 
 static void try_lock(struct level0 *level0)
 {
@@ -181,7 +181,8 @@ static void try_lock(struct level0 *level0)
     level0->lock = map_file_lock(path);
     if (level0->lock >= 0) {
         log_write(level0->options.log, REASON_LEVEL0_OWNER, LOG_FIELDS(LOG_STR("file", path)));
-        /* Nothing of what the file says was verified; but what HAProxy has may be true, and takes a moment to be read. */
+        /* Nothing of what the file says was verified; but what HAProxy has may be true, and takes a moment to be
+         * read. */
         level0->written = UINT64_MAX;
         level0->write_after_ms = level0->options.now_ms() + 1000;
         open_runtimes(level0);
@@ -260,7 +261,7 @@ void level0_free(struct level0 *level0)
     free(level0);
 }
 
-/* ---- what the router tells ---------------------------------------------------------------------------------------- */
+/* ---- what the router tells -------------------------------------------------------------------------------------- */
 
 static bool is_owner(const struct level0 *level0)
 {

@@ -1,5 +1,6 @@
-/* agent/level0/level0.h - level 0: the routes in use stand in HAProxy's own map. Puts together what decides (agent/level0/hot_map.h), what talks
- * to each HAProxy process (agent/level0/runtime_api.h) and the file for a starting one (agent/level0/map_file.h). docs/level0.md has the whole.
+/* agent/level0/level0.h - level 0: the routes in use stand in HAProxy's own map. Puts together what decides
+ * (agent/level0/hot_map.h), what talks to each HAProxy process (agent/level0/runtime_api.h) and the file for a starting
+ * one (agent/level0/map_file.h). docs/level0.md has the whole.
  *
  * Of several agents beside one HAProxy the one that holds the file's lock does it; the others are ready to take over.
  * All calls are cheap and allowed with level0 NULL: then there is no level 0. Keys are those of agent/routes/path.h. */
@@ -24,8 +25,8 @@ struct level0_options {
     struct log *log;
     uint64_t seed; /* random */
     uint64_t (*now_ms)(void);
-    /* Asks who owns this route; level0_settle() or level0_doubt() brings the answer, maybe from within. False: not now. NULL: nobody
-     * knows, and what a starting agent finds in HAProxy's map is taken out. */
+    /* Asks who owns this route; level0_settle() or level0_doubt() brings the answer, maybe from within. False: not now.
+     * NULL: nobody knows, and what a starting agent finds in HAProxy's map is taken out. */
     bool (*ask)(void *user, const char *key, size_t length);
     void *user;
     uint32_t doubt_ms; /* what is found stays so long without an answer */
@@ -37,8 +38,8 @@ MUST_USE struct level0 *level0_new(struct ev_loop *loop, const struct level0_opt
 /* HAProxy's map and the file stay as they are: a hit outlives the agent. */
 void level0_free(struct level0 *level0);
 
-/* The cells whose numbers the other calls use. map and count as of cells_map on a reload; NULL and 0: the first ones. The cells before
- * them may be freed afterwards. */
+/* The cells whose numbers the other calls use. map and count as of cells_map on a reload; NULL and 0: the first ones.
+ * The cells before them may be freed afterwards. */
 void level0_cells(struct level0 *level0, const struct cells *cells, const uint16_t *map, size_t count);
 
 /* A lookup was answered with this route, which has left_ms to live and need not be refreshed. */

@@ -1,5 +1,5 @@
-/* agent/level0/map_file.h - the file from which a starting HAProxy loads its map: written bit by bit, put in place as a whole.
- * Source: HAProxy configuration manual 2.6, converter "map": one "key value" a line. */
+/* agent/level0/map_file.h - the file from which a starting HAProxy loads its map: written bit by bit, put in place as a
+ * whole. Source: HAProxy configuration manual 2.6, converter "map": one "key value" a line. */
 #ifndef CELLROUTER_AGENT_LEVEL0_MAP_FILE_H
 #define CELLROUTER_AGENT_LEVEL0_MAP_FILE_H
 

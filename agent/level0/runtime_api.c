@@ -1,4 +1,5 @@
-/* agent/level0/runtime_api.c - one HAProxy process: a conversation of commands and answers, and the steps that it goes through. */
+/* agent/level0/runtime_api.c - one HAProxy process: a conversation of commands and answers, and the steps that it goes
+ * through. */
 #include "agent/level0/runtime_api.h"
 
 #include <errno.h>
@@ -67,7 +68,7 @@ struct runtime_api {
 static void fail(struct runtime_api *runtime, const char *why);
 static void begin(struct runtime_api *runtime);
 
-/* ---- text --------------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------------------------- */
 
 static void put(struct text *text, const char *bytes, size_t n)
 {
@@ -90,7 +91,7 @@ static void puts_to(struct text *text, const char *string)
     put(text, string, strlen(string));
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------- */
+/* ---- commands --------------------------------------------------------------------------------------------------- */
 
 static void put_delete(struct runtime_api *runtime, const char *key, size_t length)
 {
@@ -151,7 +152,7 @@ static void put_command(struct runtime_api *runtime, const char *command)
     runtime->owed++;
 }
 
-/* ---- the connection ----------------------------------------------------------------------------------------------- */
+/* ---- the connection --------------------------------------------------------------------------------------------- */
 
 static void set_timer(struct runtime_api *runtime, double seconds)
 {
@@ -199,7 +200,7 @@ static void fail(struct runtime_api *runtime, const char *why)
         runtime->options.on_event(runtime->options.user, &event);
 }
 
-/* ---- steps: each sends commands, and is over when all of them are answered ----------------------------------------- */
+/* ---- steps: each sends commands, and is over when all of them are answered -------------------------------------- */
 
 static void send_step(struct runtime_api *runtime, enum state state)
 {
@@ -232,7 +233,8 @@ static void change(struct runtime_api *runtime)
     finish(runtime);
 }
 
-/* Whether what is found there may be true, though the hot map does not know it: the process has it from another agent, or from the file. */
+/* Whether what is found there may be true, though the hot map does not know it: the process has it from another agent,
+ * or from the file. */
 static bool takes_stock(const struct runtime_api *runtime)
 {
     return runtime->options.on_found && runtime->known_pid == 0;
@@ -333,7 +335,7 @@ static void step(struct runtime_api *runtime)
     }
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
 
 static void read_info(struct runtime_api *runtime, const char *line)
 {
@@ -489,7 +491,7 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
     ev_io_stop(loop, watcher);
 }
 
-/* ---- when --------------------------------------------------------------------------------------------------------- */
+/* ---- when ------------------------------------------------------------------------------------------------------- */
 
 static void connect_now(struct runtime_api *runtime)
 {
@@ -539,7 +541,7 @@ void runtime_api_poke(struct runtime_api *runtime)
         set_timer(runtime, within);
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------------------------- */
+/* ---- making and freeing ----------------------------------------------------------------------------------------- */
 
 static void resolve(struct runtime_api *runtime)
 {

@@ -1,11 +1,11 @@
-/* agent/level0/runtime_api.h - brings the changes of the hot map to one HAProxy process, over its runtime socket (level admin).
- * Source: HAProxy management manual 2.6, section 9.3: prompt, show info, show map, add map, del map, clear map.
+/* agent/level0/runtime_api.h - brings the changes of the hot map to one HAProxy process, over its runtime socket (level
+ * admin). Source: HAProxy management manual 2.6, section 9.3: prompt, show info, show map, add map, del map, clear map.
  *
- * Each batch of changes has a connection of its own, which first asks whose it is: one that stays open would stay with the old
- * worker after a reload. A worker not met before is brought in line as a whole: its map is read, what is wrong there deleted, what
- * is missing added; when much is wrong, it is cleared first. At every moment its entries are right, or are about to be deleted.
- * HAProxy's map versions (prepare, commit) are not used: while two of them are there, 2.6's map_beg finds entries of other prefixes,
- * and 3.0's and 3.2's skip the longest one (src/pattern.c, pat_match_beg).
+ * Each batch of changes has a connection of its own, which first asks whose it is: one that stays open would stay with
+ * the old worker after a reload. A worker not met before is brought in line as a whole: its map is read, what is wrong
+ * there deleted, what is missing added; when much is wrong, it is cleared first. At every moment its entries are right,
+ * or are about to be deleted. HAProxy's map versions (prepare, commit) are not used: while two of them are there, 2.6's
+ * map_beg finds entries of other prefixes, and 3.0's and 3.2's skip the longest one (src/pattern.c, pat_match_beg).
  *
  * Nobody waits for this: it runs on the loop, with a deadline for each step, and comes back after failures. */
 #ifndef CELLROUTER_AGENT_LEVEL0_RUNTIME_API_H
@@ -42,8 +42,8 @@ struct runtime_api_options {
     uint64_t seed;
     void (*on_event)(void *user,
                      const struct runtime_api_event *event); /* a failure is told once until the next success */
-    /* Until the process was in line for the first time: it has an entry that the hot map does not know. True: the hot map took it in, with
-     * hot_map_adopt(). NULL: such entries are deleted, as all are that are found later. */
+    /* Until the process was in line for the first time: it has an entry that the hot map does not know. True: the hot
+     * map took it in, with hot_map_adopt(). NULL: such entries are deleted, as all are that are found later. */
     bool (*on_found)(void *user, int target, const char *key, size_t length, uint16_t cell);
     void *user;
 };

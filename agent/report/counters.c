@@ -4,7 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* One row a counter. A row of another room's table of reasons has a label key instead of labels: its value is the name. */
+/* One row a counter. A row of another room's table of reasons has a label key instead of labels: its value is the
+ * name. */
 struct row {
     const char *prefix; /* of the name: "" or "store_reason_" */
     const char *name;   /* as in the table; printed in small letters */

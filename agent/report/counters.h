@@ -1,6 +1,6 @@
-/* agent/report/counters.h - what the agent counts. The names are agent/report/counters.def and the tables of reasons of the other rooms, a
- * counter for each row: a new reason is counted without another line. Plain numbers of one thread; whoever prints them fills
- * in the gauges first. */
+/* agent/report/counters.h - what the agent counts. The names are agent/report/counters.def and the tables of reasons of
+ * the other rooms, a counter for each row: a new reason is counted without another line. Plain numbers of one thread;
+ * whoever prints them fills in the gauges first. */
 #ifndef CELLROUTER_AGENT_REPORT_COUNTERS_H
 #define CELLROUTER_AGENT_REPORT_COUNTERS_H
 

@@ -1,8 +1,8 @@
 /* agent/report/log.h - log lines in logfmt on a file descriptor: lossy rather than blocking.
  *     ts=2026-01-02T03:04:05.678Z level=warn reason=spoe_bad_frame conn=12 msg="a frame does not parse"
- * Level and sentence of a reason come from agent/report/reasons.def. Lines of reasons that a peer can cause are limited per reason
- * and second; how many were left out is told with the next line of that reason, or by log_tick. No secrets and no bodies
- * belong into a line; bytes from outside are escaped here. */
+ * Level and sentence of a reason come from agent/report/reasons.def. Lines of reasons that a peer can cause are limited
+ * per reason and second; how many were left out is told with the next line of that reason, or by log_tick. No secrets
+ * and no bodies belong into a line; bytes from outside are escaped here. */
 #ifndef CELLROUTER_AGENT_REPORT_LOG_H
 #define CELLROUTER_AGENT_REPORT_LOG_H
 
@@ -54,8 +54,8 @@ void log_set(struct log *log, enum log_level level, uint32_t per_reason);
 /* One line. log may be NULL: nothing is written. */
 void log_write(struct log *log, enum log_reason reason, const struct log_field *fields, size_t count);
 
-/* The same for an event of another room that has its own level and words: reason is its name there. All of them share one
- * limit with `as`, whose own level and sentence are not used. */
+/* The same for an event of another room that has its own level and words: reason is its name there. All of them share
+ * one limit with `as`, whose own level and sentence are not used. */
 void log_event(struct log *log, enum log_reason as, enum log_level level, const char *reason, const char *text);
 
 /* Tells what was left out in earlier seconds; call it about once a second. */

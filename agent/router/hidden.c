@@ -1,4 +1,5 @@
-/* agent/router/hidden.c - a binary heap of pointers by time; each answer knows its place in it, so that it can be taken out. */
+/* agent/router/hidden.c - a binary heap of pointers by time; each answer knows its place in it, so that it can be taken
+ * out. */
 #include "agent/router/hidden.h"
 
 #include <stdlib.h>

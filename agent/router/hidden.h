@@ -1,10 +1,10 @@
-/* agent/router/hidden.h - answers that are held back for a random time, so that the time of a "there is nothing here" does not tell a
- * private path from an absent one. A bounded queue in the order of time; whose answers they are, and the clock, are the
- * caller's.
+/* agent/router/hidden.h - answers that are held back for a random time, so that the time of a "there is nothing here"
+ * does not tell a private path from an absent one. A bounded queue in the order of time; whose answers they are, and
+ * the clock, are the caller's.
  *
- * The time is drawn between two bounds and counted from the arrival of the request, where that is known and the answer took
- * no longer than the lower bound: then the whole time that a client sees hangs on the draw alone, and not on how long the
- * cell, a lookup or a replay took. Anything slower waits for the drawn time on top. */
+ * The time is drawn between two bounds and counted from the arrival of the request, where that is known and the answer
+ * took no longer than the lower bound: then the whole time that a client sees hangs on the draw alone, and not on how
+ * long the cell, a lookup or a replay took. Anything slower waits for the drawn time on top. */
 #ifndef CELLROUTER_AGENT_ROUTER_HIDDEN_H
 #define CELLROUTER_AGENT_ROUTER_HIDDEN_H
 
@@ -41,7 +41,8 @@ void hidden_free(struct hidden *hidden);
 /* For answers from now on; those that wait keep their time. */
 void hidden_set(struct hidden *hidden, const struct hidden_limits *limits);
 
-/* Holds call back; elapsed_ms is the age of its request. Sets *answerp only on HIDDEN_WAITS; otherwise the caller answers. */
+/* Holds call back; elapsed_ms is the age of its request. Sets *answerp only on HIDDEN_WAITS; otherwise the caller
+ * answers. */
 MUST_USE enum hidden_outcome hidden_add(struct hidden *hidden, void *call, uint64_t elapsed_ms, uint64_t now_ms,
                                         struct hidden_answer **answerp);
 

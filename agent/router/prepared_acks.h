@@ -1,4 +1,5 @@
-/* agent/router/prepared_acks.h - what HAProxy is told of a decision: the variables, and the usual ACKs encoded beforehand. Pure. */
+/* agent/router/prepared_acks.h - what HAProxy is told of a decision: the variables, and the usual ACKs encoded
+ * beforehand. Pure. */
 #ifndef CELLROUTER_AGENT_ROUTER_PREPARED_ACKS_H
 #define CELLROUTER_AGENT_ROUTER_PREPARED_ACKS_H
 
@@ -26,8 +27,8 @@ MUST_USE struct prepared_acks *prepared_acks_new(const struct cells *cells);
 /* NULL is allowed. */
 void prepared_acks_free(struct prepared_acks *answers);
 
-/* The ACK of a decision of level 1 or of "unknown"; NULL for any other one, and for a cell that is not one of cells. As long
- * as answers lives. */
+/* The ACK of a decision of level 1 or of "unknown"; NULL for any other one, and for a cell that is not one of cells. As
+ * long as answers lives. */
 const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *answers, const struct decision *decision);
 
 #endif

@@ -12,7 +12,7 @@ enum {
         4096, /* routes that a tick looks at: a table of 10M is through in 40 min, by life far longer. Not tuned. */
 };
 
-/* ---- configuration ------------------------------------------------------------------------------------------------ */
+/* ---- configuration ---------------------------------------------------------------------------------------------- */
 
 static struct cells *cells_of(const struct config *config)
 {
@@ -146,7 +146,7 @@ void router_set_level0(struct router *router, struct level0 *level0)
     level0_cells(level0, router->cells, NULL, 0);
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------ */
+/* ---- batches ---------------------------------------------------------------------------------------------------- */
 
 /* Whether the lookup of this request has a path that the table can be asked for. */
 static bool has_path(const struct request *request)
@@ -165,8 +165,8 @@ static void prepare(struct router *router, size_t i)
         route_table_prefetch(router->table, &request->parsed, &request->probe);
 }
 
-/* What is to be learned comes first: it changes the table. Then the paths of the whole batch are hashed, and their memory
- * asked for, before the first is looked up: so the lookups do not wait for memory one after the other. */
+/* What is to be learned comes first: it changes the table. Then the paths of the whole batch are hashed, and their
+ * memory asked for, before the first is looked up: so the lookups do not wait for memory one after the other. */
 static void on_notify(void *user, struct spoe_notify *batch, size_t n)
 {
     struct router *router = user;
@@ -206,7 +206,7 @@ struct spoe_handler router_spoe_handler(struct router *router)
                                  .unknown_count = sizeof unknown / sizeof unknown[0]};
 }
 
-/* ---- keeping and counting ----------------------------------------------------------------------------------------- */
+/* ---- keeping and counting --------------------------------------------------------------------------------------- */
 
 void router_tick(struct router *router)
 {

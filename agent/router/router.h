@@ -1,5 +1,6 @@
-/* agent/router/router.h - a request's way through the agent: SPOE messages in, answers out, with the route table, the store, the
- * decision and the learning in between. It owns cells, table and damping; server, store, loop and clocks are the caller's.
+/* agent/router/router.h - a request's way through the agent: SPOE messages in, answers out, with the route table, the
+ * store, the decision and the learning in between. It owns cells, table and damping; server, store, loop and clocks are
+ * the caller's.
  *
  * SPOE messages (haproxy/cellrouter-spoe.conf; arguments by name, unknown ones are skipped):
  *   lookup  path (string), host (string, may be missing)
@@ -43,8 +44,8 @@ MUST_USE struct router *router_new(const struct router_options *options);
 /* Every call must be over: free the spoe_server before. The store must be freed before, too. NULL is allowed. */
 void router_free(struct router *router);
 
-/* Puts another configuration in use; what of it needs a restart is left as it is. Routes of cells that are gone are dropped.
- * Returns 0, or -1 when memory was short: then the old one stays in use. */
+/* Puts another configuration in use; what of it needs a restart is left as it is. Routes of cells that are gone are
+ * dropped. Returns 0, or -1 when memory was short: then the old one stays in use. */
 MUST_USE int router_reload(struct router *router, const struct config *config);
 
 /* NULL: routes are not shared (any more). Lookups that wait must be over. */
@@ -72,7 +73,7 @@ void router_release(struct router *router);
 /* Brings the counters that others keep (store, table, damping) up to date, before somebody reads them. */
 void router_sample(struct router *router);
 
-/* ---- for operators ------------------------------------------------------------------------------------------------ */
+/* ---- for operators ---------------------------------------------------------------------------------------------- */
 
 /* One step of a listing of all live routes; see route_table_list. */
 bool router_list(struct router *router, struct route_cursor *cursor, route_visit *visit, void *user);

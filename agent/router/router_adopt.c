@@ -1,4 +1,5 @@
-/* agent/router/router_adopt.c - what an agent finds in HAProxy's map when it starts: the store says whether it holds. */
+/* agent/router/router_adopt.c - what an agent finds in HAProxy's map when it starts: the store says whether it
+ * holds. */
 #include "agent/router/router_private.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* agent/router/router_hidden.c - a cell's 404 or 403 that HAProxy holds until its message is answered: see agent/router/hidden.h. */
+/* agent/router/router_hidden.c - a cell's 404 or 403 that HAProxy holds until its message is answered: see
+ * agent/router/hidden.h. */
 #include "agent/router/router_private.h"
 
 /* HAProxy knows no variable of this name under the prefix of that engine: it only has to hear something. */
@@ -40,6 +41,6 @@ uint64_t router_next_release_ms(const struct router *router)
 void router_release(struct router *router)
 {
     uint64_t now_ms = router->now_ms();
-    for (struct spoe_call *call; (call = hidden_take_due(router->hidden, now_ms)) != NULL;)
+    for (struct spoe_call *call; (call = hidden_take_due(router->hidden, now_ms));)
         let_go(call);
 }

@@ -1,5 +1,6 @@
-/* agent/router/router_learn.c - what an answer teaches goes into level 1 and the store, and the stale route that it contradicts
- * goes out of both. The judgement is agent/routes/learning.h's, the holding back agent/routes/damping.h's. */
+/* agent/router/router_learn.c - what an answer teaches goes into level 1 and the store, and the stale route that it
+ * contradicts goes out of both. The judgement is agent/routes/learning.h's, the holding back
+ * agent/routes/damping.h's. */
 #include "agent/router/router_private.h"
 
 #include <string.h>
@@ -90,8 +91,8 @@ static void forget_in_store(struct router *router, const char *key, size_t lengt
         (void)!route_store_forget(router->store, &name, id, strlen(id)); /* the store counts what it refuses */
 }
 
-/* The stale route may be one of a shorter prefix than the one claimed. A prefix just stored is no longer the stale one, and
- * a later word on it would take the place of the claim in the store's queue. */
+/* The stale route may be one of a shorter prefix than the one claimed. A prefix just stored is no longer the stale one,
+ * and a later word on it would take the place of the claim in the store's queue. */
 static void drop(struct router *router, const struct lesson *lesson, const struct path *path, bool stored,
                  uint64_t now_ms)
 {

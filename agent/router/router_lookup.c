@@ -1,4 +1,5 @@
-/* agent/router/router_lookup.c - the answer to a lookup: out of level 1 at once, or, on a miss, when the store has spoken. */
+/* agent/router/router_lookup.c - the answer to a lookup: out of level 1 at once, or, on a miss, when the store has
+ * spoken. */
 #include "agent/router/router_private.h"
 
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static void answer_unknown(struct router *router, struct spoe_call *call, bool l
     acknowledge(router, call, &decision, learned);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------ */
+/* ---- waiting ---------------------------------------------------------------------------------------------------- */
 
 static struct wait *wait_new(struct router *router)
 {
@@ -106,7 +107,7 @@ void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why)
     router_count(router, why == SPOE_CANCEL_DEADLINE ? COUNTER_MISSES_DEADLINE : COUNTER_MISSES_CANCELLED);
 }
 
-/* ---- level 2 ------------------------------------------------------------------------------------------------------ */
+/* ---- level 2 ---------------------------------------------------------------------------------------------------- */
 
 /* The store's view of a path: its text is the key without the host. */
 static struct route_question question_of(const struct path *path, uint16_t *ends)
@@ -141,7 +142,7 @@ static void ask_store(struct router *router, const struct request *request, bool
                    learned);
 }
 
-/* ---- level 1 ------------------------------------------------------------------------------------------------------ */
+/* ---- level 1 ---------------------------------------------------------------------------------------------------- */
 
 static void answer_lookup(struct router *router, struct request *request, uint64_t now_ms, bool learned)
 {

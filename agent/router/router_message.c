@@ -1,5 +1,5 @@
-/* agent/router/router_message.c - the arguments of lookup, learn and hide, by name and type. What is missing or of another type is as if
- * it were not there; whether that matters is for the caller to judge. */
+/* agent/router/router_message.c - the arguments of lookup, learn and hide, by name and type. What is missing or of
+ * another type is as if it were not there; whether that matters is for the caller to judge. */
 #include "agent/router/router_private.h"
 
 #include <string.h>
@@ -42,8 +42,8 @@ static void read_lookup(struct spop_messages *messages, struct request *request)
     }
 }
 
-/* The lookup that HAProxy writes with our cellrouter-spoe.conf: one message, two strings in this order. It is read in four steps instead
- * of some twenty. False: it looks otherwise, and nothing has been read. */
+/* The lookup that HAProxy writes with our cellrouter-spoe.conf: one message, two strings in this order. It is read in
+ * four steps instead of some twenty. False: it looks otherwise, and nothing has been read. */
 static bool read_usual_lookup(struct spop_messages *messages, struct request *request)
 {
     static const char before_path[] = "\6lookup\2\4path\10", before_host[] = "\4host\10"; /* 8 is SPOP_STRING */

@@ -70,8 +70,8 @@ struct router {
 /* router_message.c: reads the messages of one NOTIFY. */
 void router_read_messages(struct router *router, struct spoe_notify *notify, struct request *request);
 
-/* router_lookup.c: answers a request whose messages were read and whose path was parsed and prefetched. learned: its learn
- * message was worked on. */
+/* router_lookup.c: answers a request whose messages were read and whose path was parsed and prefetched. learned: its
+ * learn message was worked on. */
 void router_answer(struct router *router, struct request *request, uint64_t now_ms, bool learned);
 void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why);
 

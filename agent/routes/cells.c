@@ -1,5 +1,5 @@
-/* agent/routes/cells.c - see the header. An array in the order of the configuration, and an open-addressing hash over ids and
- * names. The texts come from the configuration, so the hash needs no secret seed. */
+/* agent/routes/cells.c - see the header. An array in the order of the configuration, and an open-addressing hash over
+ * ids and names. The texts come from the configuration, so the hash needs no secret seed. */
 #include "agent/routes/cells.h"
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
-/* agent/routes/cells.h - the configured cells: id or display name -> a small number, in the order of the configuration. Pure.
- * A reload makes a new set; cells_map tells which number became which, for what remembers numbers (the route table). */
+/* agent/routes/cells.h - the configured cells: id or display name -> a small number, in the order of the configuration.
+ * Pure. A reload makes a new set; cells_map tells which number became which, for what remembers numbers (the route
+ * table). */
 #ifndef CELLROUTER_AGENT_ROUTES_CELLS_H
 #define CELLROUTER_AGENT_ROUTES_CELLS_H
 
@@ -32,7 +33,8 @@ MUST_USE struct cells *cells_new(void);
 /* NULL is allowed; frees all texts that the set gave out. */
 void cells_free(struct cells *cells);
 
-/* Adds a cell behind the others; copies the texts. name NULL or "": the id is its name. A refused cell changes nothing. */
+/* Adds a cell behind the others; copies the texts. name NULL or "": the id is its name. A refused cell changes
+ * nothing. */
 MUST_USE enum cells_outcome cells_add(struct cells *cells, const char *id, const char *name, const char *region);
 
 size_t cells_count(const struct cells *cells);

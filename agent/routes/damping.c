@@ -1,5 +1,5 @@
-/* agent/routes/damping.c - see the header. Prefixes in dispute are remembered by hash, in sets of WAYS: two that share all 64 bits of
- * a seeded hash would be damped together, which harms nobody. */
+/* agent/routes/damping.c - see the header. Prefixes in dispute are remembered by hash, in sets of WAYS: two that share
+ * all 64 bits of a seeded hash would be damped together, which harms nobody. */
 #include "agent/routes/damping.h"
 
 #include <stdlib.h>

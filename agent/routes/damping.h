@@ -1,10 +1,11 @@
-/* agent/routes/damping.h - holds back cells that would otherwise cause write storms: two that claim one prefix in turn, and one
- * that claims without end. Pure, bounded memory; time is passed in. Source: brief section 7, issue "The shared memory of
- * routes", point 4.
+/* agent/routes/damping.h - holds back cells that would otherwise cause write storms: two that claim one prefix in turn,
+ * and one that claims without end. Pure, bounded memory; time is passed in. Source: brief section 7, issue "The shared
+ * memory of routes", point 4.
  *
- * A prefix whose claims change the cell more than `moves` times within damp_ms is held: no claim of it is to be written for
- * damp_ms, twice as long the next time, up to 16 times. Quiet for as long as it was held, it is forgotten. Each cell
- * has claims_per_cell new or moved routes a second, and saves up to two seconds' worth. A refresh costs nothing. */
+ * A prefix whose claims change the cell more than `moves` times within damp_ms is held: no claim of it is to be written
+ * for damp_ms, twice as long the next time, up to 16 times. Quiet for as long as it was held, it is forgotten. Each
+ * cell has claims_per_cell new or moved routes a second, and saves up to two seconds' worth. A refresh costs
+ * nothing. */
 #ifndef CELLROUTER_AGENT_ROUTES_DAMPING_H
 #define CELLROUTER_AGENT_ROUTES_DAMPING_H
 
@@ -51,9 +52,10 @@ void damping_free(struct damping *damping);
 /* Forgets all, and goes on with these options: after a reload, when cells may have new numbers. The seed stays. */
 void damping_reset(struct damping *damping, const struct damping_options *options);
 
-/* Asked before a claim is written: may cell have the route of key, which now has the cell former (CELL_NONE: nobody)? A claim that passes is
- * taken as written. former == cell is a refresh: only a hold stops it. Since a held prefix may lose its route, the last claimant
- * is remembered here too: two that claim in turn are seen even when former is CELL_NONE. */
+/* Asked before a claim is written: may cell have the route of key, which now has the cell former (CELL_NONE: nobody)? A
+ * claim that passes is taken as written. former == cell is a refresh: only a hold stops it. Since a held prefix may
+ * lose its route, the last claimant is remembered here too: two that claim in turn are seen even when former is
+ * CELL_NONE. */
 MUST_USE enum damping_verdict damping_claim(struct damping *damping, const char *key, size_t length, uint16_t former,
                                             uint16_t cell, uint64_t now_ms, struct damping_event *event);
 

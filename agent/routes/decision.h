@@ -1,5 +1,5 @@
-/* agent/routes/decision.h - the answer to a lookup: which cell, known from where, and whether the answer to this request should
- * be learned from. Pure. Source: brief sections 4 and 5.12. */
+/* agent/routes/decision.h - the answer to a lookup: which cell, known from where, and whether the answer to this
+ * request should be learned from. Pure. Source: brief sections 4 and 5.12. */
 #ifndef CELLROUTER_AGENT_ROUTES_DECISION_H
 #define CELLROUTER_AGENT_ROUTES_DECISION_H
 
@@ -19,9 +19,10 @@ struct decision {
     bool learn;    /* HAProxy should send the answer of this request to be learned from */
 };
 
-/* The answer out of level 1, for the path in probe, whose verdict was verdict. When the verdict is not OK: unknown, learn false, and
- * probe is not looked at. A miss of a path that has a prefix: learn true. "/" has none: learn false. route: NULL, or set
- * to the route found. When the answer asks to learn for a known route, the table is told (route_table_asked). */
+/* The answer out of level 1, for the path in probe, whose verdict was verdict. When the verdict is not OK: unknown,
+ * learn false, and probe is not looked at. A miss of a path that has a prefix: learn true. "/" has none: learn false.
+ * route: NULL, or set to the route found. When the answer asks to learn for a known route, the table is told
+ * (route_table_asked). */
 struct decision decision_level1(struct route_table *table, enum path_verdict verdict, const struct route_probe *probe,
                                 uint64_t now_ms, struct route *route);
 

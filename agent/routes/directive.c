@@ -137,7 +137,8 @@ static enum directive_outcome read_value(struct reader *in, struct token *token)
     return DIRECTIVE_OK;
 }
 
-/* The character that an escape of a known-good string stands for, at its backslash; 0 for one that is not printable ASCII. */
+/* The character that an escape of a known-good string stands for, at its backslash; 0 for one that is not printable
+ * ASCII. */
 static char unpack_escape(const char **at, const char *end)
 {
     char c = (*at)[1];

@@ -1,5 +1,5 @@
-/* agent/routes/directive.h - the text of a cell's directive, {key:value, key:value}, as in X-Gitlab-Cell-Cache. Pure; only the
- * grammar: what a directive may do is agent/routes/learning.h. Source: brief section 3.
+/* agent/routes/directive.h - the text of a cell's directive, {key:value, key:value}, as in X-Gitlab-Cell-Cache. Pure;
+ * only the grammar: what a directive may do is agent/routes/learning.h. Source: brief section 3.
  *
  *   directive = "{" [ pair *( "," pair ) ] "}"        blanks and tabs may stand between all parts, and around
  *   pair      = key ":" value
@@ -8,10 +8,10 @@
  *   bare      = bytes but " { } , and control bytes; does not begin with [; blanks at its ends do not count; not empty
  *   quoted    = a JSON string; bytes over 127 stand as they are
  *
- * So a JSON object of strings and numbers is a directive. A key that is not known is skipped with its value. Malformed are: a known
- * key twice, nesting, an empty value of a known key, anything after the closing brace. Several headers of one name reach the
- * agent as "{…}, {…}": malformed, for nobody could say which of them counts. In a value that is used, an escape may only mean a
- * printable ASCII character. */
+ * So a JSON object of strings and numbers is a directive. A key that is not known is skipped with its value. Malformed
+ * are: a known key twice, nesting, an empty value of a known key, anything after the closing brace. Several headers of
+ * one name reach the agent as "{…}, {…}": malformed, for nobody could say which of them counts. In a value that is
+ * used, an escape may only mean a printable ASCII character. */
 #ifndef CELLROUTER_AGENT_ROUTES_DIRECTIVE_H
 #define CELLROUTER_AGENT_ROUTES_DIRECTIVE_H
 
@@ -62,9 +62,9 @@ struct directive {
     uint32_t ttl_s; /* larger numbers are UINT32_MAX */
 };
 
-/* Parses text[0 .. length). storage must have room for length bytes (or DIRECTIVE_MAX_LENGTH, whichever is less): values with escapes
- * are unpacked into it. On OK fills *directive, whose views live as long as text and storage; otherwise *directive is
- * empty. Only blanks: EMPTY. "{}" is OK, without any key. */
+/* Parses text[0 .. length). storage must have room for length bytes (or DIRECTIVE_MAX_LENGTH, whichever is less):
+ * values with escapes are unpacked into it. On OK fills *directive, whose views live as long as text and storage;
+ * otherwise *directive is empty. Only blanks: EMPTY. "{}" is OK, without any key. */
 MUST_USE enum directive_outcome directive_parse(struct directive *directive, const char *text, size_t length,
                                                 char *storage);
 

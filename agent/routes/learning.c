@@ -45,8 +45,8 @@ static size_t prefix_depth(const struct directive_text *prefix)
     return slashes - 1;
 }
 
-/* Length of the path's key up to the end of this prefix; 0: it is no whole-segment prefix of the path. Since the path has
- * neither empty nor dot segments nor control bytes, neither has a prefix of it. */
+/* Length of the path's key up to the end of this prefix; 0: it is no whole-segment prefix of the path. Since the path
+ * has neither empty nor dot segments nor control bytes, neither has a prefix of it. */
 static size_t key_length_of(const struct path *path, const struct directive_text *prefix, bool fold)
 {
     size_t depth = prefix_depth(prefix);

@@ -1,4 +1,5 @@
-/* agent/routes/path.c - see the header. One walk over the path checks and cuts it; then so much as has prefixes is copied, and folded. */
+/* agent/routes/path.c - see the header. One walk over the path checks and cuts it; then so much as has prefixes is
+ * copied, and folded. */
 #include "agent/routes/path.h"
 
 #include <endian.h>
@@ -49,7 +50,8 @@ static enum path_verdict check_segment(const char *bytes, size_t length)
     return is_dot_segment(bytes, length) ? PATH_DOT_SEGMENT : PATH_OK;
 }
 
-/* The top bit of each byte of word that is not PLAIN. No byte spills over into the next one: 7 bits and 7 bits are 8. */
+/* The top bit of each byte of word that is not PLAIN. No byte spills over into the next one: 7 bits and 7 bits are
+ * 8. */
 static uint64_t not_plain(uint64_t word)
 {
     const uint64_t each = UINT64_C(0x0101010101010101);

@@ -1,11 +1,11 @@
-/* agent/routes/path.h - a request's path as the router sees it: may it be looked up, and which prefixes does it have. Pure.
- * Source: brief section 7, last point.
+/* agent/routes/path.h - a request's path as the router sees it: may it be looked up, and which prefixes does it have.
+ * Pure. Source: brief section 7, last point.
  *
- * A prefix is made of whole segments and ends in a slash. /my-company has the prefix /my-company/, as has /my-company/x;
- * /my-company2 has not. What follows ? or # does not count. %2F is an ordinary part of a segment. Two things differ from
- * the letter of RFC 3986, on the safe side: a dot segment may hide its dots (%2e, %2E, mixed), because there are
- * applications that decode before they resolve, so such a path counts as a dot segment; and the blank counts as a control
- * byte. Segments beyond max_depth are checked, but have no prefix of their own. */
+ * A prefix is made of whole segments and ends in a slash. /my-company has the prefix /my-company/, as has
+ * /my-company/x; /my-company2 has not. What follows ? or # does not count. %2F is an ordinary part of a segment. Two
+ * things differ from the letter of RFC 3986, on the safe side: a dot segment may hide its dots (%2e, %2E, mixed),
+ * because there are applications that decode before they resolve, so such a path counts as a dot segment; and the blank
+ * counts as a control byte. Segments beyond max_depth are checked, but have no prefix of their own. */
 #ifndef CELLROUTER_AGENT_ROUTES_PATH_H
 #define CELLROUTER_AGENT_ROUTES_PATH_H
 
@@ -61,8 +61,8 @@ struct path {
 };
 
 /* Parses bytes[0 .. length) as HAProxy's path (a query is cut off) and, with options->hosts, host as its Host header
- * (NULL and 0: none). Writes the key to buffer; PATH_KEY_SIZE bytes always suffice, and what does not fit is TOO_LONG. On OK fills
- * *path; otherwise *path is an empty path (no key, depth 0). */
+ * (NULL and 0: none). Writes the key to buffer; PATH_KEY_SIZE bytes always suffice, and what does not fit is TOO_LONG.
+ * On OK fills *path; otherwise *path is an empty path (no key, depth 0). */
 MUST_USE enum path_verdict path_parse(struct path *path, const struct path_options *options, const char *bytes,
                                       size_t length, const char *host, size_t host_length, char *buffer, size_t size);
 

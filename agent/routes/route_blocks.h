@@ -1,5 +1,6 @@
-/* agent/routes/route_blocks.h - the route table's memory: blocks of one cache line, named by 32 bits, from chunks that are never
- * given back before the end. One size only, so that no pattern of use can leave memory that fits nobody. Pure.
+/* agent/routes/route_blocks.h - the route table's memory: blocks of one cache line, named by 32 bits, from chunks that
+ * are never given back before the end. One size only, so that no pattern of use can leave memory that fits nobody.
+ * Pure.
  *
  * A chunk is small against the limit, and at most 1 MiB, so that taking one is no pause. */
 #ifndef CELLROUTER_AGENT_ROUTES_ROUTE_BLOCKS_H

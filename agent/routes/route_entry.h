@@ -1,5 +1,5 @@
-/* agent/routes/route_entry.h - how one route lies in memory: its block, its key, its place in a ring. What the facts mean is
- * agent/routes/route_table.c. Pure. */
+/* agent/routes/route_entry.h - how one route lies in memory: its block, its key, its place in a ring. What the facts
+ * mean is agent/routes/route_table.c. Pure. */
 #ifndef CELLROUTER_AGENT_ROUTES_ROUTE_ENTRY_H
 #define CELLROUTER_AGENT_ROUTES_ROUTE_ENTRY_H
 
@@ -57,7 +57,7 @@ bool route_entry_has_key(const struct route_blocks *blocks, const struct route_e
 /* Gives all its blocks back. */
 void route_entry_give(struct route_blocks *blocks, uint32_t block);
 
-/* ---- rings: each is named by a hand, the block of one of its routes; 0: it is empty ---- */
+/* ---- rings: each is named by a hand, the block of one of its routes; 0: it is empty ----------------------------- */
 
 /* Behind the hand: it comes by last. */
 void route_ring_add(const struct route_blocks *blocks, uint32_t *hand, uint32_t block);

@@ -7,8 +7,8 @@
 
 static_assert(sizeof(struct route_bucket) == ROUTE_BLOCK_SIZE, "a bucket is one block");
 
-/* Routes a bucket at which the next one is split, times 2. The buckets not yet split in a round have up to twice that: 5.5
- * keeps all but a few of them within their 10 places, and costs 11.6 bytes a route. */
+/* Routes a bucket at which the next one is split, times 2. The buckets not yet split in a round have up to twice that:
+ * 5.5 keeps all but a few of them within their 10 places, and costs 11.6 bytes a route. */
 enum { HALF_LOAD = 11 };
 
 static uint16_t tag_of(uint64_t hash)
@@ -113,7 +113,8 @@ static void append(struct route_index *index, uint32_t number, uint64_t hash, ui
 }
 
 /* Deals the routes of the oldest unsplit bucket out over it and the newest one. Each block of its chain is given back
- * before its routes need one again, so this never lacks one: n routes of two buckets need no more blocks than n of one. */
+ * before its routes need one again, so this never lacks one: n routes of two buckets need no more blocks than n of
+ * one. */
 static void split(struct route_index *index, route_hash *hash_of, const void *user)
 {
     if (!add_bucket(index))

@@ -1,8 +1,8 @@
-/* agent/routes/route_index.h - hash -> block of a route: linear hashing, so that it grows by one bucket at a time and never
- * rehashes. Source: W. Litwin, "Linear Hashing: A New Tool for File and Table Addressing", VLDB 1980. Pure.
+/* agent/routes/route_index.h - hash -> block of a route: linear hashing, so that it grows by one bucket at a time and
+ * never rehashes. Source: W. Litwin, "Linear Hashing: A New Tool for File and Table Addressing", VLDB 1980. Pure.
  *
- * A bucket is one cache line: 10 blocks with 16 bits of their hashes, so that a prefix that is not there costs one cache
- * miss and no look at a route. A full bucket goes on in a block of the same pool. */
+ * A bucket is one cache line: 10 blocks with 16 bits of their hashes, so that a prefix that is not there costs one
+ * cache miss and no look at a route. A full bucket goes on in a block of the same pool. */
 #ifndef CELLROUTER_AGENT_ROUTES_ROUTE_INDEX_H
 #define CELLROUTER_AGENT_ROUTES_ROUTE_INDEX_H
 
@@ -45,8 +45,8 @@ void route_index_reset(struct route_index *index);
 /* The block of the route with this hash that matches, or 0. */
 uint32_t route_index_find(const struct route_index *index, uint64_t hash, route_match *match, const void *user);
 
-/* Adds a route that is not in it. May take one block: route_blocks_have must have said so. Then splits a bucket when it is
- * time and there is memory. */
+/* Adds a route that is not in it. May take one block: route_blocks_have must have said so. Then splits a bucket when it
+ * is time and there is memory. */
 void route_index_add(struct route_index *index, uint64_t hash, uint32_t block, route_hash *hash_of, const void *user);
 
 /* Takes out a route that is in it. */

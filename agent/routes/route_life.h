@@ -1,7 +1,8 @@
 /* agent/routes/route_life.h - when routes end: ticks, generations, doubts. Pure.
  *
- * A route carries the generation in which it was put. So much can be ended at once without touching it: everything up to a
- * generation, by a barrier (the route table's slots have one each), or by a doubt, which lets it live until a deadline. */
+ * A route carries the generation in which it was put. So much can be ended at once without touching it: everything up
+ * to a generation, by a barrier (the route table's slots have one each), or by a doubt, which lets it live until a
+ * deadline. */
 #ifndef CELLROUTER_AGENT_ROUTES_ROUTE_LIFE_H
 #define CELLROUTER_AGENT_ROUTES_ROUTE_LIFE_H
 

@@ -1,16 +1,17 @@
 /* agent/routes/route_table.c - see the header.
  *
- * Layout. Everything is blocks of 64 bytes (agent/routes/route_blocks.h): a bucket of the index (agent/routes/route_index.h), or a
- * route. A route's block holds 32 bytes of facts and the first 32 bytes of its key; longer keys go on in further blocks.
- * So a lookup costs one cache miss for each prefix that may be there, and one for the route.
+ * Layout. Everything is blocks of 64 bytes (agent/routes/route_blocks.h): a bucket of the index
+ * (agent/routes/route_index.h), or a route. A route's block holds 32 bytes of facts and the first 32 bytes of its key;
+ * longer keys go on in further blocks. So a lookup costs one cache miss for each prefix that may be there, and one for
+ * the route.
  *
- * Death. A forgotten cell and a distrust touch no route: generations tell what is dead (agent/routes/route_life.h), and each slot
- * has a barrier.
+ * Death. A forgotten cell and a distrust touch no route: generations tell what is dead (agent/routes/route_life.h), and
+ * each slot has a barrier.
  *
  * Slots. A route names a slot, not a cell: a reload that numbers the cells anew changes the slots alone. A slot has two
- * rings of routes, learned and pinned ones, each with a hand for the CLOCK algorithm (Corbato 1968): a route
- * used since the hand last passed is spared once. The routes of a buried slot are spliced into one ring of the dead, from which memory is taken
- * first. */
+ * rings of routes, learned and pinned ones, each with a hand for the CLOCK algorithm (Corbato 1968): a route used since
+ * the hand last passed is spared once. The routes of a buried slot are spliced into one ring of the dead, from which
+ * memory is taken first. */
 #include "agent/routes/route_table.h"
 
 #include <stdlib.h>
@@ -67,7 +68,7 @@ struct route_table {
     uint64_t routes[RINGS], evicted, expired;
 };
 
-/* ---- birth and end ------------------------------------------------------------------------------------------------ */
+/* ---- birth and end ---------------------------------------------------------------------------------------------- */
 
 static void clear_slots(struct route_table *table)
 {
@@ -127,7 +128,7 @@ void route_table_tune(struct route_table *table, uint32_t refresh_percent, uint3
     table->jitter_percent = jitter_percent < 100 ? jitter_percent : 100;
 }
 
-/* ---- keys --------------------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------------------------- */
 
 struct key {
     const struct route_table *table;
@@ -177,7 +178,7 @@ static uint32_t find(const struct route_table *table, const char *key, size_t le
     return route_index_find(&table->index, hash, key_matches, &wanted);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------------------- */
 
 static bool is_buried(const struct route_table *table, const struct route_entry *entry)
 {
@@ -204,7 +205,7 @@ static void fill_route(const struct route_table *table, uint32_t block, uint64_t
                             .handle = block};
 }
 
-/* ---- rings -------------------------------------------------------------------------------------------------------- */
+/* ---- rings ------------------------------------------------------------------------------------------------------ */
 
 static void attach(struct route_table *table, uint32_t block)
 {
@@ -240,7 +241,7 @@ static void detach(struct route_table *table, uint32_t block)
     }
 }
 
-/* ---- dropping ----------------------------------------------------------------------------------------------------- */
+/* ---- dropping --------------------------------------------------------------------------------------------------- */
 
 static void drop(struct route_table *table, uint32_t block)
 {
@@ -318,7 +319,7 @@ static bool evict(struct route_table *table, uint16_t wanting, bool pinned, uint
     return true;
 }
 
-/* ---- lookup ------------------------------------------------------------------------------------------------------- */
+/* ---- lookup ----------------------------------------------------------------------------------------------------- */
 
 void route_table_prefetch(const struct route_table *table, const struct path *path, struct route_probe *probe)
 {
@@ -398,7 +399,7 @@ void route_table_asked(struct route_table *table, const struct route *route, uin
     entry->due = route_life_tick(&table->life, now_ms + rng_jitter(&table->rng, hold_ms, 25));
 }
 
-/* ---- put ---------------------------------------------------------------------------------------------------------- */
+/* ---- put -------------------------------------------------------------------------------------------------------- */
 
 /* The slot of a cell, a free one if it has none yet; SLOT_NONE when there are too many cells for this table. */
 static uint16_t slot_for(struct route_table *table, uint16_t cell)
@@ -523,7 +524,7 @@ enum route_put route_table_put(struct route_table *table, const char *key, size_
     return outcome;
 }
 
-/* ---- dropping many ------------------------------------------------------------------------------------------------ */
+/* ---- dropping many ---------------------------------------------------------------------------------------------- */
 
 bool route_table_forget(struct route_table *table, const char *key, size_t length, uint16_t expected, uint64_t now_ms)
 {
@@ -623,7 +624,7 @@ void route_table_sweep(struct route_table *table, size_t steps, uint64_t now_ms)
     }
 }
 
-/* ---- looking in --------------------------------------------------------------------------------------------------- */
+/* ---- looking in ------------------------------------------------------------------------------------------------- */
 
 struct route_table_stats route_table_stats(const struct route_table *table)
 {

@@ -1,9 +1,9 @@
-/* agent/routes/route_table.h - level 1: path prefix -> cell, in memory bounded in bytes. Pure: time and seed are passed in.
- * Source: brief sections 7 and 10; how it is laid out in memory stands atop agent/routes/route_table.c.
+/* agent/routes/route_table.h - level 1: path prefix -> cell, in memory bounded in bytes. Pure: time and seed are passed
+ * in. Source: brief sections 7 and 10; how it is laid out in memory stands atop agent/routes/route_table.c.
  *
- * A key is what agent/routes/path.h makes: [host]/segment/segment/. Times are monotonic milliseconds (now_ms, never going back), but
- * stamps, which are wall-clock milliseconds out of records. Nothing here takes longer with more routes, but
- * route_table_free. One thread. */
+ * A key is what agent/routes/path.h makes: [host]/segment/segment/. Times are monotonic milliseconds (now_ms, never
+ * going back), but stamps, which are wall-clock milliseconds out of records. Nothing here takes longer with more
+ * routes, but route_table_free. One thread. */
 #ifndef CELLROUTER_AGENT_ROUTES_ROUTE_TABLE_H
 #define CELLROUTER_AGENT_ROUTES_ROUTE_TABLE_H
 
@@ -98,7 +98,7 @@ MUST_USE bool route_table_find(const struct route_table *table, const char *key,
 /* Somebody was asked to refresh this route, just found: it is not due again for hold_ms (jittered). */
 void route_table_asked(struct route_table *table, const struct route *route, uint64_t hold_ms, uint64_t now_ms);
 
-/* ---- change ------------------------------------------------------------------------------------------------------- */
+/* ---- change ----------------------------------------------------------------------------------------------------- */
 
 enum route_put {
     ROUTE_PUT_NEW,       /* there was no live route of this key */
@@ -110,9 +110,9 @@ enum route_put {
     ROUTE_PUT_NO_ROOM    /* refused: malloc failed, or the limit is too small for this key */
 };
 
-/* Stores a word. formerp: NULL, or set to the cell of the live route that was there, or to CELL_NONE. When the table is full, other
- * routes go: first of the same cell when that one uses more than its fair share, else of the cell that uses the most;
- * longest unused first, pinned ones last. */
+/* Stores a word. formerp: NULL, or set to the cell of the live route that was there, or to CELL_NONE. When the table is
+ * full, other routes go: first of the same cell when that one uses more than its fair share, else of the cell that uses
+ * the most; longest unused first, pinned ones last. */
 MUST_USE enum route_put route_table_put(struct route_table *table, const char *key, size_t length,
                                         const struct route_word *word, uint64_t now_ms, uint16_t *formerp);
 
@@ -134,7 +134,7 @@ void route_table_remap(struct route_table *table, const uint16_t *map, size_t co
 /* Gives back the memory of routes that are dead; call it now and then. Looks at about steps routes. */
 void route_table_sweep(struct route_table *table, size_t steps, uint64_t now_ms);
 
-/* ---- looking in --------------------------------------------------------------------------------------------------- */
+/* ---- looking in ------------------------------------------------------------------------------------------------- */
 
 struct route_table_stats {
     uint64_t routes; /* those whose life has ended count until they are swept */
@@ -158,8 +158,8 @@ struct route_cursor {
 /* One live route; key is not zero-ended and lives only during the call. The table must not be changed in it. */
 typedef void route_visit(void *user, const char *key, size_t length, const struct route *route);
 
-/* Visits the routes of a part of the table, some 6 a step; call again until false. The table may change between calls: a route that
- * is there all the time is visited at least once, twice when the table grew. */
+/* Visits the routes of a part of the table, some 6 a step; call again until false. The table may change between calls:
+ * a route that is there all the time is visited at least once, twice when the table grew. */
 bool route_table_list(const struct route_table *table, struct route_cursor *cursor, size_t steps, uint64_t now_ms,
                       route_visit *visit, void *user);
 

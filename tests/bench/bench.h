@@ -1,5 +1,5 @@
-/* tests/bench/bench.h - what the bench's programs share: numbers, time, sockets, a histogram, paths. All of it static: each
- * program is one file and one compiler call (tests/bench/run). */
+/* tests/bench/bench.h - what the bench's programs share: numbers, time, sockets, a histogram, paths. All of it static:
+ * each program is one file and one compiler call (tests/bench/run). */
 #ifndef CELLROUTER_TESTS_BENCH_BENCH_H
 #define CELLROUTER_TESTS_BENCH_BENCH_H
 

@@ -1,7 +1,8 @@
-/* tests/bench/http_load.c - HTTP load in a closed loop over keep-alive connections; every answer is checked: status 200, from the cell
- * that owns the path, nothing of the contract left in it.
+/* tests/bench/http_load.c - HTTP load in a closed loop over keep-alive connections; every answer is checked: status
+ * 200, from the cell that owns the path, nothing of the contract left in it.
  *
- *     http_load [-c CONNECTIONS] [-n ROUTES] [-C CELLS] [-o ONLY THIS CELL'S] [-s SECONDS] [-z] [-t FIRST] [-r REQUESTS] [-p] [-b BYTES] [-a] [-k] PORT
+ *     http_load [-c CONNECTIONS] [-n ROUTES] [-C CELLS] [-o ONLY THIS CELL'S] [-s SECONDS] [-z] [-t FIRST] [-r
+ *     REQUESTS] [-p] [-b BYTES] [-a] [-k] PORT
  *       -t paths in turn from this number, each once    -r ends after so many    -a any cell and any header is right
  *       -p POST with a body of 16 bytes    -b POST with a body of so many bytes; the cell must have got all of it
  *       -k the contract's headers may stay in the answer (bare HAProxy)

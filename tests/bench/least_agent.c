@@ -1,5 +1,6 @@
-/* tests/bench/least_agent.c - the least possible SPOP agent: the yardstick of ours. Finds the frames, answers each NOTIFY with the
- * same ACK, one read and one write a wake-up, pipelining; no look at what is asked, no limits, no deadlines.
+/* tests/bench/least_agent.c - the least possible SPOP agent: the yardstick of ours. Finds the frames, answers each
+ * NOTIFY with the same ACK, one read and one write a wake-up, pipelining; no look at what is asked, no limits, no
+ * deadlines.
  *
  *     least_agent SOCKET CELL        SOCKET: a unix path or a port; CELL: what every ACK says */
 #include "bench.h"
@@ -88,7 +89,7 @@ static bool serve(struct client *c)
         if (frame[0] == SPOP_HAPROXY_HELLO) {
             hello = true;
             to = answer_hello(to);
-            check = check || memmem(frame, length, "healthcheck", 11) != NULL;
+            check = check || memmem(frame, length, "healthcheck", 11);
         } else if (frame[0] == SPOP_NOTIFY) {
             to = answer_notify(to, frame + 5, frame + length);
         } else {

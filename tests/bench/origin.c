@@ -1,7 +1,8 @@
-/* tests/bench/origin.c - the cells of the bench, all in one process: a Python cell would be the bottleneck. Cell number % cells owns
- * /rNUMBER/…; the others redirect there.
+/* tests/bench/origin.c - the cells of the bench, all in one process: a Python cell would be the bottleneck. Cell number
+ * % cells owns /rNUMBER/…; the others redirect there.
  *
- *     origin [-d MICROSECONDS] STATUS CELL=PORT…       STATUS of redirects: 302, 421 or 425; a cell called "any" owns every path and is not counted
+ *     origin [-d MICROSECONDS] STATUS CELL=PORT…       STATUS of redirects: 302, 421 or 425; a cell called "any" owns
+ *     every path and is not counted
  *       -d waits so long before each answer; one request at a time, so it is for loads of one connection
  * A body is read to its end and forgotten; the answer says how much of it came (X-Body). */
 #include "bench.h"
@@ -63,14 +64,14 @@ static bool send_answer(struct client *c)
 static bool take_head(struct client *c, bool *taken)
 {
     const char *end = memmem(c->in, c->n, "\r\n\r\n", 4), *path = strchr(c->in, ' ');
-    *taken = end != NULL;
+    *taken = !!end;
     if (!end)
         return c->n < sizeof(c->in) - 1;
     if (!path || path > end)
         return false;
     snprintf(c->path, sizeof(c->path), "%.*s", (int)strcspn(path + 1, " \r"), path + 1);
     c->body = 0;
-    for (const char *at = c->in; (at = memchr(at, '\n', (size_t)(end - at))) != NULL && ++at < end;)
+    for (const char *at = c->in; (at = memchr(at, '\n', (size_t)(end - at))) && ++at < end;)
         if (strncasecmp(at, "content-length:", 15) == 0)
             c->body = strtoull(at + 15, NULL, 10);
     c->body_left = c->body;

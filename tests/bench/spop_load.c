@@ -1,4 +1,5 @@
-/* tests/bench/spop_load.c - SPOP load in a closed loop: every connection keeps its frames in flight; every ACK is checked.
+/* tests/bench/spop_load.c - SPOP load in a closed loop: every connection keeps its frames in flight; every ACK is
+ * checked.
  *
  *     spop_load [-c CONNECTIONS] [-f FRAMES IN FLIGHT] [-n ROUTES] [-C CELLS] [-s SECONDS | -r NOTIFYS]
  *               [-z] [-m MISSES IN 100] [-x CELL] [-l] SOCKET
@@ -83,7 +84,8 @@ static uint8_t *ask(struct connection *c, uint8_t *out, uint64_t now)
     return out + template_size;
 }
 
-/* The string that the actions set cell to; false: they set none. Any value's type but a string's is skipped by its size. */
+/* The string that the actions set cell to; false: they set none. Any value's type but a string's is skipped by its
+ * size. */
 static bool find_cell(const uint8_t *at, const uint8_t *end, const uint8_t **cell, uint64_t *length, size_t *count)
 {
     bool found = false;

@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz_config.c - any text is either a configuration or answered with errors, and never harms the next one. */
+/* tests/fuzz/fuzz_config.c - any text is either a configuration or answered with errors, and never harms the next
+ * one. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

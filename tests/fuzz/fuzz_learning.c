@@ -1,5 +1,6 @@
 /* tests/fuzz/fuzz_learning.c - whatever a cell says about whatever request, only a prefix of that request's path is
- * claimed, and never all of it. Input: a byte of options, a byte with the length of the path, the path, the directive. */
+ * claimed, and never all of it. Input: a byte of options, a byte with the length of the path, the path, the
+ * directive. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

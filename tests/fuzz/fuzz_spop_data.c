@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_spop_data.c - any bytes are varints, typed data, messages and actions, or not; what was read and is written
- * again is the same bytes, or reads the same where the wire has two spellings. */
+/* tests/fuzz/fuzz_spop_data.c - any bytes are varints, typed data, messages and actions, or not; what was read and is
+ * written again is the same bytes, or reads the same where the wire has two spellings. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

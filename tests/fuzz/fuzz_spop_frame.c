@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_spop_frame.c - any bytes are frames, or not; what was read as a HELLO, DISCONNECT or ACK and is written again
- * reads the same. */
+/* tests/fuzz/fuzz_spop_frame.c - any bytes are frames, or not; what was read as a HELLO, DISCONNECT or ACK and is
+ * written again reads the same. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
-/* tests/fuzz/fuzz_spop_session.c - a session with any bytes, in one piece and in pieces: the same output, the same end, every
- * NOTIFY answered or cancelled once, every frame sent well-formed. The first 8 bytes of the input choose the pieces. */
+/* tests/fuzz/fuzz_spop_session.c - a session with any bytes, in one piece and in pieces: the same output, the same end,
+ * every NOTIFY answered or cancelled once, every frame sent well-formed. The first 8 bytes of the input choose the
+ * pieces. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* tests/unit/spoe/loop_fixture.h - a loop, a user that answers as a message's name says ("now", "hold"), and peers that play
- * HAProxy with plain sockets. Nothing waits for a fixed time: the loop runs until what is expected is there, or PATIENCE_S. */
+/* tests/unit/spoe/loop_fixture.h - a loop, a user that answers as a message's name says ("now", "hold"), and peers that
+ * play HAProxy with plain sockets. Nothing waits for a fixed time: the loop runs until what is expected is there, or
+ * PATIENCE_S. */
 #ifndef CELLROUTER_TESTS_UNIT_SPOE_LOOP_FIXTURE_H
 #define CELLROUTER_TESTS_UNIT_SPOE_LOOP_FIXTURE_H
 
@@ -173,7 +174,7 @@ static inline void run_until_held(size_t count)
     run_until(is_held, &count, "calls");
 }
 
-/* ---- peers ---- */
+/* ---- peers ------------------------------------------------------------------------------------------------------ */
 
 struct peer {
     int fd;
@@ -288,7 +289,7 @@ static inline unsigned open_files(void)
     return count;
 }
 
-/* ---- a folder for sockets ---- */
+/* ---- a folder for sockets --------------------------------------------------------------------------------------- */
 
 static char loop_folder[64];
 

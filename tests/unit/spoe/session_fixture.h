@@ -1,6 +1,6 @@
-/* tests/unit/spoe/session_fixture.h - a session with a user that writes down what it is told. A NOTIFY's message name says
- * what the user does with it: "now" answers at once, "hold" later, "senseless" with a name HAProxy would not take, "huge" with
- * more than a frame; "close" closes the session from within. */
+/* tests/unit/spoe/session_fixture.h - a session with a user that writes down what it is told. A NOTIFY's message name
+ * says what the user does with it: "now" answers at once, "hold" later, "senseless" with a name HAProxy would not take,
+ * "huge" with more than a frame; "close" closes the session from within. */
 #ifndef CELLROUTER_TESTS_UNIT_SPOE_SESSION_FIXTURE_H
 #define CELLROUTER_TESTS_UNIT_SPOE_SESSION_FIXTURE_H
 

@@ -65,7 +65,8 @@ static bool has_errors(void *listener)
     return ((struct spoe_listener *)listener)->errors >= 3;
 }
 
-/* Out of descriptors: pauses between tries rather than turning round and round, and goes on when there are some again. */
+/* Out of descriptors: pauses between tries rather than turning round and round, and goes on when there are some
+ * again. */
 static void out_of_descriptors(void **state)
 {
     (void)state;

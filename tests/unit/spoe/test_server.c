@@ -180,7 +180,7 @@ static void too_many_connections(void **state)
     end();
 }
 
-/* ---- the end ---- */
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
 
 static void a_drain_fails_checks_then_answers_then_leaves(void **state)
 {

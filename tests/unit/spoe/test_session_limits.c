@@ -14,7 +14,7 @@ static void assert_wakeup(uint64_t after_ms)
         fail_msg("wakes up after %lld ms instead of %llu", (long long)(at - START_MS), (unsigned long long)after_ms);
 }
 
-/* ---- deadlines ---- */
+/* ---- deadlines -------------------------------------------------------------------------------------------------- */
 
 static void a_deadline_answers_unknown_and_cancels(void **state)
 {
@@ -99,7 +99,7 @@ static void time_does_not_run_backwards(void **state)
     fixture_end();
 }
 
-/* ---- held: no deadline ---- */
+/* ---- held: no deadline ------------------------------------------------------------------------------------------ */
 
 static void a_call_that_is_held_has_neither_deadline_nor_place(void **state)
 {
@@ -151,7 +151,7 @@ static void the_end_cancels_what_is_held(void **state)
     fixture_end();
 }
 
-/* ---- overload ---- */
+/* ---- overload --------------------------------------------------------------------------------------------------- */
 
 static void calls_beyond_the_limit_are_answered_at_once(void **state)
 {
@@ -201,7 +201,7 @@ static void a_batch_has_its_limit(void **state)
     fixture_end();
 }
 
-/* ---- silence ---- */
+/* ---- silence ---------------------------------------------------------------------------------------------------- */
 
 static void hello_must_come_in_time(void **state)
 {
@@ -241,7 +241,7 @@ static void an_idle_connection_stays_otherwise(void **state)
     fixture_end();
 }
 
-/* ---- a peer that does not read ---- */
+/* ---- a peer that does not read ---------------------------------------------------------------------------------- */
 
 static void unsent_bytes_are_bounded(void **state)
 {
@@ -294,7 +294,7 @@ static void a_stall_ends_it(void **state)
     fixture_end();
 }
 
-/* ---- draining ---- */
+/* ---- draining --------------------------------------------------------------------------------------------------- */
 
 static void an_idle_session_finishes_at_once(void **state)
 {
@@ -343,10 +343,10 @@ static void a_session_without_hello_finishes_too(void **state)
     fixture_end();
 }
 
-/* ---- memory ---- */
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-/* A conversation with fewer and fewer allocations: each ends well or with NO_MEMORY, and nothing is lost or answered twice
- * (fixture_end). */
+/* A conversation with fewer and fewer allocations: each ends well or with NO_MEMORY, and nothing is lost or answered
+ * twice (fixture_end). */
 static void memory_may_run_out_anywhere(void **state)
 {
     (void)state;

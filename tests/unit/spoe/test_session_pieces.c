@@ -1,4 +1,5 @@
-/* However the bytes of a conversation are cut, the user is told the same, HAProxy gets the same, and it ends the same. */
+/* However the bytes of a conversation are cut, the user is told the same, HAProxy gets the same, and it ends the
+ * same. */
 #include "base/rng.h"
 #include "tests/unit/spoe/session_fixture.h"
 

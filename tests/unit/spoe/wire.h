@@ -1,5 +1,5 @@
-/* tests/unit/spoe/wire.h - bytes as they come from HAProxy, and inputs of exact size on the heap, so that the sanitizer sees a
- * read of one byte too many. */
+/* tests/unit/spoe/wire.h - bytes as they come from HAProxy, and inputs of exact size on the heap, so that the sanitizer
+ * sees a read of one byte too many. */
 #ifndef CELLROUTER_TESTS_UNIT_SPOE_WIRE_H
 #define CELLROUTER_TESTS_UNIT_SPOE_WIRE_H
 
@@ -87,7 +87,8 @@ static inline void wire_frame(struct wire *wire, uint8_t type, uint32_t flags, u
     assert_false(wire->w.full);
 }
 
-/* One frame of an agent as text: "hello 16380", "ack 5/1 cell" (the first action's name), "disconnect 4". Returns its length. */
+/* One frame of an agent as text: "hello 16380", "ack 5/1 cell" (the first action's name), "disconnect 4". Returns its
+ * length. */
 static inline size_t describe_frame(struct spop_frame frame, char *text, size_t size)
 {
     struct spop_hello hello;

@@ -1,4 +1,5 @@
-/* tests/unit/agent/daemon/test_admin.c - commands in, answers out, and no client that can hold up the others or the loop. */
+/* tests/unit/agent/daemon/test_admin.c - commands in, answers out, and no client that can hold up the others or the
+ * loop. */
 #include "agent/daemon/admin.h"
 
 #include <errno.h>

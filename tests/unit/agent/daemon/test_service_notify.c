@@ -1,4 +1,5 @@
-/* tests/unit/agent/daemon/test_service_notify.c - what a service manager hears: on a real datagram socket, by path and abstract. */
+/* tests/unit/agent/daemon/test_service_notify.c - what a service manager hears: on a real datagram socket, by path and
+ * abstract. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

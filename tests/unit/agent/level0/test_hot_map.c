@@ -1,5 +1,5 @@
-/* tests/unit/agent/level0/test_hot_map.c - level 0's choice of routes, and the journal: each target that applies what it is told has what the
- * map has. */
+/* tests/unit/agent/level0/test_hot_map.c - level 0's choice of routes, and the journal: each target that applies what
+ * it is told has what the map has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ static bool has(const struct hot_map *map, const char *key, uint16_t cell)
     return hot_map_find(map, key, strlen(key), &entry) && entry.cell == cell;
 }
 
-/* ---- found entries ------------------------------------------------------------------------------------------------ */
+/* ---- found entries ---------------------------------------------------------------------------------------------- */
 
 static bool adopt(struct hot_map *map, int target, const char *key, uint16_t cell)
 {
@@ -192,7 +192,7 @@ static void test_targets_and_what_was_found_at_one(void **state)
     hot_map_free(map);
 }
 
-/* ---- in and out --------------------------------------------------------------------------------------------------- */
+/* ---- in and out ------------------------------------------------------------------------------------------------- */
 
 static void test_enters_at_the_threshold(void **state)
 {
@@ -336,7 +336,7 @@ static void test_remap_and_distrust(void **state)
     hot_map_free(map);
 }
 
-/* ---- targets: a model that does what it is told ------------------------------------------------------------------- */
+/* ---- targets: a model that does what it is told ----------------------------------------------------------------- */
 
 enum { NAMES = 60 };
 

@@ -1,5 +1,5 @@
-/* tests/unit/agent/level0/test_runtime_api.c - the runtime client against a real HAProxy ($HAPROXY, or the installed one; skipped without), and
- * against peers that misbehave. */
+/* tests/unit/agent/level0/test_runtime_api.c - the runtime client against a real HAProxy ($HAPROXY, or the installed
+ * one; skipped without), and against peers that misbehave. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* tests/unit/agent/report/test_counters.c - every counter has a name of its own, and the metrics are what Prometheus reads. */
+/* tests/unit/agent/report/test_counters.c - every counter has a name of its own, and the metrics are what Prometheus
+ * reads. */
 #include "agent/report/counters.h"
 
 #include <setjmp.h>

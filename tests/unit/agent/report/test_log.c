@@ -1,4 +1,5 @@
-/* tests/unit/agent/report/test_log.c - lines are logfmt whatever the values, limited, and lost rather than waited for. */
+/* tests/unit/agent/report/test_log.c - lines are logfmt whatever the values, limited, and lost rather than waited
+ * for. */
 #include "agent/report/log.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* tests/unit/agent/router/router_fixture.h - a router with a real SPOE session before it and a store behind it that does what the test
- * says: for the test_router*.c files, each a program of its own. */
+/* tests/unit/agent/router/router_fixture.h - a router with a real SPOE session before it and a store behind it that
+ * does what the test says: for the test_router*.c files, each a program of its own. */
 #ifndef CELLROUTER_TESTS_UNIT_AGENT_ROUTER_ROUTER_FIXTURE_H
 #define CELLROUTER_TESTS_UNIT_AGENT_ROUTER_ROUTER_FIXTURE_H
 
@@ -15,7 +15,7 @@
 #include "spoe/frame.h"
 #include "spoe/hello.h"
 
-/* ---- a store ------------------------------------------------------------------------------------------------------ */
+/* ---- a store ---------------------------------------------------------------------------------------------------- */
 
 /* These stand in for redis/store.c, which is therefore not linked. */
 static struct {
@@ -83,7 +83,7 @@ const struct route_store_counters *route_store_counters(const struct route_store
     return &counters;
 }
 
-/* ---- a router and an HAProxy -------------------------------------------------------------------------------------- */
+/* ---- a router and an HAProxy ------------------------------------------------------------------------------------ */
 
 static uint64_t now;
 
@@ -196,7 +196,7 @@ static int teardown(void **state)
     return adds_up ? 0 : -1;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages --------------------------------------------------------------------------------------------------- */
 
 /* A NULL text is sent as NULL data. */
 static void arg(struct fixture *f, const char *name, const char *text)

@@ -1,4 +1,5 @@
-/* tests/unit/agent/router/test_hidden.c - answers held back: between the bounds, in the order of time, no more than allowed. */
+/* tests/unit/agent/router/test_hidden.c - answers held back: between the bounds, in the order of time, no more than
+ * allowed. */
 #include "agent/router/hidden.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* tests/unit/agent/router/test_prepared_acks.c - what was encoded beforehand says the same as the actions of the decision. */
+/* tests/unit/agent/router/test_prepared_acks.c - what was encoded beforehand says the same as the actions of the
+ * decision. */
 #include "agent/router/prepared_acks.h"
 
 #include <setjmp.h>

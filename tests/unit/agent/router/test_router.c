@@ -199,7 +199,8 @@ static const char *answer_to(struct fixture *f, const uint8_t *payload, size_t l
     return colon + 1;
 }
 
-/* What cellrouter-spoe.conf makes HAProxy write has a reader of its own, which must not read what only looks like it. */
+/* What cellrouter-spoe.conf makes HAProxy write has a reader of its own, which must not read what only looks like
+ * it. */
 static void a_lookup_as_haproxy_writes_it(void **state)
 {
     static const char known[] = "cell=eu0,learn=false,level=1", unknown[] = "learn=true,level=0";

@@ -1,4 +1,5 @@
-/* tests/unit/agent/router/test_router_hidden.c - hide messages: answered at their time, at once, or by nobody any more. */
+/* tests/unit/agent/router/test_router_hidden.c - hide messages: answered at their time, at once, or by nobody any
+ * more. */
 #include "tests/unit/agent/router/router_fixture.h"
 
 static int setup_hidden(void **state)

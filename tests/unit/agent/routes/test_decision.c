@@ -1,4 +1,5 @@
-/* tests/unit/agent/routes/test_decision.c - the answers to lookups, and who is asked to let the answer be learned from. */
+/* tests/unit/agent/routes/test_decision.c - the answers to lookups, and who is asked to let the answer be learned
+ * from. */
 #include "agent/routes/decision.h"
 
 #include <setjmp.h>

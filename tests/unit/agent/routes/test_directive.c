@@ -156,7 +156,8 @@ static void test_every_truncation(void **state)
 {
     static const char *const texts[] = {
         "{cell:Cell EU0, path_prefix:/a/b/, ttl:60, later:x}",
-        "{ \"cell\" : \"C\\u0065ll\\\"\\\\\" , \"path_prefix\" : \"\\/a\\/\" , \"ttl\" : 60 , \"later\":\"\\n\\u00e9\" }",
+        "{ \"cell\" : \"C\\u0065ll\\\"\\\\\" , \"path_prefix\" : \"\\/a\\/\" , \"ttl\" : 60 , "
+        "\"later\":\"\\n\\u00e9\" }",
     };
     (void)state;
     char printed[8192];

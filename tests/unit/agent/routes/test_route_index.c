@@ -1,4 +1,5 @@
-/* tests/unit/agent/routes/test_route_index.c - the index alone: routes that share a hash, a tag or a bucket, and memory that runs out. */
+/* tests/unit/agent/routes/test_route_index.c - the index alone: routes that share a hash, a tag or a bucket, and memory
+ * that runs out. */
 #include "agent/routes/route_index.h"
 
 #include <setjmp.h>
@@ -86,7 +87,8 @@ static void expect_all(struct world *world)
     assert_int_equal(listed, count);
 }
 
-/* Adds and removes at random, then removes all: the chunk of the first bucket and those of blocks are all that stays. */
+/* Adds and removes at random, then removes all: the chunk of the first bucket and those of blocks are all that
+ * stays. */
 static void churn(struct world *world)
 {
     struct rng rng = {5};

@@ -1,5 +1,5 @@
-/* tests/unit/agent/routes/test_route_table_bounds.c - the route table's memory: bounded, shared fairly, given back, and its bytes a route.
- * CELLROUTER_TEST_ROUTES=10000000 measures with so many routes instead of a million. */
+/* tests/unit/agent/routes/test_route_table_bounds.c - the route table's memory: bounded, shared fairly, given back, and
+ * its bytes a route. CELLROUTER_TEST_ROUTES=10000000 measures with so many routes instead of a million. */
 #include "agent/routes/route_table.h"
 
 #include <setjmp.h>
