@@ -12,10 +12,10 @@
 #include "agent/report/log.h"
 #include "base/attributes.h"
 
-/* An HAProxy status code that a cell uses for "not mine, ask that cell" (brief 3 and 5.4). */
+/* An HAProxy status code that a cell uses for "not mine, ask that cell" (docs/design.md 3.1 and 5.4). */
 enum cell_answer { CELL_ANSWER_302 = 302, CELL_ANSWER_421 = 421, CELL_ANSWER_425 = 425 };
 
-/* Which requests with a known route go to the cell at once, without the replay pass (brief 5.5). */
+/* Which requests with a known route go to the cell at once, without the replay pass (docs/design.md 5.5). */
 enum direct_hits { DIRECT_HITS_SAFE, DIRECT_HITS_ALL, DIRECT_HITS_NEVER };
 
 /* A list of texts, in the order of the file. items is NULL when count is 0. */

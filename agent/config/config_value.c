@@ -44,7 +44,7 @@ static bool plain_byte(unsigned char c)
     return c > ' ' && c != 127;
 }
 
-/* Quotes, braces, commas, colons and backslashes would break the directive grammar of the brief, section 3. */
+/* Quotes, braces, commas, colons and backslashes would break the directive grammar of docs/design.md 3.3. */
 static bool name_byte(unsigned char c)
 {
     return c >= ' ' && c != 127 && !strchr("{}\",:\\", c);

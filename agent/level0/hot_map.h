@@ -1,6 +1,6 @@
 /* agent/level0/hot_map.h - level 0: which routes should stand in HAProxy's own map, and what has changed for each
  * HAProxy process (target). Pure: time and seed are passed in; agent/level0/runtime_api.h brings the changes to
- * HAProxy. Source: brief section 5.6, docs/level0.md.
+ * HAProxy. Source: docs/design.md 5.6, docs/level0.md.
  *
  * A key is what agent/routes/path.h makes. Only keys of harmless bytes enter: none that means something on HAProxy's
  * command line or in a map file. Two rules keep the longest match right, though the map knows only some of the routes:

@@ -1,6 +1,5 @@
 /* agent/routes/damping.h - holds back cells that would otherwise cause write storms: two that claim one prefix in turn,
- * and one that claims without end. Pure, bounded memory; time is passed in. Source: brief section 7, issue "The shared
- * memory of routes", point 4.
+ * and one that claims without end. Pure, bounded memory; time is passed in. Source: docs/design.md 7.7.
  *
  * A prefix whose claims change the cell more than `moves` times within damp_ms is held: no claim of it is to be written
  * for damp_ms, twice as long the next time, up to 16 times. Quiet for as long as it was held, it is forgotten. Each

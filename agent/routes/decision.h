@@ -1,5 +1,5 @@
 /* agent/routes/decision.h - the answer to a lookup: which cell, known from where, and whether the answer to this
- * request should be learned from. Pure. Source: brief sections 4 and 5.12. */
+ * request should be learned from. Pure. Source: docs/design.md 4 and 5.12. */
 #ifndef CELLROUTER_AGENT_ROUTES_DECISION_H
 #define CELLROUTER_AGENT_ROUTES_DECISION_H
 

@@ -1,5 +1,5 @@
 /* agent/routes/directive.h - the text of a cell's directive, {key:value, key:value}, as in X-Gitlab-Cell-Cache. Pure;
- * only the grammar: what a directive may do is agent/routes/learning.h. Source: brief section 3.
+ * only the grammar: what a directive may do is agent/routes/learning.h. Source: docs/design.md 3.3.
  *
  *   directive = "{" [ pair *( "," pair ) ] "}"        blanks and tabs may stand between all parts, and around
  *   pair      = key ":" value

@@ -1,5 +1,6 @@
 /* agent/routes/learning.h - what an answer teaches: the guards before a cell's claim, and the stale route that a
- * redirect contradicts. Pure: says what to store and what to drop, does neither. Source: brief sections 3, 4.6 and 7.
+ * redirect contradicts. Pure: says what to store and what to drop, does neither. Source: docs/design.md
+ * 3.2, 4.6 and 7.7.
  *
  * A claim stands when the cell that answered (HAProxy's knowledge) is configured, the directive names no other cell,
  * and path_prefix is a whole-segment prefix of this very request's path, not refused, not too deep. /my-company is read

@@ -1,5 +1,5 @@
 /* agent/routes/path.h - a request's path as the router sees it: may it be looked up, and which prefixes does it have.
- * Pure. Source: brief section 7, last point.
+ * Pure. Source: docs/design.md 7.8.
  *
  * A prefix is made of whole segments and ends in a slash. /my-company has the prefix /my-company/, as has
  * /my-company/x; /my-company2 has not. What follows ? or # does not count. %2F is an ordinary part of a segment. Two

@@ -1,5 +1,5 @@
 /* agent/routes/route_table.h - level 1: path prefix -> cell, in memory bounded in bytes. Pure: time and seed are passed
- * in. Source: brief sections 7 and 10; how it is laid out in memory stands atop agent/routes/route_table.c.
+ * in. Source: docs/design.md 7.2 and 10; how it is laid out in memory stands atop agent/routes/route_table.c.
  *
  * A key is what agent/routes/path.h makes: [host]/segment/segment/. Times are monotonic milliseconds (now_ms, never
  * going back), but stamps, which are wall-clock milliseconds out of records. Nothing here takes longer with more

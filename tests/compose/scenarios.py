@@ -353,7 +353,7 @@ class Upload:
 
 
 def test_large_body(world):
-    """Flow 16: with the large-body HAProxy 10 MB are replayed; the small one streams."""
+    """docs/flows.md 16: with the large-body HAProxy 10 MB are replayed; the small one streams."""
     world.project("--profile", "large", "up", "-d", "--no-build", "--no-deps", "--no-recreate", *("--scale=large-eu=3",), "large-eu")
     router, body = world.router("eu-1"), bytes(range(256)) * 40000
     def right():

@@ -1,4 +1,4 @@
-"""Flow 16 and bodies around HAProxy's buffer."""
+"""docs/flows.md 16, and bodies around HAProxy's buffer."""
 
 import hashlib
 import random

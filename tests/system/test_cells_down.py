@@ -1,4 +1,4 @@
-"""Flow 25 and its neighbours: cells that are down."""
+"""docs/flows.md 25 and its neighbours: cells that are down."""
 
 from harness import counted, expect, flows
 from harness.level0 import warm

@@ -1,4 +1,4 @@
-"""Flows 1-15 of flows.md, each from a fresh world: what the client got, what every cell saw, what is known, what was counted."""
+"""docs/flows.md 1-15, each from a fresh world: what the client got, what every cell saw, what is known, what was counted."""
 
 from harness import counted, expect, flows
 from harness.level0 import warm

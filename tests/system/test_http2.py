@@ -146,7 +146,7 @@ def test_h2_a_stream_that_is_given_up(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
 def test_h2_header_hygiene(world):
-    """Flow 21 over HTTP/2; many cookies in many header fields; the client's address and scheme."""
+    """docs/flows.md 21 over HTTP/2; many cookies in many header fields; the client's address and scheme."""
     router = world.router("eu1")
     forged = [(f"x-gitlab-cell-{name}", "forged") for name in ("redirect", "cache", "attempt", "from", "why", "router", "request", "route", "reason")]
     forged += [(f"x-cellrouter-{name}", "1") for name in ("go", "answered", "redirects", "status", "replay", "reason")]

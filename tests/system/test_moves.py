@@ -1,4 +1,4 @@
-"""Flows 17 and 18: an organization moved, the routers still know the old owner."""
+"""docs/flows.md 17 and 18: an organization moved, the routers still know the old owner."""
 
 from harness import counted, expect, flows, places
 from harness.level0 import warm

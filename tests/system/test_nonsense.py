@@ -1,4 +1,4 @@
-"""Flows 19 to 22: loops, redirects to nowhere, forged headers, claims of what is not one's own."""
+"""docs/flows.md 19-22: loops, redirects to nowhere, forged headers, claims of what is not one's own."""
 
 from harness import counted, expect, flows
 from harness.process import wait_until

@@ -1,4 +1,4 @@
-"""Flows 23 and 27: the agent is gone, stopped, speaks garbage. Clients must not notice. Flow 24, Redis: test_redis_outages.py."""
+"""docs/flows.md 23 and 27: the agent is gone, stopped, speaks garbage. Clients must not notice. For Redis (24) see test_redis_outages.py."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Flow 24: every way in which Redis can fail, under a steady stream of requests. Clients get the right answers all the time, the
+"""docs/flows.md 24: every way in which Redis can fail, under a steady stream of requests. Clients get the right answers all the time, the
 counters tell what was wrong, and all heals without a restart of anything but Redis."""
 
 import time

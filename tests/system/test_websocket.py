@@ -1,4 +1,4 @@
-"""Flow 26: WebSocket under a known and an unknown prefix, over HTTP/1.1 and over HTTP/2 (RFC 8441)."""
+"""docs/flows.md 26: WebSocket under a known and an unknown prefix, over HTTP/1.1 and over HTTP/2 (RFC 8441)."""
 
 import os
 import struct

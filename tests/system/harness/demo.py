@@ -142,7 +142,7 @@ def ended(*_):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Shows the router at work: real HAProxy, Redis and agents, four cells, the seed flows 1-15.")
+    parser = argparse.ArgumentParser(description="Shows the router at work: real HAProxy, Redis and agents, four cells, flows 1-15 of docs/flows.md.")
     parser.add_argument("--stay", action="store_true", help="keep it running afterwards, with commands to try")
     parser.add_argument("--answers", type=int, choices=(302, 421, 425), default=302, help="status of the cells' redirects (default: %(default)s)")
     options = parser.parse_args()

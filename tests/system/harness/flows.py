@@ -1,4 +1,4 @@
-"""The seed flows 1-15 as a table: the tests and the demo both read it."""
+"""docs/flows.md 1-15 as a table: the tests and the demo both read it."""
 
 import json
 from dataclasses import dataclass, field
@@ -138,7 +138,7 @@ def expected_cells(world, flow, router, answer):
 
 
 def verify(world, flow, router, answer, known=None):
-    """All that flows.md says about the flow, but for the counters. known: all routes known afterwards, if there are more
+    """All that docs/flows.md says about the flow, but for the counters. known: all routes known afterwards, if there are more
     than the flow's own."""
     known = flow.known if known is None else known
     cells = expected_cells(world, flow, router, answer)

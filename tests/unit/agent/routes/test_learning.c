@@ -123,7 +123,7 @@ static void test_nothing_claimed(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    /* Flow 22. */
+    /* docs/flows.md 22. */
     expect("/gitlab-org/x", "us0", "{path_prefix:/my-company/}", LEARN_FOREIGN_PREFIX, NULL);
     expect("/gitlab-org/x", "us0", "{path_prefix:/}", LEARN_REFUSED_PREFIX, NULL);
     expect("/gitlab-org/x", "us0", "{path_prefix:/gitlab-o}", LEARN_FOREIGN_PREFIX, NULL);
