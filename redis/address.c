@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define UNIX_PATH_MAX_BYTES 107 /* sizeof sun_path of Linux, less the terminator */
+enum { UNIX_PATH_MAX_BYTES = 107 }; /* sizeof sun_path of Linux, less the terminator */
 
 static bool parse_port(const char *text, int *port)
 {

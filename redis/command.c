@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ROOM 512
+enum { FIRST_ROOM = 512 };
 
 void command_free(struct command *command)
 {
@@ -111,18 +111,18 @@ void command_tombstone(struct command *command, const struct route_name *name)
     add_key(command, key_tombstone_length(name), key_write_tombstone, name);
 }
 
-void command_words(struct command *command, ...)
+void command_of(struct command *command, ...)
 {
     unsigned count = 0;
-    va_list words;
+    va_list texts;
 
-    va_start(words, command);
-    while (va_arg(words, const char *))
+    va_start(texts, command);
+    while (va_arg(texts, const char *))
         count++;
-    va_end(words);
+    va_end(texts);
     command_begin(command, count);
-    va_start(words, command);
+    va_start(texts, command);
     for (unsigned i = 0; i < count; i++)
-        command_text(command, va_arg(words, const char *));
-    va_end(words);
+        command_text(command, va_arg(texts, const char *));
+    va_end(texts);
 }

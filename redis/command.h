@@ -10,7 +10,8 @@
 #include "base/attributes.h"
 #include "redis/key.h"
 
-/* {0} is an empty one. bytes[0 … length) is what to send, a zero behind it, unless bad: then memory ran out on the way. */
+/* {0} is an empty one. bytes[0 … length) is what to send, a zero behind it, unless bad: then memory ran out on the
+ * way. */
 struct command {
     char *bytes;
     size_t length, room;
@@ -28,6 +29,6 @@ void command_key(struct command *command, const struct route_name *name);
 void command_tombstone(struct command *command, const struct route_name *name);
 
 /* A whole command of texts, the last one followed by NULL. */
-void command_words(struct command *command, ...) __attribute__((sentinel));
+void command_of(struct command *command, ...) __attribute__((sentinel));
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAYS 4
+enum { WAYS = 4 };
 
 struct entry {
     uint64_t hash;

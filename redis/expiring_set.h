@@ -1,7 +1,7 @@
 /* redis/expiring_set.h - a bounded memory of what is not there, each entry with seconds of life. Pure.
  *
- * Names go in as hashes: two names of one hash are a needless miss now and then, never a wrong cell. Entries that have no room
- * push out the oldest of the four in their place. Also used for "written by ourselves a moment ago". */
+ * Names go in as hashes: two names of one hash are a needless miss now and then, never a wrong cell. Entries that have
+ * no room push out the oldest of the four in their place. Also used for "written by ourselves a moment ago". */
 #ifndef CELLROUTER_REDIS_EXPIRING_SET_H
 #define CELLROUTER_REDIS_EXPIRING_SET_H
 

@@ -3,9 +3,9 @@
  *   cellrouter:{<host>/<first segment>}<prefix>       the record
  *   cellrouter-gone:{<host>/<first segment>}<prefix>  the tombstone of a dropped route
  *
- * <host> is empty where routes have no host: cellrouter:{/my-company}/my-company/x/. What stands in {} is a Redis Cluster hash
- * tag: all prefixes of one path, and the tombstones, are in one slot. A '}' in the first segment shortens the tag, for all keys
- * of that segment alike.
+ * <host> is empty where routes have no host: cellrouter:{/my-company}/my-company/x/. What stands in {} is a Redis
+ * Cluster hash tag: all prefixes of one path, and the tombstones, are in one slot. A '}' in the first segment shortens
+ * the tag, for all keys of that segment alike.
  * Source: https://redis.io/docs/reference/cluster-spec/#hash-tags */
 #ifndef CELLROUTER_REDIS_KEY_H
 #define CELLROUTER_REDIS_KEY_H
@@ -18,11 +18,14 @@
 
 #define ROUTE_KEYS "cellrouter:"
 #define ROUTE_TOMBSTONES "cellrouter-gone:"
-#define ROUTE_HOST_MAX 255    /* bytes; RFC 1035 */
-#define ROUTE_PREFIX_MAX 8193 /* bytes; the most that routes max-path allows, and the slash at its end */
-#define ROUTE_PREFIXES_MAX 32 /* the most that routes max-depth allows */
+enum {
+    ROUTE_HOST_MAX = 255,    /* bytes; RFC 1035 */
+    ROUTE_PREFIX_MAX = 8193, /* bytes; the most that routes max-path allows, and the slash at its end */
+    ROUTE_PREFIXES_MAX = 32  /* the most that routes max-depth allows */
+};
 
-/* One route: a host (empty where routes have none) and a prefix that begins and ends with '/', "/my-company/". Views. */
+/* One route: a host (empty where routes have none) and a prefix that begins and ends with '/', "/my-company/".
+ * Views. */
 struct route_name {
     const char *host;
     size_t host_length;
@@ -30,9 +33,9 @@ struct route_name {
     size_t prefix_length;
 };
 
-/* All prefixes of one path. text is the path in its canonical form, with a '/' at its end or at least up to the last of ends;
- * ends[i] is the length of the i-th prefix, text[ends[i] - 1] is '/', ends ascend, all of them are longer than "/" and have the
- * first segment in common. Views. */
+/* All prefixes of one path. text is the path in its canonical form, with a '/' at its end or at least up to the last of
+ * ends; ends[i] is the length of the i-th prefix, text[ends[i] - 1] is '/', ends ascend, all of them are longer than
+ * "/" and have the first segment in common. Views. */
 struct route_question {
     const char *host;
     size_t host_length;
@@ -41,7 +44,8 @@ struct route_question {
     size_t count; /* 1 … ROUTE_PREFIXES_MAX */
 };
 
-/* Whether the name can be a key: lengths, a first segment, '/' at both ends, no '/' or '}' or control byte in the host. */
+/* Whether the name can be a key: lengths, a first segment, '/' at both ends, no '/' or '}' or control byte in the
+ * host. */
 MUST_USE bool key_name_ok(const struct route_name *name);
 
 /* The same for every prefix of a question, and that it is one as described above. */

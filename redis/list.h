@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A list's head is a link too; both point to themselves when alone. */
+/* A list's head is a field too; both point to themselves when alone. */
 struct link_field {
     struct link_field *prev, *next;
 };

@@ -1,6 +1,6 @@
 #include "redis/pace.h"
 
-#define TOKEN UINT64_C(1000000)
+static const uint64_t TOKEN = 1000000;
 
 uint64_t backoff_next(struct backoff *backoff, struct rng *rng)
 {

@@ -14,8 +14,8 @@ struct backoff {
     uint32_t next_ms;
 };
 
-/* The next pause: min at first, then doubled up to max, each moved by up to half up or down, so that routers that lost Redis
- * together do not come back together. At least 1. */
+/* The next pause: min at first, then doubled up to max, each moved by up to half up or down, so that routers that lost
+ * Redis together do not come back together. At least 1. */
 uint64_t backoff_next(struct backoff *backoff, struct rng *rng);
 void backoff_reset(struct backoff *backoff);
 

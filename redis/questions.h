@@ -29,7 +29,7 @@ struct question {
     bool raced;                 /* one of its prefixes changed since it was asked */
     uint32_t asked;             /* bit i: prefix i was asked for */
     uint32_t there;             /* for the owner: bit i: Redis has a live record for prefix i */
-    uint8_t next;               /* for the owner: whose answer comes next */
+    uint8_t next;               /* for the owner: whose reply comes next */
     int8_t best;                /* for the owner: the longest prefix with a live record, or -1 */
     enum store_reason failure;  /* for the owner: the first error, or NONE */
     struct route_record record; /* of best */
@@ -45,7 +45,8 @@ struct route_wait {
     void *user;
 };
 
-/* At most max_questions and max_waits at a time. NULL: out of memory. questions_free() frees what is still in it as well. */
+/* At most max_questions and max_waits at a time. NULL: out of memory. questions_free() frees what is still in it as
+ * well. */
 MUST_USE struct questions *questions_new(const struct hash_key *key, uint32_t max_questions, uint32_t max_waits);
 void questions_free(struct questions *questions);
 

@@ -1,6 +1,6 @@
-/* redis/reason.h - why something failed or happened, as a closed list; and how Redis' error answers map to it.
- * Pure. The list is redis/reasons.def. Source of the codes: Redis 7.0 src/server.c (createSharedObjects), src/cluster.c,
- * src/script.c, src/acl.c. */
+/* redis/reason.h - why something failed or happened, as a closed list; and how Redis' error replies map to it.
+ * Pure. The list is redis/reasons.def. Source of the codes: Redis 7.0 src/server.c (createSharedObjects),
+ * src/cluster.c, src/script.c, src/acl.c. */
 #ifndef CELLROUTER_REDIS_REASON_H
 #define CELLROUTER_REDIS_REASON_H
 
@@ -23,8 +23,9 @@ const char *store_reason_text(enum store_reason reason);
 
 enum store_level store_reason_level(enum store_reason reason);
 
-/* The reason for an error answer: text of n bytes, without the leading '-', as Redis sent it. An error that a script met
- * inside Redis counts as that error, also in the wrapping of Redis 6. Any bytes are legal; what is not known is OTHER_ERROR. */
+/* The reason for an error reply: text of n bytes, without the leading '-', as Redis sent it. An error that a script met
+ * inside Redis counts as that error, also in the wrapping of Redis 6. Any bytes are legal; what is not known is
+ * OTHER_ERROR. */
 enum store_reason store_reason_of_error(const char *text, size_t n);
 
 #endif

@@ -71,8 +71,8 @@ size_t record_encode(const struct route_record *record, uint8_t *bytes)
     return out.length;
 }
 
-/* Reading. msgpack-c's own reader allocates what a header declares (five bytes can ask for 8 GB), so the few forms that a
- * record can have are read here. */
+/* Reading. msgpack-c's own reader allocates what a header declares (five bytes can ask for 8 GB), so the few forms that
+ * a record can have are read here. */
 
 struct in {
     const uint8_t *at;

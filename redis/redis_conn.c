@@ -13,8 +13,8 @@
 #include "redis/resolve.h"
 
 #define RESOLVE_POLL_MS 5
-/* Elements of one answer or message. hiredis 0.14 allocates whatever an array's header declares, 32 GB for ten bytes. The longest
- * that a Redis really sends us names the keys that changed in one turn of its loop. */
+/* Elements of one answer or message. hiredis 0.14 allocates whatever an array's header declares, 32 GB for ten bytes.
+ * The longest that a Redis really sends us names the keys that changed in one turn of its loop. */
 #define ELEMENTS_MAX (1 << 20)
 
 #if HIREDIS_MAJOR >= 1
@@ -24,13 +24,13 @@ typedef int element_count;
 #endif
 
 enum redis_conn_state {
-    LINK_IDLE,       /* not started */
-    LINK_RESTING,    /* waits for its next try */
-    LINK_RESOLVING,  /* looks the host's name up */
-    LINK_CONNECTING, /* until the socket is connected */
-    LINK_SIGNING_IN, /* AUTH and CLIENT SETNAME are out */
-    LINK_UP,
-    LINK_CLOSING /* nothing is sent any more */
+    CONN_IDLE,       /* not started */
+    CONN_RESTING,    /* waits for its next try */
+    CONN_RESOLVING,  /* looks the host's name up */
+    CONN_CONNECTING, /* until the socket is connected */
+    CONN_SIGNING_IN, /* AUTH and CLIENT SETNAME are out */
+    CONN_UP,
+    CONN_CLOSING /* nothing is sent any more */
 };
 
 struct redis_conn {
@@ -62,13 +62,13 @@ struct redis_conn {
 static void set_state(struct redis_conn *conn, enum redis_conn_state state)
 {
     static const unsigned next[] = {
-        [LINK_IDLE] = 1u << LINK_RESTING,
-        [LINK_RESTING] = 1u << LINK_RESOLVING | 1u << LINK_CONNECTING | 1u << LINK_RESTING,
-        [LINK_RESOLVING] = 1u << LINK_CONNECTING | 1u << LINK_RESTING,
-        [LINK_CONNECTING] = 1u << LINK_SIGNING_IN | 1u << LINK_CLOSING | 1u << LINK_RESTING,
-        [LINK_SIGNING_IN] = 1u << LINK_UP | 1u << LINK_CLOSING | 1u << LINK_RESTING,
-        [LINK_UP] = 1u << LINK_CLOSING | 1u << LINK_RESTING,
-        [LINK_CLOSING] = 1u << LINK_RESTING,
+        [CONN_IDLE] = 1u << CONN_RESTING,
+        [CONN_RESTING] = 1u << CONN_RESOLVING | 1u << CONN_CONNECTING | 1u << CONN_RESTING,
+        [CONN_RESOLVING] = 1u << CONN_CONNECTING | 1u << CONN_RESTING,
+        [CONN_CONNECTING] = 1u << CONN_SIGNING_IN | 1u << CONN_CLOSING | 1u << CONN_RESTING,
+        [CONN_SIGNING_IN] = 1u << CONN_UP | 1u << CONN_CLOSING | 1u << CONN_RESTING,
+        [CONN_UP] = 1u << CONN_CLOSING | 1u << CONN_RESTING,
+        [CONN_CLOSING] = 1u << CONN_RESTING,
     };
 
     assert((next[conn->state] & 1u << state) != 0);
@@ -123,7 +123,7 @@ static void rest(struct redis_conn *conn)
     conn->was_up = false;
     conn->reason = STORE_REASON_NONE;
     conn->detail[0] = '\0';
-    set_state(conn, LINK_RESTING);
+    set_state(conn, CONN_RESTING);
     set_timer(conn, backoff_next(&conn->backoff, &conn->rng), 0);
     conn->events.on_down(conn->user, was_up, reason, detail);
 }
@@ -167,8 +167,8 @@ void redis_conn_close(struct redis_conn *conn, enum store_reason reason, const c
     if (!conn->context)
         return;
     note_reason(conn, reason, detail);
-    if (conn->state != LINK_CLOSING)
-        set_state(conn, LINK_CLOSING);
+    if (conn->state != CONN_CLOSING)
+        set_state(conn, CONN_CLOSING);
     conn->wants_close = true;
     feed_soon(conn);
 }
@@ -298,9 +298,9 @@ void *redis_conn_reply(struct redisAsyncContext *context, const void *reply)
     struct redis_conn *conn = context->data;
 
     if (!reply) {
-        if (conn->context && conn->state != LINK_CLOSING) { /* hiredis is ending it; on_disconnect() follows */
+        if (conn->context && conn->state != CONN_CLOSING) { /* hiredis is ending it; on_disconnect() follows */
             note_hiredis_error(conn, context);
-            set_state(conn, LINK_CLOSING);
+            set_state(conn, CONN_CLOSING);
         }
     } else {
         conn->owed -= conn->owed != 0;
@@ -339,7 +339,7 @@ static void on_name(redisAsyncContext *context, void *data, void *unused)
 
     (void)unused;
     redis_conn_reply(context, data);
-    if (!reply || conn->state != LINK_SIGNING_IN)
+    if (!reply || conn->state != CONN_SIGNING_IN)
         return;
     if (reply->type == REDIS_REPLY_ERROR)
         reason = store_reason_of_error(reply->str, (size_t)reply->len);
@@ -347,7 +347,7 @@ static void on_name(redisAsyncContext *context, void *data, void *unused)
         redis_conn_close(conn, reason, reply->str);
         return;
     }
-    set_state(conn, LINK_UP);
+    set_state(conn, CONN_UP);
     conn->was_up = true;
     conn->up_ms = conn->heard_ms;
     uint64_t round_ms = conn->setup.watchdog_ms / 4 + 1;
@@ -361,15 +361,15 @@ static void sign_in(struct redis_conn *conn)
     const struct redis_conn_setup *setup = &conn->setup;
     bool sent = true;
 
-    set_state(conn, LINK_SIGNING_IN);
+    set_state(conn, CONN_SIGNING_IN);
     if (setup->password) {
         if (setup->username)
-            command_words(&command, "AUTH", setup->username, setup->password, NULL);
+            command_of(&command, "AUTH", setup->username, setup->password, NULL);
         else
-            command_words(&command, "AUTH", setup->password, NULL);
+            command_of(&command, "AUTH", setup->password, NULL);
         sent = send_now(conn, &command, on_auth, NULL);
     }
-    command_words(&command, "CLIENT", "SETNAME", setup->client_name, NULL);
+    command_of(&command, "CLIENT", "SETNAME", setup->client_name, NULL);
     if (!sent || !send_now(conn, &command, on_name, NULL))
         redis_conn_close(conn, STORE_REASON_MEMORY, "");
     command_free(&command);
@@ -387,7 +387,7 @@ static void on_connect(const redisAsyncContext *context, int status)
         return;
     }
     conn->connected = true;
-    if (conn->state == LINK_CONNECTING)
+    if (conn->state == CONN_CONNECTING)
         sign_in(conn);
 }
 
@@ -410,7 +410,7 @@ static void connect_to(struct redis_conn *conn, const char *where)
         rest(conn);
         return;
     }
-    set_state(conn, LINK_CONNECTING);
+    set_state(conn, CONN_CONNECTING);
     attach(conn);
     redisAsyncSetDisconnectCallback(conn->context, on_disconnect);
     redisAsyncSetConnectCallback(conn->context, on_connect);
@@ -438,7 +438,7 @@ static void connect_now(struct redis_conn *conn)
         give_up(conn, STORE_REASON_MEMORY, "looking up the host's name");
         return;
     }
-    set_state(conn, LINK_RESOLVING);
+    set_state(conn, CONN_RESOLVING);
     conn->resolve_until_ms = clock_now_ms() + conn->setup.connect_ms;
     set_timer(conn, RESOLVE_POLL_MS, RESOLVE_POLL_MS);
 }
@@ -482,13 +482,13 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop, (void)events;
     switch (conn->state) {
-    case LINK_RESTING: connect_now(conn); break;
-    case LINK_RESOLVING: look_at_lookup(conn); break;
-    case LINK_CONNECTING:
-    case LINK_SIGNING_IN: redis_conn_close(conn, STORE_REASON_CONNECT_DEADLINE, ""); break;
-    case LINK_UP: watch_over(conn); break;
-    case LINK_IDLE:
-    case LINK_CLOSING: break;
+    case CONN_RESTING: connect_now(conn); break;
+    case CONN_RESOLVING: look_at_lookup(conn); break;
+    case CONN_CONNECTING:
+    case CONN_SIGNING_IN: redis_conn_close(conn, STORE_REASON_CONNECT_DEADLINE, ""); break;
+    case CONN_UP: watch_over(conn); break;
+    case CONN_IDLE:
+    case CONN_CLOSING: break;
     }
 }
 
@@ -517,9 +517,9 @@ struct redis_conn *redis_conn_new(const struct redis_conn_setup *setup, const st
 
 void redis_conn_start(struct redis_conn *conn)
 {
-    assert(conn->state == LINK_IDLE);
+    assert(conn->state == CONN_IDLE);
     ev_now_update(conn->setup.loop); /* before the loop runs, its time is that of its making */
-    set_state(conn, LINK_RESTING);
+    set_state(conn, CONN_RESTING);
     set_timer(conn, 0, 0);
 }
 
@@ -529,8 +529,8 @@ void redis_conn_free(struct redis_conn *conn)
         return;
     if (conn->context) {
         note_reason(conn, STORE_REASON_SHUTTING_DOWN, "");
-        if (conn->state != LINK_CLOSING)
-            set_state(conn, LINK_CLOSING);
+        if (conn->state != CONN_CLOSING)
+            set_state(conn, CONN_CLOSING);
         close_now(conn);
     }
     resolve_end(conn->resolve);
@@ -541,10 +541,10 @@ void redis_conn_free(struct redis_conn *conn)
 
 bool redis_conn_is_up(const struct redis_conn *conn)
 {
-    return conn->state == LINK_UP;
+    return conn->state == CONN_UP;
 }
 
 bool redis_conn_send(struct redis_conn *conn, const struct command *command, redisCallbackFn *callback, void *data)
 {
-    return conn->state == LINK_UP && send_now(conn, command, callback, data);
+    return conn->state == CONN_UP && send_now(conn, command, callback, data);
 }

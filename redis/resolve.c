@@ -13,7 +13,8 @@ struct resolve {
     char host[];
 };
 
-/* Ended while a thread was at it. Without a name server each try to connect leaves one more, so they are looked after. */
+/* Ended while a thread was at it. Without a name server each try to connect leaves one more, so they are looked
+ * after. */
 static struct resolve *given_up;
 
 bool resolve_is_numeric(const char *host)

@@ -1,5 +1,5 @@
-/* redis/resolve.h - looks a host's name up without stopping the loop: hiredis would do it with a blocking call, and a name server
- * that is away would then stop every request. Source: getaddrinfo_a(3) of glibc. */
+/* redis/resolve.h - looks a host's name up without stopping the loop: hiredis would do it with a blocking call, and a
+ * name server that is away would then stop every request. Source: getaddrinfo_a(3) of glibc. */
 #ifndef CELLROUTER_REDIS_RESOLVE_H
 #define CELLROUTER_REDIS_RESOLVE_H
 
@@ -7,7 +7,7 @@
 
 #include "base/attributes.h"
 
-#define RESOLVED_MAX 64 /* a numeric address in text, INET6_ADDRSTRLEN and a scope */
+enum { RESOLVED_MAX = 64 }; /* a numeric address in text, INET6_ADDRSTRLEN and a scope */
 
 struct resolve; /* one lookup */
 
@@ -19,12 +19,13 @@ bool resolve_is_numeric(const char *host);
 /* Begins a lookup; host is copied. NULL: out of memory, or no thread to be had. */
 MUST_USE struct resolve *resolve_start(const char *host);
 
-/* Asks how it stands. DONE: address is set; a name with several addresses gives another one for each turn. FAILED: *why is a
- * sentence. From then on the answer stays. */
+/* Asks how it stands. DONE: address is set; a name with several addresses gives another one for each turn. FAILED: *why
+ * is a sentence. From then on the answer stays. */
 MUST_USE enum resolve_state resolve_poll(struct resolve *resolve, unsigned turn, char address[RESOLVED_MAX],
                                          const char **why);
 
-/* Also one that is busy: what its thread still uses is freed by a later resolve_start(), once the thread is done. NULL is fine. */
+/* Also one that is busy: what its thread still uses is freed by a later resolve_start(), once the thread is done. NULL
+ * is fine. */
 void resolve_end(struct resolve *resolve);
 
 /* Frees what was ended while busy and is done by now. Returns how many still are not. */

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Reads what stands at the key: 'none', 'garbage' (any other type as well), 'newer', or 'record' and the array. A record that
- * is dated ahead of Redis' clock by more than clocks may differ is worth nothing; a pinned one always counts. */
+/* Reads what stands at the key: 'none', 'garbage' (any other type as well), 'newer', or 'record' and the array. A
+ * record that is dated ahead of Redis' clock by more than clocks may differ is worth nothing; a pinned one always
+ * counts. */
 #define READ \
     "local stamp, cell, skew = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])\n" \
     "local t = redis.call('TIME')\n" \
@@ -28,7 +29,7 @@
     "if state == 'newer' then return 'newer_version' end\n" \
     "local pinned = state == 'record' and r[5] == 1\n"
 
-/* Of two words of one age the one whose text is greater stands, so that every Redis decides alike. */
+/* Of two claims of one age the one whose text is greater stands, so that every Redis decides alike. */
 static const char put_text[] =
     READ "local flags, router = tonumber(ARGV[6]), ARGV[7]\n"
          "if pinned and flags ~= 1 then return r[2] == cell and 'kept' or 'pinned' end\n"
@@ -65,7 +66,7 @@ const char *script_forget(void)
 
 enum verdict verdict_of(const char *text, size_t n)
 {
-    static const char *const words[] = {
+    static const char *const texts[] = {
         [VERDICT_WRITTEN] = "written", [VERDICT_REPLACED] = "replaced", [VERDICT_FORGOTTEN] = "forgotten",
         [VERDICT_MOOT] = "moot",       [VERDICT_KEPT] = "kept",         [VERDICT_LOST] = "lost",
         [VERDICT_PINNED] = "pinned",   [VERDICT_DROPPED] = "dropped",   [VERDICT_NEWER_VERSION] = "newer_version",
@@ -73,7 +74,7 @@ enum verdict verdict_of(const char *text, size_t n)
     };
 
     for (unsigned i = 0; i < VERDICT_UNKNOWN; i++)
-        if (strlen(words[i]) == n && memcmp(words[i], text, n) == 0)
+        if (strlen(texts[i]) == n && memcmp(texts[i], text, n) == 0)
             return (enum verdict)i;
     return VERDICT_UNKNOWN;
 }

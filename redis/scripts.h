@@ -1,5 +1,5 @@
-/* redis/scripts.h - the two scripts that decide, inside Redis and at once, whether a claim on a route stands; and their answers.
- * Pure: text only. docs/redis.md tells the rules in claims. */
+/* redis/scripts.h - the two scripts that decide, inside Redis and at once, whether a claim on a route stands; and their
+ * verdicts. Pure: text only. docs/redis.md tells the rules in words. */
 #ifndef CELLROUTER_REDIS_SCRIPTS_H
 #define CELLROUTER_REDIS_SCRIPTS_H
 
@@ -22,7 +22,7 @@ enum verdict {
     VERDICT_DROPPED,       /* a newer redirect said that this cell is not it */
     VERDICT_NEWER_VERSION, /* a record of a newer version stands */
     VERDICT_SKEWED,        /* the claim is dated ahead of Redis' clock */
-    VERDICT_UNKNOWN        /* no answer of these scripts */
+    VERDICT_UNKNOWN        /* nothing that these scripts return */
 };
 
 /* text of n bytes, as a script returned it. */

@@ -6,8 +6,10 @@
 
 #include "base/clock.h"
 
-#define EVENT_EVERY_MS 1000
-#define OWN_ENTRIES 4096 /* writes of this router whose echoes are on their way */
+enum {
+    EVENT_EVERY_MS = 1000,
+    OWN_ENTRIES = 4096 /* writes of this router whose echoes are on their way */
+};
 
 struct route_store_config route_store_defaults(void)
 {
@@ -158,9 +160,10 @@ static bool make_parts(struct route_store *store)
     store->writer.queue = write_queue_new(&store->hash, config->max_queued == 0 ? 1 : config->max_queued);
     store->absent = expiring_set_new(config->max_absent);
     store->own = expiring_set_new(OWN_ENTRIES);
-    store->ask = make_conn(store, store->ask_name, &asking);
-    store->watch = make_conn(store, store->watch_name, &watching);
-    return store->questions && store->writer.queue && store->absent && store->own && store->ask && store->watch;
+    store->ask_conn = make_conn(store, store->ask_name, &asking);
+    store->watch_conn = make_conn(store, store->watch_name, &watching);
+    return store->questions && store->writer.queue && store->absent && store->own && store->ask_conn &&
+           store->watch_conn;
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events);
@@ -175,23 +178,23 @@ static void set_up(struct route_store *store)
     store->writer.rate = (struct bucket){.per_s = config->max_writes_s};
     snprintf(store->ask_name, sizeof store->ask_name, "cellrouter:%s:ask", store->router);
     snprintf(store->watch_name, sizeof store->watch_name, "cellrouter:%s:watch", store->router);
-    snprintf(store->watching.beat, sizeof store->watching.beat, "cellrouter-beat:%s:%016llx", store->router,
+    snprintf(store->watch.beat, sizeof store->watch.beat, "cellrouter-beat:%s:%016llx", store->router,
              (unsigned long long)rng_next(&store->rng));
     list_init(&store->probes);
     ev_init(&store->deadlines, on_deadline);
     ev_init(&store->writer.timer, store_on_writer_timer);
-    ev_timer_init(&store->watching.timer, store_on_heartbeat, 0, (double)config->watchdog_ms / 2000);
-    store->deadlines.data = store->writer.timer.data = store->watching.timer.data = store;
+    ev_timer_init(&store->watch.timer, store_on_heartbeat, 0, (double)config->watchdog_ms / 2000);
+    store->deadlines.data = store->writer.timer.data = store->watch.timer.data = store;
 }
 
 /* Also of a store that is only half made. */
 static void free_parts(struct route_store *store)
 {
-    redis_conn_free(store->ask);
-    redis_conn_free(store->watch);
+    redis_conn_free(store->ask_conn);
+    redis_conn_free(store->watch_conn);
     ev_timer_stop(store->loop, &store->deadlines);
     ev_timer_stop(store->loop, &store->writer.timer);
-    ev_timer_stop(store->loop, &store->watching.timer);
+    ev_timer_stop(store->loop, &store->watch.timer);
     questions_free(store->questions);
     write_queue_free(store->writer.queue);
     expiring_set_free(store->absent);
@@ -229,9 +232,9 @@ struct route_store *route_store_new(struct ev_loop *loop, const struct route_sto
     } else if (copy_text(&store->username, config->username) && copy_text(&store->password, config->password) &&
                make_parts(store)) {
         *reason = STORE_REASON_NONE;
-        redis_conn_start(store->ask);
-        redis_conn_start(store->watch);
-        ev_timer_again(store->loop, &store->watching.timer);
+        redis_conn_start(store->ask_conn);
+        redis_conn_start(store->watch_conn);
+        ev_timer_again(store->loop, &store->watch.timer);
         return store;
     }
     free_parts(store);

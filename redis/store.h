@@ -1,12 +1,13 @@
-/* redis/store.h - the shared memory of routes: get, put, forget, and word of what others changed. Redis or Valkey >= 6.0.
+/* redis/store.h - the shared memory of routes: get, put, forget, and news of what others changed. Redis or Valkey >=
+ * 6.0.
  *
- * One store has two connections: one asks and writes, one receives invalidations (client-side caching, RESP2). The store
- * connects by itself, again and again; it works, by failing at once, while Redis is away. Level 1, the caller's own table, is
- * not in here: the handler's functions say what it must drop.
+ * One store has two connections: one asks and writes, one receives invalidations (client-side caching, RESP2). The
+ * store connects by itself, again and again; it works, by failing at once, while Redis is away. Level 1, the caller's
+ * own table, is not in here: the handler's functions say what it must drop.
  *
- * Everything runs on one libev loop and thread. The functions of the handler and the callbacks of lookups are called from the
- * loop, and may call everything but route_store_free(). They are not called from within a call to the store, with two exceptions:
- * on_event(), and the callbacks of what still waits at route_store_free().
+ * Everything runs on one libev loop and thread. The functions of the handler and the callbacks of lookups are called
+ * from the loop, and may call everything but route_store_free(). They are not called from within a call to the store,
+ * with two exceptions: on_event(), and the callbacks of what still waits at route_store_free().
  * Sources: https://redis.io/docs/manual/client-side-caching/, docs/redis.md. */
 #ifndef CELLROUTER_REDIS_STORE_H
 #define CELLROUTER_REDIS_STORE_H
@@ -22,7 +23,7 @@
 
 struct ev_loop;
 struct route_store;
-struct route_wait; /* one lookup that waits for its answer */
+struct route_wait; /* one lookup that waits for its reply */
 
 enum route_outcome {
     ROUTE_FOUND,
@@ -35,7 +36,7 @@ enum route_outcome {
 enum route_trust {
     ROUTE_TRUST_FULL,  /* as long as it lives: changes will be told */
     ROUTE_TRUST_SHORT, /* for seconds: invalidations do not arrive now */
-    ROUTE_TRUST_ONCE   /* not at all: it changed while the answer was on its way */
+    ROUTE_TRUST_ONCE   /* not at all: it changed while the reply was on its way */
 };
 
 /* Valid during the callback. Everything below reason is set only for ROUTE_FOUND. */
@@ -54,7 +55,7 @@ typedef void route_answer_fn(void *user, const struct route_answer *answer);
 struct route_store_event {
     enum store_reason reason; /* its text: store_reason_text(); its level: store_reason_level() */
     const char *connection;   /* "ask", "watch", or "" when it is about none */
-    const char *detail;       /* more words, maybe empty; printable ASCII; holds no secret */
+    const char *detail;       /* in detail, maybe empty; printable ASCII; holds no secret */
 };
 
 /* Each may be NULL. */
@@ -64,9 +65,11 @@ struct route_store_handler {
     void (*on_changed)(void *user, const struct route_name *route);
     /* The database was flushed: level 1 must drop everything that came from Redis. */
     void (*on_flushed)(void *user);
-    /* Invalidations may be or may have been missed, from now on or until now: what is in level 1 may live for seconds only. */
+    /* Invalidations may be or may have been missed, from now on or until now: what is in level 1 may live for seconds
+     * only. */
     void (*on_distrust)(void *user);
-    /* A found route whose lookups are all over: too late for them, of use for the next request. As for a lookup's callback. */
+    /* A found route whose lookups are all over: too late for them, of use for the next request. As for a lookup's
+     * callback. */
     void (*on_late)(void *user, const struct route_answer *answer);
     /* Something for the log. Events that a peer can repeat come at most once a second for each reason and
      * connection. */
@@ -81,7 +84,7 @@ struct route_store_config {
     const char *router;   /* id of this router, in records and as the connections' names */
     uint32_t deadline_ms; /* of one lookup */
     uint32_t connect_ms;  /* of connecting and signing in */
-    uint32_t watchdog_ms; /* a connection that owes an answer for so long is closed; an idle one is tried as often */
+    uint32_t watchdog_ms; /* a connection that owes a reply for so long is closed; an idle one is tried as often */
     uint32_t backoff_min_ms, backoff_max_ms;
     uint32_t max_questions; /* in flight */
     uint32_t max_waiting;   /* lookups that wait */
@@ -89,7 +92,7 @@ struct route_store_config {
     uint32_t max_writes_s;  /* writes a second; more wait */
     uint32_t absent_ms;     /* "not there" is remembered for so long; 0: not at all */
     uint32_t max_absent;    /* prefixes so remembered, 16 bytes each */
-    uint32_t tombstone_s;   /* a dropped route is not brought back by an older word for so long */
+    uint32_t tombstone_s;   /* a dropped route is not brought back by an older claim for so long */
     uint32_t skew_ms;       /* clocks of routers and Redis may differ by so much */
     uint64_t seed;          /* for hashes and jitter; random, from the caller */
 };
@@ -106,20 +109,20 @@ struct route_store_counters {
 
 struct route_store_config route_store_defaults(void);
 
-/* Starts connecting. Returns NULL, with *reason, for BAD_ADDRESS, BAD_NAME (the router's id) and MEMORY; that Redis is not
- * there is no reason to fail. handler is copied. The caller frees the store with route_store_free(). */
+/* Starts connecting. Returns NULL, with *reason, for BAD_ADDRESS, BAD_NAME (the router's id) and MEMORY; that Redis is
+ * not there is no reason to fail. handler is copied. The caller frees the store with route_store_free(). */
 MUST_USE struct route_store *route_store_new(struct ev_loop *loop, const struct route_store_config *config,
                                              const struct route_store_handler *handler, void *user,
                                              enum store_reason *reason);
 
-/* Closes both connections at once and frees everything. Lookups that wait are answered FAILED SHUTTING_DOWN from within this
- * call; these callbacks may not call the store, route_store_cancel() included. Queued writes are lost. NULL is fine. Not from
- * a callback of the store. */
+/* Closes both connections at once and frees everything. Lookups that wait are answered FAILED SHUTTING_DOWN from within
+ * this call; these callbacks may not call the store, route_store_cancel() included. Queued writes are lost. NULL is
+ * fine. Not from a callback of the store. */
 void route_store_free(struct route_store *store);
 
-/* Looks for the longest prefix with a live route. WAITING: callback will be called, *wait can cancel it until then. ABSENT:
- * remembered from an earlier answer. FAILED: *reason says why, no callback. Costs a question to Redis unless one for the same
- * prefixes is in flight. */
+/* Looks for the longest prefix with a live route. WAITING: callback will be called, *wait can cancel it until then.
+ * ABSENT: remembered from an earlier reply. FAILED: *reason says why, no callback. Costs a question to Redis unless one
+ * for the same prefixes is in flight. */
 MUST_USE enum route_outcome route_store_get(struct route_store *store, const struct route_question *question,
                                             route_answer_fn *callback, void *user, struct route_wait **wait,
                                             enum store_reason *reason);
@@ -127,14 +130,14 @@ MUST_USE enum route_outcome route_store_get(struct route_store *store, const str
 /* The callback of this lookup will not be called any more. The question stays in flight. */
 void route_store_cancel(struct route_store *store, struct route_wait *wait);
 
-/* This router learned now that cell owns the route, for life_s seconds; flags: ROUTE_PINNED or 0. Written at once or queued;
- * whether it stands is decided in Redis: the newest word wins, a pinned one always. When it does not stand, on_changed() says
- * so. False, and nothing happens, for a name or id that can not be written (BAD_NAME is counted). */
+/* This router learned now that cell owns the route, for life_s seconds; flags: ROUTE_PINNED or 0. Written at once or
+ * queued; whether it stands is decided in Redis: the newest claim wins, a pinned one always. When it does not stand,
+ * on_changed() says so. False, and nothing happens, for a name or id that can not be written (BAD_NAME is counted). */
 MUST_USE bool route_store_put(struct route_store *store, const struct route_name *route, const char *cell,
                               size_t cell_length, uint32_t life_s, uint32_t flags);
 
-/* This router learned now that cell does not own the route: removed, if the record names that cell and is not pinned, and for
- * tombstone_s no older word brings it back. Queued as above. */
+/* This router learned now that cell does not own the route: removed, if the record names that cell and is not pinned,
+ * and for tombstone_s no older claim brings it back. Queued as above. */
 MUST_USE bool route_store_forget(struct route_store *store, const struct route_name *route, const char *cell,
                                  size_t cell_length);
 

@@ -1,7 +1,7 @@
 /* redis/store_parts.h - the inside of a store, for redis/store*.c only. Who does what:
  *   store.c        birth, end, configuration, get and cancel, the deadlines of lookups
- *   store_read.c   questions to Redis and what their answers mean
- *   store_write.c  the queue of words, the scripts, their verdicts
+ *   store_read.c   questions to Redis and what the replies mean
+ *   store_write.c  the queue of claims, the scripts, their verdicts
  *   store_watch.c  invalidations, and the heartbeat through both connections */
 #ifndef CELLROUTER_REDIS_STORE_PARTS_H
 #define CELLROUTER_REDIS_STORE_PARTS_H
@@ -38,7 +38,7 @@ struct store_watch {
     char beat[128]; /* the channel of the heartbeat, of this store alone */
 };
 
-#define STAMP_SLOTS 4096
+enum { STAMP_SLOTS = 4096 };
 
 struct store_writer {
     struct write_queue *queue;
@@ -66,12 +66,12 @@ struct route_store {
     struct route_store_counters counters;
     struct hash_key hash;
     struct rng rng;
-    struct redis_conn *ask, *watch;
+    struct redis_conn *ask_conn, *watch_conn;
     struct questions *questions;
     struct expiring_set *absent; /* names that Redis does not have */
     struct expiring_set *own;    /* names that this router wrote a moment ago */
     struct command command;      /* the one that is being built */
-    struct store_watch watching;
+    struct store_watch watch;
     struct store_writer writer;
     ev_timer deadlines;
     unsigned verifying;
@@ -84,27 +84,29 @@ struct route_store {
 
 /* store.c */
 uint64_t store_wall_ms(const struct route_store *store);
-/* Whether Redis says with it that it is the wrong one for this key, or about to be: nothing to other keys, and not worth waiting for. */
+/* Whether Redis says with it that it is the wrong one for this key, or about to be: nothing to other keys, and not
+ * worth waiting for. */
 bool store_is_misplaced(enum store_reason reason);
-/* Counts the reason and tells it to the handler, at most once a second; that a key is misplaced, once a connection. text may hold
- * anything. */
+/* Counts the reason and tells it to the handler, at most once a second; that a key is misplaced, once a connection.
+ * text may hold anything. */
 void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
                  size_t n);
 /* Ends every wait of the question with this answer. */
 void store_answer_all(struct route_store *store, struct question *question, const struct route_answer *answer);
 
 /* store_read.c */
-/* Sends the question; names known as absent are left out. All are: ABSENT. Not sent: FAILED. Else WAITING, *questionp is it. */
+/* Sends the question; names known as absent are left out. All are: ABSENT. Not sent: FAILED. Else WAITING, *questionp
+ * is it. */
 enum route_outcome store_ask(struct route_store *store, const struct route_question *what, struct question **questionp,
                              enum store_reason *reason);
 /* The name changed, and it may have been by this router: reads it, and tells the handler unless it was. */
 void store_verify(struct route_store *store, const struct route_name *name);
-/* A word on the name goes out now: a verifying read that was sent before it must not judge it. */
+/* A claim on the name goes out now: a verifying read that was sent before it must not judge it. */
 void store_overtake_probes(struct route_store *store, const struct route_name *name);
 void store_tell_changed(struct route_store *store, const struct route_name *name);
 
 /* store_write.c */
-/* Whether this router wrote the name a moment ago; the word with this stamp. */
+/* Whether this router wrote the name a moment ago; the claim with this stamp. */
 bool store_wrote(const struct route_store *store, const struct route_name *name);
 bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms);
 void store_writer_up(struct route_store *store);

@@ -1,7 +1,8 @@
-/* redis/store_read.c - questions to Redis and what their answers mean.
+/* redis/store_read.c - questions to Redis and what the replies mean.
  *
- * A question is one GETRANGE a prefix, all in one write and one read: unlike MGET it never fetches more of a value than a
- * record can have, so that a value of 500 MB at a key costs nobody 500 MB, and a key of another type is an error that is seen. */
+ * A question is one GETRANGE a prefix, all in one write and one read: unlike MGET it never fetches more of a value than
+ * a record can have, so that a value of 500 MB at a key costs nobody 500 MB, and a key of another type is an error that
+ * is seen. */
 #include "redis/store_parts.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #include "base/clock.h"
 
-#define VERIFY_MOST 256 /* verifying reads in flight; beyond it level 1 is told to drop instead */
+enum { VERIFY_MOST = 256 }; /* verifying reads in flight; beyond it level 1 is told to drop instead */
 
 /* Left out are names that are known as absent: bits of the prefixes to ask for. */
 static uint32_t unknown_names(const struct route_store *store, const struct route_question *what, uint64_t now_ms)
@@ -82,7 +83,7 @@ static void take_error(struct route_store *store, struct question *question, con
         question->failure = reason; /* WRONGTYPE is a miss for this prefix, nothing to the others */
 }
 
-/* A whole answer */
+/* All replies to a question */
 
 /* A claim of ours that waits to be written may be newer than what Redis has. Sets *record for a PUT that is. */
 enum overlay { OVERLAY_NONE, OVERLAY_PUT, OVERLAY_FORGET };
@@ -108,7 +109,7 @@ static enum overlay overlay_of(const struct route_store *store, const struct rou
 static void set_found(const struct route_store *store, const struct question *question, size_t i,
                       const struct route_record *record, struct route_answer *answer)
 {
-    bool protects = store->watching.protects && question->epoch == store->watching.epoch;
+    bool protects = store->watch.protects && question->epoch == store->watch.epoch;
 
     answer->outcome = ROUTE_FOUND;
     answer->route = question_name(question, i);
@@ -117,8 +118,8 @@ static void set_found(const struct route_store *store, const struct question *qu
     answer->trust = question->raced ? ROUTE_TRUST_ONCE : protects ? ROUTE_TRUST_FULL : ROUTE_TRUST_SHORT;
 }
 
-/* From the longest prefix down to that of the record found. A record below one that waits to be forgotten is not known: only
- * the longest was kept, so the lookup is a miss. */
+/* From the longest prefix down to that of the record found. A record below one that waits to be forgotten is not known:
+ * only the longest was kept, so the lookup is a miss. */
 static void judge(const struct route_store *store, const struct question *question, struct route_answer *answer)
 {
     *answer = (struct route_answer){.outcome = ROUTE_ABSENT};
@@ -139,13 +140,13 @@ static void judge(const struct route_store *store, const struct question *questi
     }
 }
 
-/* Only while changes are told, and only what did not change on the way. Values that are no records count as not there: when they
- * change, that is told as well. */
+/* Only while changes are told, and only what did not change on the way. Values that are no records count as not there:
+ * when they change, that is told as well. */
 static void remember_absent(struct route_store *store, const struct question *question)
 {
     uint64_t now_ms = clock_now_ms();
 
-    if (question->raced || !store->watching.protects || question->epoch != store->watching.epoch)
+    if (question->raced || !store->watch.protects || question->epoch != store->watch.epoch)
         return;
     for (size_t i = 0; i < question->what.count; i++) {
         struct route_name name = question_name(question, i);
@@ -188,7 +189,7 @@ static void on_value(redisAsyncContext *context, void *data, void *user)
     const redisReply *reply = data;
 
     if (!reply)
-        question->failure = store->ending ? STORE_REASON_SHUTTING_DOWN : redis_conn_ending(store->ask);
+        question->failure = store->ending ? STORE_REASON_SHUTTING_DOWN : redis_conn_ending(store->ask_conn);
     else if (reply->type == REDIS_REPLY_STRING)
         take_value(store, question, question->next, reply);
     else if (reply->type == REDIS_REPLY_ERROR)
@@ -207,7 +208,7 @@ static bool send_reads(struct route_store *store, struct question *question)
         struct route_name name = question_name(question, i);
 
         add_read_of(&store->command, &name);
-        if (!redis_conn_send(store->ask, &store->command, on_value, question)) {
+        if (!redis_conn_send(store->ask_conn, &store->command, on_value, question)) {
             if (i == question->next)
                 return false;
             question->asked &= (UINT32_C(1) << i) - 1; /* what was sent will be answered, or get its NULL */
@@ -226,7 +227,7 @@ enum route_outcome store_ask(struct route_store *store, const struct route_quest
     uint32_t unknown;
     struct question *question;
 
-    if (!redis_conn_is_up(store->ask)) {
+    if (!redis_conn_is_up(store->ask_conn)) {
         *reason = STORE_REASON_AWAY;
         return ROUTE_FAILED;
     }
@@ -238,7 +239,7 @@ enum route_outcome store_ask(struct route_store *store, const struct route_quest
         return ROUTE_FAILED;
     question->asked = unknown;
     question->next = (uint8_t)next_asked(question, 0);
-    question->epoch = store->watching.protects ? store->watching.epoch : 0;
+    question->epoch = store->watch.protects ? store->watch.epoch : 0;
     if (!send_reads(store, question)) {
         questions_close(store->questions, question);
         *reason = STORE_REASON_AWAY;
@@ -249,8 +250,9 @@ enum route_outcome store_ask(struct route_store *store, const struct route_quest
     return ROUTE_WAITING;
 }
 
-/* Echoes of own writes. A script's writes come back as invalidations even with NOLOOP (tried on Redis 7.0), and one message
- * may stand for our write and for another router's after it. So the record is read: ours, and level 1 is right as it is. */
+/* Echoes of own writes. A script's writes come back as invalidations even with NOLOOP (tried on Redis 7.0), and one
+ * message may stand for our write and for another router's after it. So the record is read: ours, and level 1 is right
+ * as it is. */
 
 void store_tell_changed(struct route_store *store, const struct route_name *name)
 {
@@ -308,7 +310,7 @@ void store_verify(struct route_store *store, const struct route_name *name)
     struct claim *probe = store->verifying < VERIFY_MOST ? claim_new(CLAIM_PUT, name, &none) : NULL;
 
     add_read_of(&store->command, name);
-    if (!probe || !redis_conn_send(store->ask, &store->command, on_verify, probe)) {
+    if (!probe || !redis_conn_send(store->ask_conn, &store->command, on_verify, probe)) {
         claim_free(probe);
         store_tell_changed(store, name);
         return;

@@ -1,23 +1,25 @@
 /* redis/store_write.c - what this router learned or dropped, on its way to Redis.
  *
- * A claim goes through the queue always. It is sent at once where nothing speaks against it: not connected, too many on their way,
- * too many this second, or Redis refused the last one (read-only, full, loading …) and a pause is on. A claim that was refused or
- * whose connection was lost goes back into the queue, unless a newer one on the same route is there. The scripts decide whether
- * it stands, so that sending one twice does no harm. */
+ * A claim goes through the queue always. It is sent at once where nothing speaks against it: not connected, too many on
+ * their way, too many this second, or Redis refused the last one (read-only, full, loading …) and a pause is on. A
+ * claim that was refused or whose connection was lost goes back into the queue, unless a newer one on the same route is
+ * there. The scripts decide whether it stands, so that sending one twice does no harm. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "redis/store_parts.h"
 
-#define IN_FLIGHT_MOST 128 /* writes: enough to fill a pipeline, few enough not to delay questions behind them */
-#define ECHO_MS 5000       /* how long a change of a name is taken for a possible echo of an own write */
-/* The most that a stamp runs ahead of the clock; the agent's damping lets no route change its cell so often (1000 times in a
- * second). What is further ahead is from before the clock was set back. */
-#define STAMP_AHEAD_MS 1000
+enum {
+    IN_FLIGHT_MOST = 128, /* writes: enough to fill a pipeline, few enough not to delay questions behind them */
+    ECHO_MS = 5000        /* how long a change of a name is taken for a possible echo of an own write */
+};
+/* The most that a stamp runs ahead of the clock; the agent's damping lets no route change its cell so often (1000 times
+ * in a second). What is further ahead is from before the clock was set back. */
+static const uint64_t STAMP_AHEAD_MS = 1000;
 
 /* Marks of own writes */
 
-static uint64_t hash_word(uint64_t name, uint64_t stamp_ms)
+static uint64_t hash_of_claim(uint64_t name, uint64_t stamp_ms)
 {
     return name ^ (stamp_ms + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
@@ -29,7 +31,7 @@ bool store_wrote(const struct route_store *store, const struct route_name *name)
 
 bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms)
 {
-    return expiring_set_has(store->own, hash_word(hash_name(&store->hash, name), stamp_ms), clock_now_ms());
+    return expiring_set_has(store->own, hash_of_claim(hash_name(&store->hash, name), stamp_ms), clock_now_ms());
 }
 
 static void mark(struct route_store *store, const struct claim *claim)
@@ -38,7 +40,7 @@ static void mark(struct route_store *store, const struct claim *claim)
 
     expiring_set_add(store->own, hash, now_ms, now_ms + ECHO_MS);
     if (claim->kind == CLAIM_PUT)
-        expiring_set_add(store->own, hash_word(hash, claim->record.stamp_ms), now_ms, now_ms + ECHO_MS);
+        expiring_set_add(store->own, hash_of_claim(hash, claim->record.stamp_ms), now_ms, now_ms + ECHO_MS);
 }
 
 /* The queue */
@@ -105,17 +107,17 @@ static void on_forget_loaded(redisAsyncContext *context, void *data, void *unuse
     store->writer.loading = false;
 }
 
-/* Until their hashes are known, and where the user may not load, the scripts' text goes with each write. A Redis that refused
- * them is asked again, with growing pauses. */
+/* Until their hashes are known, and where the user may not load, the scripts' text goes with each write. A Redis that
+ * refused them is asked again, with growing pauses. */
 static void load_scripts(struct route_store *store)
 {
     if (store->writer.loading || clock_now_ms() < store->writer.load_again_ms)
         return;
-    command_words(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
-    if (!redis_conn_send(store->ask, &store->command, on_put_loaded, NULL))
+    command_of(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
+    if (!redis_conn_send(store->ask_conn, &store->command, on_put_loaded, NULL))
         return;
-    command_words(&store->command, "SCRIPT", "LOAD", script_forget(), NULL);
-    store->writer.loading = redis_conn_send(store->ask, &store->command, on_forget_loaded, NULL);
+    command_of(&store->command, "SCRIPT", "LOAD", script_forget(), NULL);
+    store->writer.loading = redis_conn_send(store->ask_conn, &store->command, on_forget_loaded, NULL);
 }
 
 /* The hashes are worth nothing, even while the scripts may not be loaded. */
@@ -240,7 +242,7 @@ static bool is_stale(struct route_store *store, const struct claim *claim)
 static bool send_claim(struct route_store *store, struct claim *claim)
 {
     build(store, claim);
-    if (!redis_conn_send(store->ask, &store->command, on_written, claim)) {
+    if (!redis_conn_send(store->ask_conn, &store->command, on_written, claim)) {
         enqueue(store, claim);
         return false;
     }
@@ -255,8 +257,8 @@ void store_drain(struct route_store *store)
     struct store_writer *writer = &store->writer;
     struct claim *claim;
 
-    while (!writer->paused && !store->ending && redis_conn_is_up(store->ask) && writer->in_flight < IN_FLIGHT_MOST &&
-           write_queue_count(writer->queue) != 0) {
+    while (!writer->paused && !store->ending && redis_conn_is_up(store->ask_conn) &&
+           writer->in_flight < IN_FLIGHT_MOST && write_queue_count(writer->queue) != 0) {
         if (!bucket_take(&writer->rate, clock_now_ms())) {
             uint64_t wait_ms = bucket_wait_ms(&writer->rate, clock_now_ms());
 
@@ -297,7 +299,7 @@ void store_writer_down(struct route_store *store)
     ev_timer_stop(store->loop, &store->writer.timer);
 }
 
-/* Words */
+/* Claims from the router */
 
 static bool add_claim(struct route_store *store, enum claim_kind kind, const struct route_name *name,
                       const struct route_record *record)
@@ -314,7 +316,7 @@ static bool add_claim(struct route_store *store, enum claim_kind kind, const str
         return false;
     }
     store->used = true;
-    questions_changed(store->questions, name); /* answers on their way are older than this claim */
+    questions_changed(store->questions, name); /* replies on their way are older than this claim */
     store_overtake_probes(store, name);
     expiring_set_drop(store->absent, hash_name(&store->hash, name));
     enqueue(store, claim);
@@ -322,9 +324,10 @@ static bool add_claim(struct route_store *store, enum claim_kind kind, const str
     return true;
 }
 
-/* Two claims of this router on one route never have the same stamp: the later one is the newer one. On different routes they may,
- * so that stamps follow the clock however many claims there are: one from the future would win against a later claim of another
- * router. Routes that share a slot count as one, which costs them a millisecond. A clock that was set back is followed. */
+/* Two claims of this router on one route never have the same stamp: the later one is the newer one. On different routes
+ * they may, so that stamps follow the clock however many claims there are: one from the future would win against a
+ * later claim of another router. Routes that share a slot count as one, which costs them a millisecond. A clock that
+ * was set back is followed. */
 static uint64_t next_stamp_ms(struct route_store *store, const struct route_name *name)
 {
     uint64_t *last_ms = &store->writer.last_stamp_ms[hash_name(&store->hash, name) % STAMP_SLOTS];
@@ -342,7 +345,7 @@ bool route_store_put(struct route_store *store, const struct route_name *name, c
     store->counters.puts++;
     if (!record_set_id(record.cell, &record.cell_length, cell, cell_length) ||
         !record_set_id(record.router, &record.router_length, store->router, strlen(store->router)) || life_s == 0 ||
-        life_s > ROUTE_LIFE_MAX_S || (flags & ~ROUTE_FLAGS_KNOWN) != 0) {
+        life_s > ROUTE_LIFE_MAX_S || (flags & ~(uint32_t)ROUTE_FLAGS_KNOWN) != 0) {
         store->counters.reasons[STORE_REASON_BAD_NAME]++;
         return false;
     }

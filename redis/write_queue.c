@@ -106,8 +106,8 @@ static bool same_cell(const struct route_record *a, const struct route_record *b
     return a->cell_length == b->cell_length && memcmp(a->cell, b->cell, a->cell_length) == 0;
 }
 
-/* Whether the waiting claim stands against a new one: a newer claim, a pin against what is learned, or a PUT of a cell that the
- * new claim does not speak of ("EU0 is not it" says nothing of EU1). */
+/* Whether the waiting claim stands against a new one: a newer claim, a pin against what is learned, or a PUT of a cell
+ * that the new claim does not speak of ("EU0 is not it" says nothing of EU1). */
 static bool stands(const struct claim *waiting, const struct claim *claim)
 {
     bool waits_pinned = (waiting->record.flags & ROUTE_PINNED) != 0, pinned = (claim->record.flags & ROUTE_PINNED) != 0;

@@ -32,7 +32,8 @@ enum write_queue_added {
     WRITE_QUEUE_ADDED,
     WRITE_QUEUE_REPLACED, /* an older claim on the route was dropped */
     WRITE_QUEUE_PUSHED,   /* the queue was full: the oldest claim of all was dropped */
-    WRITE_QUEUE_REFUSED /* the claim was freed: a newer one waits, or a FORGET met a PUT of another cell, or there is no room */
+    /* The claim was freed: a newer one waits, a FORGET met a PUT of another cell, or there is no room. */
+    WRITE_QUEUE_REFUSED
 };
 
 MUST_USE struct write_queue *write_queue_new(const struct hash_key *key, uint32_t most);

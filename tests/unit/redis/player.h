@@ -1,5 +1,6 @@
-/* tests/unit/redis/player.h - a store on a loop, with a handler that writes down what it is told, for tests with a real Redis.
- * Nothing waits for a time: player_until() runs the loop until something is so, and fails after a generous bound. */
+/* tests/unit/redis/player.h - a store on a loop, with a handler that writes down what it is told, for tests with a real
+ * Redis. Nothing waits for a time: player_until() runs the loop until something is so, and fails after a generous
+ * bound. */
 #ifndef CELLROUTER_TESTS_UNIT_REDIS_PLAYER_H
 #define CELLROUTER_TESTS_UNIT_REDIS_PLAYER_H
 

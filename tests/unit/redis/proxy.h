@@ -1,5 +1,6 @@
-/* tests/unit/redis/proxy.h - a bad network between store and Redis: on the loop of the test, it holds, delays or swallows the
- * bytes of the ask or of the watch connection, leads one of them to another server, or puts other words into Redis' mouth. */
+/* tests/unit/redis/proxy.h - a bad network between store and Redis: on the loop of the test, it holds, delays or
+ * swallows the bytes of the ask or of the watch connection, leads one of them to another server, or puts other text
+ * into Redis' mouth. */
 #ifndef CELLROUTER_TESTS_UNIT_REDIS_PROXY_H
 #define CELLROUTER_TESTS_UNIT_REDIS_PROXY_H
 
@@ -129,7 +130,7 @@ static inline void pair_learn(struct pair *pair, const char *bytes, size_t n)
     ev_io_start(ev_default_loop(0), &pair->down.readable);
 }
 
-/* Copies what was read, with other words where the proxy has some. The caller frees. */
+/* Copies what was read, with other text where the proxy has some. The caller frees. */
 static inline char *lane_words(const struct lane *lane, const char *bytes, size_t *n)
 {
     const struct proxy *proxy = lane->pair->proxy;

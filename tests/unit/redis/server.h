@@ -1,5 +1,5 @@
-/* tests/unit/redis/server.h - a real redis-server for one test program: on a unix socket in a folder of its own, and a plain
- * client beside the store. Everything ends with the test program, also when it is killed. */
+/* tests/unit/redis/server.h - a real redis-server for one test program: on a unix socket in a folder of its own, and a
+ * plain client beside the store. Everything ends with the test program, also when it is killed. */
 #ifndef CELLROUTER_TESTS_UNIT_REDIS_SERVER_H
 #define CELLROUTER_TESTS_UNIT_REDIS_SERVER_H
 

@@ -26,7 +26,7 @@ static void test_commands(void **state)
     static char large[100000];
 
     (void)state;
-    command_words(&command, "PING", NULL);
+    command_of(&command, "PING", NULL);
     assert_bytes(&command, "*1\r\n$4\r\nPING\r\n");
     command_begin(&command, 5);
     command_text(&command, "X");

@@ -1,4 +1,4 @@
-/* Redis' error answers, as its versions 6 and 7 word them, and the table's own names. */
+/* Redis' error replies, as its versions 6 and 7 put them, and the table's own names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

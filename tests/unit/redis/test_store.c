@@ -1,4 +1,5 @@
-/* The store against a real Redis that does what it should: get, put, forget, sharing, invalidations, races of two routers. */
+/* The store against a real Redis that does what it should: get, put, forget, sharing, invalidations, races of two
+ * routers. */
 #include "tests/unit/redis/player.h"
 
 static struct server server;
@@ -221,9 +222,9 @@ static void test_own_writes_are_not_told(void **state)
     player_end(&b);
 }
 
-/* The echo of an own forget is on its way to being verified when the new owner is learned: "nothing there" is the older news,
- * and the route just learned stays in level 1. */
-static void test_a_word_overtakes_the_echo_of_the_one_before(void **state)
+/* The echo of an own forget is on its way to being verified when the new owner is learned: "nothing there" is the older
+ * news, and the route just learned stays in level 1. */
+static void test_a_claim_overtakes_the_echo_of_the_one_before(void **state)
 {
     struct player a, b;
 
@@ -248,8 +249,8 @@ static void test_a_word_overtakes_the_echo_of_the_one_before(void **state)
     player_end(&b);
 }
 
-/* Two routers learn different owners: whoever learned last is right, whatever order the words come in. */
-static void test_newest_word_wins(void **state)
+/* Two routers learn different owners: whoever learned last is right, whatever order the claims come in. */
+static void test_newest_claim_wins(void **state)
 {
     struct player a, b;
     struct got got;
@@ -273,7 +274,7 @@ static void test_newest_word_wins(void **state)
     player_end(&b);
 }
 
-static void test_an_older_word_loses_and_is_told(void **state)
+static void test_an_older_claim_loses_and_is_told(void **state)
 {
     uint8_t bytes[ROUTE_RECORD_MAX];
     struct player p;
@@ -340,9 +341,9 @@ static void test_forget_only_what_was_meant(void **state)
     player_end(&p);
 }
 
-/* However many words a router says at once, its stamps are those of its clock: a later word of another router is newer, and so is its
- * own. */
-static void test_many_words_at_once_are_not_from_the_future(void **state)
+/* However many claims a router makes at once, its stamps are those of its clock: a later claim of another router is
+ * newer, and so is its own. */
+static void test_many_claims_at_once_are_not_from_the_future(void **state)
 {
     enum { MANY = 2000 };
     struct route_store_config config = player_config(&server);
@@ -382,7 +383,7 @@ static void test_many_words_at_once_are_not_from_the_future(void **state)
 }
 
 /* Said in one look at the clock, each is newer than the one before. */
-static void test_own_words_on_a_route_keep_their_order(void **state)
+static void test_own_claims_on_a_route_keep_their_order(void **state)
 {
     struct player a;
     struct got got;
@@ -406,7 +407,7 @@ static void test_own_words_on_a_route_keep_their_order(void **state)
     player_end(&a);
 }
 
-/* Router b learned EU0 before a saw the redirect, and its word comes after a's. */
+/* Router b learned EU0 before a saw the redirect, and its claim comes after a's. */
 static void test_a_dropped_route_is_not_brought_back_by_an_older_word(void **state)
 {
     struct player a, b;
@@ -419,7 +420,7 @@ static void test_a_dropped_route_is_not_brought_back_by_an_older_word(void **sta
     ev_now_update(b.loop);
     struct route_name name = {"", 0, "/a/", 3};
     server_do(client, "SET cellrouter-gone:{/a}/a/ %s PX 300000",
-              "99999999999999 eu0"); /* of a clock gone mad: no word */
+              "99999999999999 eu0"); /* of a clock gone mad: no claim */
     assert_true(route_store_put(b.store, &name, "eu0", 3, 600, 0));
     player_until(is_written(&b));
     assert_true(exists("cellrouter:{/a}/a/"));
@@ -462,7 +463,7 @@ static void test_scripts_are_sent_again_when_redis_forgot_them(void **state)
     player_end(&p);
 }
 
-/* An answer older than a word of this router must neither be kept nor win over it. */
+/* A reply older than a claim of this router must neither be kept nor win over it. */
 static void test_an_answer_older_than_an_own_word(void **state)
 {
     struct player p;
@@ -628,13 +629,13 @@ int main(void)
         cmocka_unit_test_setup(test_absent_is_remembered_until_it_appears, empty),
         cmocka_unit_test_setup(test_invalidations_reach_the_handler, empty),
         cmocka_unit_test_setup(test_own_writes_are_not_told, empty),
-        cmocka_unit_test_setup(test_a_word_overtakes_the_echo_of_the_one_before, empty),
-        cmocka_unit_test_setup(test_newest_word_wins, empty),
-        cmocka_unit_test_setup(test_an_older_word_loses_and_is_told, empty),
+        cmocka_unit_test_setup(test_a_claim_overtakes_the_echo_of_the_one_before, empty),
+        cmocka_unit_test_setup(test_newest_claim_wins, empty),
+        cmocka_unit_test_setup(test_an_older_claim_loses_and_is_told, empty),
         cmocka_unit_test_setup(test_pinned_wins, empty),
         cmocka_unit_test_setup(test_forget_only_what_was_meant, empty),
-        cmocka_unit_test_setup(test_many_words_at_once_are_not_from_the_future, empty),
-        cmocka_unit_test_setup(test_own_words_on_a_route_keep_their_order, empty),
+        cmocka_unit_test_setup(test_many_claims_at_once_are_not_from_the_future, empty),
+        cmocka_unit_test_setup(test_own_claims_on_a_route_keep_their_order, empty),
         cmocka_unit_test_setup(test_a_dropped_route_is_not_brought_back_by_an_older_word, empty),
         cmocka_unit_test_setup(test_scripts_are_sent_again_when_redis_forgot_them, empty),
         cmocka_unit_test_setup(test_an_answer_older_than_an_own_word, empty),

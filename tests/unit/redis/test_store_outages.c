@@ -63,7 +63,7 @@ static void test_not_there_at_start(void **state)
     assert_int_equal(got.reason, STORE_REASON_AWAY);
     assert_true(put(&p, "/a/", "eu0", 600, 0));
     assert_true(put(&p, "/b/", "eu0", 600, 0));
-    assert_true(put(&p, "/a/", "eu1", 600, 0)); /* the newer word on the same route */
+    assert_true(put(&p, "/a/", "eu1", 600, 0)); /* the newer claim on the same route */
     assert_true(put(&p, "/c/", "eu0", 600, 0));
     assert_true(put(&p, "/d/", "eu0", 600, 0)); /* one too many: the oldest goes, /b/ */
     assert_int_equal(counters(&p)->queued, 3);
@@ -275,7 +275,7 @@ static void test_password(void **state)
     player_until(p.events[STORE_REASON_WRONGPASS] != 0);
     assert_null(strstr(p.last_detail, "wrong"));
     server_do(client, "AUTH secret");
-    server_do(client, "CONFIG SET requirepass wrong"); /* what the operator mends is found by itself */
+    server_do(client, "CONFIG SET requirepass wrong"); /* what the operator fixes is found by itself */
     player_ready(&p);
     player_end(&p);
 }
@@ -318,7 +318,8 @@ static void test_least_rights(void **state)
     player_end(&p);
 }
 
-/* Each store writes a path of its own: its stamps run ahead of the clock while it has more than one word a millisecond on one. */
+/* Each store writes a path of its own: its stamps run ahead of the clock while it has more than one claim a millisecond
+ * on one. */
 static void put_many(struct player *p, const char *prefix, unsigned many)
 {
     for (unsigned i = 0; i < many; i++) {
@@ -329,7 +330,8 @@ static void put_many(struct player *p, const char *prefix, unsigned many)
     }
 }
 
-/* A user who may not load scripts: their text goes with each write, and loading is tried again after pauses, not each time. */
+/* A user who may not load scripts: their text goes with each write, and loading is tried again after pauses, not each
+ * time. */
 static void test_scripts_refused(void **state)
 {
     struct route_store_config config = player_config(&server);
@@ -469,7 +471,7 @@ static void test_hostile_values(void **state)
     assert_got(&got, ROUTE_FOUND, "/a/", "eu0");
     assert_int_equal(counters(&p)->connected, 1);
     assert_int_equal(counters(&p)->disconnects, 0);
-    assert_true(put(&p, "/a/b/", "eu1", 600, 0)); /* a word replaces what is no record, of any type */
+    assert_true(put(&p, "/a/b/", "eu1", 600, 0)); /* a claim replaces what is no record, of any type */
     player_until(counters(&p)->replaced_garbage == 1);
     look_done(&p, "/a/b/", &got);
     assert_got(&got, ROUTE_FOUND, "/a/b/", "eu1");
@@ -490,7 +492,8 @@ static void network(struct proxy *proxy, struct player *p, struct route_store_co
     player_ready(p);
 }
 
-/* The race of the issue: a value is read in Redis, it changes and the change is told, and only then the answer arrives. */
+/* The race of the issue: a value is read in Redis, it changes and the change is told, and only then the answer
+ * arrives. */
 static void test_an_answer_overtaken_by_its_change(void **state)
 {
     struct route_store_config config = player_config(&server);

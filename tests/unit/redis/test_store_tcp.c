@@ -133,7 +133,8 @@ static void start_node(struct redis *node, char bus[static 8])
     redis_start(node, (const char *const[]){"--cluster-enabled", "yes", "--cluster-port", bus, NULL});
 }
 
-/* All keys of a path are in one slot, and a node that does not hold it is understood: what to do stands in log and metrics. */
+/* All keys of a path are in one slot, and a node that does not hold it is understood: what to do stands in log and
+ * metrics. */
 static void test_cluster(void **state)
 {
     struct redis empty, holder;
@@ -187,8 +188,8 @@ static void test_cluster(void **state)
     redis_end(&holder);
 }
 
-/* A slot on its way to another node: what is not here any more is asked for there (ASK), and what is here in part is neither
- * here nor there (TRYAGAIN). It is nothing to words on other slots. */
+/* A slot on its way to another node: what is not here any more is asked for there (ASK), and what is here in part is
+ * neither here nor there (TRYAGAIN). It is nothing to claims on other slots. */
 static void test_cluster_slot_on_its_way(void **state)
 {
     struct redis from, to;
@@ -229,7 +230,7 @@ static void test_cluster_slot_on_its_way(void **state)
     player_until(counters(&p)->written == 2);
     look_done(&p, "/b/", &got);
     assert_got(&got, ROUTE_FOUND, "/b/", "eu0");
-    assert_int_equal(counters(&p)->reasons[STORE_REASON_ASK], 4); /* a key, its lookup, two words */
+    assert_int_equal(counters(&p)->reasons[STORE_REASON_ASK], 4); /* a key, its lookup, two claims */
     assert_int_equal(counters(&p)->reasons[STORE_REASON_TRYAGAIN], 1);
     assert_int_equal(counters(&p)->failed, 1);
     assert_int_equal(p.events[STORE_REASON_ASK], 1);
@@ -243,7 +244,8 @@ static void test_cluster_slot_on_its_way(void **state)
     redis_end(&to);
 }
 
-/* The layout of keys keeps a script's two in one slot, so that no Redis says it: a proxy does. It is as clear as the others. */
+/* The layout of keys keeps a script's two in one slot, so that no Redis says it: a proxy does. It is as clear as the
+ * others. */
 static void test_crossslot(void **state)
 {
     static struct proxy proxy;

@@ -59,7 +59,7 @@ static void test_newest_first(void **state)
     write_queue_free(NULL);
 }
 
-static void test_one_word_a_route(void **state)
+static void test_one_claim_a_route(void **state)
 {
     struct write_queue *queue = write_queue_new(&key, 10);
     struct route_name name = {"h", 1, "/a/", 3}, other_host = {"i", 1, "/a/", 3}, no_host = {NULL, 0, "/a/", 3};
@@ -151,7 +151,7 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_newest_first), cmocka_unit_test(test_one_word_a_route),
+        cmocka_unit_test(test_newest_first), cmocka_unit_test(test_one_claim_a_route),
         cmocka_unit_test(test_a_pin_stands), cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_many),
     };
