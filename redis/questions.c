@@ -8,8 +8,8 @@ struct questions {
     struct hash_key key;
     uint32_t max_questions, max_waits, count, waits;
     size_t mask; /* buckets, a power of two, less one */
-    struct link_field by_age, waits_by_age;
-    struct link_field *buckets, *tags;
+    struct list_node by_age, waits_by_age;
+    struct list_node *buckets, *tags;
 };
 
 static size_t buckets_for(uint32_t most)
@@ -86,9 +86,9 @@ static bool same(const struct route_question *a, const struct route_question *b)
 struct question *questions_find(struct questions *questions, const struct route_question *what)
 {
     uint64_t hash = hash_of(questions, what);
-    struct link_field *bucket = &questions->buckets[hash & questions->mask];
+    struct list_node *bucket = &questions->buckets[hash & questions->mask];
 
-    for (struct link_field *at = bucket->next; at != bucket; at = at->next) {
+    for (struct list_node *at = bucket->next; at != bucket; at = at->next) {
         struct question *question = LIST_OWNER(at, struct question, bucket);
 
         if (question->hash == hash && !question->raced && same(&question->what, what))
@@ -183,14 +183,14 @@ void questions_unwait(struct questions *questions, struct route_wait *wait)
 
 struct route_wait *questions_first_wait(struct questions *questions)
 {
-    struct link_field *first = questions->waits_by_age.next;
+    struct list_node *first = questions->waits_by_age.next;
 
     return first == &questions->waits_by_age ? NULL : LIST_OWNER(first, struct route_wait, age);
 }
 
 struct question *questions_oldest(struct questions *questions)
 {
-    struct link_field *first = questions->by_age.next;
+    struct list_node *first = questions->by_age.next;
 
     return first == &questions->by_age ? NULL : LIST_OWNER(first, struct question, age);
 }
@@ -208,9 +208,9 @@ static bool asks_for(const struct route_question *what, const struct route_name 
 
 void questions_changed(struct questions *questions, const struct route_name *name)
 {
-    struct link_field *tag = &questions->tags[hash_tag(&questions->key, name) & questions->mask];
+    struct list_node *tag = &questions->tags[hash_tag(&questions->key, name) & questions->mask];
 
-    for (struct link_field *at = tag->next; at != tag; at = at->next) {
+    for (struct list_node *at = tag->next; at != tag; at = at->next) {
         struct question *question = LIST_OWNER(at, struct question, tagged);
 
         question->raced = question->raced || asks_for(&question->what, name);
@@ -219,7 +219,7 @@ void questions_changed(struct questions *questions, const struct route_name *nam
 
 void questions_all_changed(struct questions *questions)
 {
-    for (struct link_field *at = questions->by_age.next; at != &questions->by_age; at = at->next)
+    for (struct list_node *at = questions->by_age.next; at != &questions->by_age; at = at->next)
         LIST_OWNER(at, struct question, age)->raced = true;
 }
 

@@ -12,7 +12,7 @@
 #include "base/attributes.h"
 #include "redis/hash.h"
 #include "redis/key.h"
-#include "redis/list.h"
+#include "base/list.h"
 #include "redis/reason.h"
 #include "redis/record.h"
 
@@ -20,10 +20,10 @@ struct questions;
 struct route_answer;
 
 struct question {
-    struct link_field age;    /* all in flight, the oldest first */
-    struct link_field bucket; /* of the same hash of all prefixes */
-    struct link_field tagged; /* of the same hash of host and first segment */
-    struct link_field waits;  /* of struct route_wait, the oldest first */
+    struct list_node age;    /* all in flight, the oldest first */
+    struct list_node bucket; /* of the same hash of all prefixes */
+    struct list_node tagged; /* of the same hash of host and first segment */
+    struct list_node waits;  /* of struct route_wait, the oldest first */
     uint64_t hash, asked_ms;
     uint64_t epoch;             /* for the owner: of the watch, when it was asked; 0: none */
     bool raced;                 /* one of its prefixes changed since it was asked */
@@ -37,8 +37,8 @@ struct question {
 };
 
 struct route_wait {
-    struct link_field among; /* the waits of its question */
-    struct link_field age;   /* all waits, the oldest first */
+    struct list_node among; /* the waits of its question */
+    struct list_node age;   /* all waits, the oldest first */
     struct question *question;
     uint64_t deadline_ms;
     void (*callback)(void *user, const struct route_answer *answer);

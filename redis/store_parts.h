@@ -14,7 +14,7 @@
 #include "redis/command.h"
 #include "redis/hash.h"
 #include "redis/redis_conn.h"
-#include "redis/list.h"
+#include "base/list.h"
 #include "redis/pace.h"
 #include "redis/questions.h"
 #include "redis/scripts.h"
@@ -75,8 +75,8 @@ struct route_store {
     struct store_writer writer;
     ev_timer deadlines;
     unsigned verifying;
-    struct link_field probes; /* of these reads, those that no word on the same name has overtaken */
-    bool used;                /* level 1 may hold something by now */
+    struct list_node probes; /* of these reads, those that no word on the same name has overtaken */
+    bool used;               /* level 1 may hold something by now */
     bool ending;
     uint64_t event_ms[3][STORE_REASON_COUNT]; /* of "", ask, watch: when it was last told */
     bool misplaced_told[STORE_REASON_COUNT];  /* on this connection; see store_is_misplaced() */

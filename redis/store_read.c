@@ -282,7 +282,7 @@ void store_overtake_probes(struct route_store *store, const struct route_name *n
 {
     uint64_t hash = hash_name(&store->hash, name);
 
-    for (struct link_field *at = store->probes.next, *next; at != &store->probes; at = next) {
+    for (struct list_node *at = store->probes.next, *next; at != &store->probes; at = next) {
         next = at->next;
         if (LIST_OWNER(at, struct claim, order)->hash == hash)
             list_remove(at);

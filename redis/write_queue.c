@@ -7,8 +7,8 @@ struct write_queue {
     struct hash_key key;
     uint32_t most, count;
     size_t mask;
-    struct link_field order; /* by stamp, the oldest first */
-    struct link_field *buckets;
+    struct list_node order; /* by stamp, the oldest first */
+    struct list_node *buckets;
 };
 
 struct write_queue *write_queue_new(const struct hash_key *key, uint32_t most)
@@ -85,9 +85,9 @@ static bool same_name(const struct route_name *a, const struct route_name *b)
 
 static struct claim *find(const struct write_queue *queue, const struct route_name *name, uint64_t hash)
 {
-    struct link_field *bucket = &queue->buckets[hash & queue->mask];
+    struct list_node *bucket = &queue->buckets[hash & queue->mask];
 
-    for (struct link_field *at = bucket->next; at != bucket; at = at->next) {
+    for (struct list_node *at = bucket->next; at != bucket; at = at->next) {
         struct claim *claim = LIST_OWNER(at, struct claim, bucket);
 
         if (claim->hash == hash && same_name(&claim->name, name))
@@ -122,7 +122,7 @@ static bool stands(const struct claim *waiting, const struct claim *claim)
 /* Almost always at the end at once: queue come in the order of their stamps. */
 static void insert_by_stamp(struct write_queue *queue, struct claim *claim)
 {
-    struct link_field *after = queue->order.prev;
+    struct list_node *after = queue->order.prev;
 
     while (after != &queue->order && LIST_OWNER(after, struct claim, order)->record.stamp_ms > claim->record.stamp_ms)
         after = after->prev;

@@ -11,7 +11,7 @@
 #include "base/attributes.h"
 #include "redis/hash.h"
 #include "redis/key.h"
-#include "redis/list.h"
+#include "base/list.h"
 #include "redis/record.h"
 
 struct write_queue;
@@ -20,8 +20,8 @@ enum claim_kind { CLAIM_PUT, CLAIM_FORGET };
 
 /* Owned by whoever took it out of the queue, or by the queue. */
 struct claim {
-    struct link_field order;
-    struct link_field bucket;
+    struct list_node order;
+    struct list_node bucket;
     uint64_t hash;
     enum claim_kind kind;
     struct route_record record; /* of a FORGET: stamp and cell are set */

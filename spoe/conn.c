@@ -25,7 +25,7 @@ enum conn_state {
 struct spoe_conn {
     struct spoe_conns *conns;
     struct spoe_session *session;
-    struct spoe_conn *previous, *next; /* in conns->all; next also in conns->dead */
+    struct list_node node; /* in conns->all, then in conns->dead */
     struct spoe_conn *next_dirty;
     bool is_dirty;
     bool is_shut; /* our side of the socket */
@@ -63,19 +63,16 @@ static void bury(struct spoe_conn *conn)
     ev_io_stop(conns->loop, &conn->writable);
     ev_timer_stop(conns->loop, &conn->timer);
     close(conn->fd);
-    *(conn->previous ? &conn->previous->next : &conns->all) = conn->next;
-    if (conn->next)
-        conn->next->previous = conn->previous;
-    conn->next = conns->dead;
-    conns->dead = conn;
+    list_remove(&conn->node);
+    list_insert(&conns->dead, &conn->node);
     conns->now--;
 }
 
 static void free_dead(struct spoe_conns *conns)
 {
-    while (conns->dead) {
-        struct spoe_conn *conn = conns->dead;
-        conns->dead = conn->next;
+    while (!list_is_empty(&conns->dead)) {
+        struct spoe_conn *conn = LIST_OWNER(conns->dead.next, struct spoe_conn, node);
+        list_remove(&conn->node);
         spoe_session_free(conn->session);
         free(conn);
     }
@@ -338,10 +335,7 @@ bool spoe_conns_add(struct spoe_conns *conns, int fd, enum spoe_close refuse)
         close(fd);
         return false;
     }
-    conn->next = conns->all;
-    if (conn->next)
-        conn->next->previous = conn;
-    conns->all = conn;
+    list_insert(&conns->all, &conn->node);
     conns->now++;
     if (refuse == SPOE_CLOSE_NONE)
         ev_io_start(conns->loop, &conn->readable);
@@ -352,9 +346,9 @@ bool spoe_conns_add(struct spoe_conns *conns, int fd, enum spoe_close refuse)
 void spoe_conns_finish(struct spoe_conns *conns)
 {
     uint64_t now_ms = clock_now_ms();
-    struct spoe_conn *next;
-    for (struct spoe_conn *conn = conns->all; conn; conn = next) {
-        next = conn->next;
+    for (struct list_node *at = conns->all.next, *next; at != &conns->all; at = next) {
+        struct spoe_conn *conn = LIST_OWNER(at, struct spoe_conn, node);
+        next = at->next;
         if (conn->state == CONN_OPEN)
             settle(conn, spoe_session_finish(conn->session), now_ms);
     }
@@ -365,6 +359,8 @@ bool spoe_conns_init(struct spoe_conns *conns, struct ev_loop *loop, const struc
 {
     *conns = (struct spoe_conns){
         .loop = loop, .on_close = options->on_close, .user = options->handler.user, .on_turn = at_turn, .owner = owner};
+    list_init(&conns->all);
+    list_init(&conns->dead);
     conns->common = spoe_common_new(&options->limits, &options->handler, on_output);
     conns->buffer = malloc(SPOE_READ_SIZE);
     if (!conns->common || !conns->buffer) {
@@ -383,8 +379,8 @@ bool spoe_conns_init(struct spoe_conns *conns, struct ev_loop *loop, const struc
 
 void spoe_conns_deinit(struct spoe_conns *conns)
 {
-    while (conns->all) {
-        struct spoe_conn *conn = conns->all;
+    while (!list_is_empty(&conns->all)) {
+        struct spoe_conn *conn = LIST_OWNER(conns->all.next, struct spoe_conn, node);
         if (conn->state == CONN_OPEN)
             spoe_conn_close(conn, SPOE_CLOSE_CUT, 0);
         else

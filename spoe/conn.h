@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/list.h"
 #include "spoe/server.h"
 
 struct spoe_conn;
@@ -24,7 +25,8 @@ struct spoe_conns {
     void (*on_turn)(void *owner); /* at the end of each turn of the loop, when all is consistent; the last thing done */
     void *owner;
 
-    struct spoe_conn *all, *dirty, *dead;
+    struct list_node all, dead; /* of struct spoe_conn */
+    struct spoe_conn *dirty;
     uint64_t now, opened; /* connections; to be read */
     uint64_t reads, writes;
     ev_prepare turn;

@@ -9,11 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/unix_socket.h"
 
 struct client {
     struct admin *admin;
-    struct client *next, **backp;
+    struct list_node node; /* in admin->clients */
     ev_io io;
     ev_timer idle;
     bool ended; /* it sends no more */
@@ -31,7 +32,7 @@ struct admin {
     int fd;
     ev_io accept;
     ev_timer retry; /* of accepting, when descriptors ran out */
-    struct client *clients;
+    struct list_node clients;
     uint32_t count;
 };
 
@@ -51,9 +52,7 @@ static void client_close(struct client *client)
     close(client->io.fd);
     end_stream(client);
     free(client->out);
-    *client->backp = client->next;
-    if (client->next)
-        client->next->backp = client->backp;
+    list_remove(&client->node);
     admin->count--;
     free(client);
 }
@@ -250,11 +249,7 @@ static void client_new(struct admin *admin, int fd)
         return;
     }
     client->admin = admin;
-    client->next = admin->clients;
-    client->backp = &admin->clients;
-    if (client->next)
-        client->next->backp = &client->next;
-    admin->clients = client;
+    list_insert(&admin->clients, &client->node);
     admin->count++;
     ev_io_init(&client->io, on_io, fd, EV_READ);
     client->io.data = client;
@@ -311,6 +306,7 @@ struct admin *admin_new(struct ev_loop *loop, const struct admin_options *option
         return NULL;
     }
     *admin = (struct admin){.loop = loop, .options = *options, .path = path, .fd = fd};
+    list_init(&admin->clients);
     admin->options.path = path;
     admin->options.user = admin->options.group = NULL; /* done with, and not ours */
     ev_io_init(&admin->accept, on_accept, fd, EV_READ);
@@ -325,8 +321,8 @@ void admin_free(struct admin *admin)
 {
     if (!admin)
         return;
-    while (admin->clients)
-        client_close(admin->clients);
+    while (!list_is_empty(&admin->clients))
+        client_close(LIST_OWNER(admin->clients.next, struct client, node));
     ev_io_stop(admin->loop, &admin->accept);
     ev_timer_stop(admin->loop, &admin->retry);
     close(admin->fd);
