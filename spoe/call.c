@@ -1,4 +1,6 @@
-/* spoe/call.c - see the header. */
+/* spoe/call.c - the pool of calls and the lists that they stand in. The pool grows in slabs and gives nothing back
+ * before the end: a call in use or not is always a call, so that a handle that is used too late is noticed and not
+ * followed. */
 #include "spoe/call.h"
 
 #include <stdlib.h>

@@ -28,11 +28,17 @@ struct spoe_calls {
     struct spoe_slab *slabs;
 };
 
+/* An empty pool that takes its memory from malloc; allocate may be replaced before the first take. */
 void spoe_calls_init(struct spoe_calls *pool);
+
+/* Frees the memory of all calls, those in use too: no handle may be used afterwards. */
 void spoe_calls_deinit(struct spoe_calls *pool);
 
 /* A call with nothing set. NULL: out of memory. */
 MUST_USE struct spoe_call *spoe_calls_take(struct spoe_calls *pool);
+
+/* The call is free for the next take. It must be in no list. Its session becomes NULL, so that an answer that still
+ * comes for it is known to be late. */
 void spoe_calls_give(struct spoe_calls *pool, struct spoe_call *call);
 
 /* All zeros is an empty one. */
@@ -41,7 +47,10 @@ struct spoe_call_list {
     uint32_t count;
 };
 
+/* Puts a call, which is in no list, at the end. */
 void spoe_call_list_append(struct spoe_call_list *list, struct spoe_call *call);
+
+/* Takes out a call that is in this list, wherever it stands. */
 void spoe_call_list_remove(struct spoe_call_list *list, struct spoe_call *call);
 
 #endif

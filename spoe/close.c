@@ -1,4 +1,4 @@
-/* spoe/close.c - see the header. */
+/* spoe/close.c - the table of spoe/close.def, read by reason. A number that is no reason reads as "none". */
 #include "spoe/close.h"
 
 #include "spoe/frame.h"

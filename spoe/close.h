@@ -19,9 +19,11 @@ enum spoe_level { SPOE_QUIET, SPOE_INFO, SPOE_WARN, SPOE_ERROR };
 const char *spoe_close_name(enum spoe_close reason);
 const char *spoe_close_text(enum spoe_close reason);
 
+/* How much the reason matters to somebody who reads the log: QUIET is never worth a line, INFO is daily business, WARN
+ * asks somebody to look, ERROR to act. QUIET for what is no reason. */
 enum spoe_level spoe_close_level(enum spoe_close reason);
 
-/* What AGENT-DISCONNECT says (enum spop_status), or -1 when none is sent. */
+/* What AGENT-DISCONNECT says (enum spop_status of spoe/frame.h), or -1: none is sent. */
 int spoe_close_status(enum spoe_close reason);
 
 #endif

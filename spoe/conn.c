@@ -1,4 +1,36 @@
-/* spoe/conn.c - see the header. */
+/* spoe/conn.c - the sockets around the sessions, on libev. A session (spoe/session.c) knows what was said and what
+ * there is to say; a connection moves the bytes, tells the session the time, and carries out the end that is decided.
+ *
+ * States. to_state alone changes them, and only forwards:
+ *
+ *   OPEN       bytes go both ways.
+ *   LINGERING  spoe_conn_close was called. The session is closed, its calls were cancelled, on_close was told: nobody
+ *              is answered any more. Last bytes (the HELLO to a health check, AGENT-DISCONNECT) go out, then our side
+ *              of the socket is shut, and HAProxy has LINGER_MS to close its own. What it still sends is read and
+ *              thrown away: a socket that is closed with unread bytes resets the connection, and a reset can take from
+ *              HAProxy what it has not read yet.
+ *   DEAD       bury gave up socket and watchers. Only memory is left, for those who still look at the state.
+ *
+ * Not every reason lingers. To a peer that is gone or does not read there is nothing to say (FAREWELL_NONE). When there
+ * are too many connections, or the agent ends at once, one write is tried and the socket closed (FAREWELL_WRITE).
+ *
+ * Memory. A connection may be closed in the middle of anything: a write fails while its caller still wants to look at
+ * the clock, or a reason comes out of the very read that is being worked on. So bury frees nothing. Dead connections
+ * are freed in on_turn, after the dirty ones were settled, and in spoe_conns_deinit: no other function of this file has
+ * one in its hands there.
+ *
+ * Ownership. struct spoe_conns owns the connections, a connection its socket and its session. All connections read into
+ * one buffer, which is free again when spoe_session_feed returns: the session keeps a copy of what it needs.
+ *
+ * Writing. What was answered within a read leaves in one sendmsg at its end (settle). What is answered later, when
+ * Redis has spoken, comes by on_output: the connection becomes dirty, and all dirty ones are settled at the end of the
+ * turn, so that many answers to one connection are one write. on_turn is a prepare watcher of the lowest priority; it
+ * runs after those of other rooms, and before the loop sleeps. What becomes dirty after that, from within on_turn,
+ * starts `stay`, which keeps the loop from sleeping.
+ *
+ * Time. One timer a connection stands at the earliest of the session's times (spoe_session_wakeup), or at the end of
+ * the lingering. It is brought forward but never put back: one that fires too early finds nothing due and is set again.
+ * So the calls that come and go by the thousand do not touch the loop's heap of timers. */
 #include "spoe/conn.h"
 
 #include <assert.h>
@@ -41,7 +73,7 @@ struct spoe_conn {
 
 static void to_state(struct spoe_conn *conn, enum conn_state state)
 {
-    assert(state == conn->state + 1 || (conn->state == CONN_OPEN && state == CONN_DEAD));
+    assert(state == conn->state + 1);
     conn->state = state;
 }
 

@@ -1,4 +1,4 @@
-/* spoe/cursor.c - see the header. */
+/* spoe/cursor.c - what is too long to be inline: varints of more than one byte, texts, and bytes. */
 #include "spoe/cursor.h"
 
 /* 4 bits are in the first byte and 7 in each further one, all of them *added*, so that every value has one encoding

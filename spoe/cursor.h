@@ -94,7 +94,7 @@ static inline bool spop_pass(struct spop_cursor *c, const void *bytes, size_t n)
     return true;
 }
 
-/* spop_read_text, whatever is there. */
+/* spop_read_text without its short cut: also for lengths of more than one byte, and for what is short or bad. */
 struct spop_text spop_read_any_text(struct spop_cursor *c);
 
 /* A varint length and that many bytes: <STRING> of the specification without its type. */
@@ -162,7 +162,10 @@ static inline void spop_write_varint(struct spop_writer *w, uint64_t value)
         spop_write_long(w, value);
 }
 
+/* n bytes as they are; bytes may be NULL when n is 0. */
 void spop_write_bytes(struct spop_writer *w, const void *bytes, size_t n);
+
+/* A varint with the length, and the bytes: <STRING> of the specification without its type. */
 void spop_write_text(struct spop_writer *w, struct spop_text text);
 
 #endif

@@ -1,4 +1,5 @@
-/* spoe/data.c - see the header. */
+/* spoe/data.c - typed data and the lists made of it, read and written by type; and what HAProxy takes as a variable's
+ * name. */
 #include "spoe/data.h"
 
 enum {

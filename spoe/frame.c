@@ -1,4 +1,5 @@
-/* spoe/frame.c - see the header. */
+/* spoe/frame.c - the envelope of a frame: taken off whole or not at all; written with its length filled in at the
+ * end. */
 #include "spoe/frame.h"
 
 enum spop_framing spop_next_frame(struct spop_cursor *in, uint32_t max, struct spop_frame *frame)

@@ -1,4 +1,5 @@
-/* spoe/hello.c - see the header. */
+/* spoe/hello.c - the key/value lists of HELLO and DISCONNECT, and the lists within their texts (versions,
+ * capabilities). Each reader fills a copy, which the caller gets only when all of the payload was right. */
 #include "spoe/hello.h"
 
 /* Keys of both sides. */

@@ -1,4 +1,5 @@
-/* spoe/listener.c - see the header. */
+/* spoe/listener.c - accepting: some connections a wake-up, a pause when descriptors or memory are out, and the socket
+ * options that HAProxy's versions need. */
 #include "spoe/listener.h"
 
 #include <errno.h>

@@ -26,6 +26,8 @@ MUST_USE bool spoe_listener_start(struct spoe_listener *listener, struct ev_loop
                                   const struct spoe_access *access, void (*on_accept)(void *user, int fd), void *user,
                                   char *error, size_t error_size);
 
+/* Accepts no more and closes the socket, with its file; connections that were accepted live on. Its memory is the
+ * owner's. */
 void spoe_listener_stop(struct spoe_listener *listener);
 
 #endif

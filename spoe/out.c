@@ -1,4 +1,5 @@
-/* spoe/out.c - see the header. */
+/* spoe/out.c - the chain of blocks and the pool that they come from. Blocks are filled in order and given back as they
+ * are sent; a chain whose last byte was sent holds none. */
 #include "spoe/out.h"
 
 #include <assert.h>

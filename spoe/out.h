@@ -24,13 +24,17 @@ struct spoe_blocks {
     unsigned spare_count;
 };
 
+/* An empty pool of blocks with room for size bytes each, from malloc; allocate may be replaced before the first
+ * take. */
 void spoe_blocks_init(struct spoe_blocks *pool, size_t size);
+
+/* Frees the spare blocks. Those in use must have been given back. */
 void spoe_blocks_deinit(struct spoe_blocks *pool);
 
 /* An empty block; NULL: out of memory. */
 MUST_USE struct spoe_block *spoe_blocks_take(struct spoe_blocks *pool);
 
-/* NULL is allowed. */
+/* Takes a block back: it is kept for the next take, or freed when enough are kept. NULL is allowed. */
 void spoe_blocks_give(struct spoe_blocks *pool, struct spoe_block *block);
 
 /* All zeros is an empty one. */

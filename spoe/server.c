@@ -1,4 +1,8 @@
-/* spoe/server.c - see the header. */
+/* spoe/server.c - puts listeners and connections together, counts connections, and drains.
+ *
+ * A drain goes forward through enum drain. It is moved on in on_turn only, at the end of a turn of the loop, when no
+ * connection is in use further up: the timer just leaves a mark. on_drained is the last thing done there, because the
+ * user may free the server in it. */
 #include "spoe/server.h"
 
 #include <ev.h>

@@ -1,5 +1,30 @@
-/* spoe/session.c - see the header. Reasons to close are noted where they are met (fail) and carried out in one place
- * (settle), after what had arrived before was delivered: so the result does not hang on how the bytes were cut. */
+/* spoe/session.c - one SPOP connection as a machine: bytes and times go in, calls go to the handler, bytes come out.
+ *
+ * A session is new until HELLOs were exchanged (greeted), then takes NOTIFYs; `finishing` lets it answer what it has
+ * and end; `reason` says that it is closed. Closed is final: every call returns that reason, and what is left is its
+ * last output.
+ *
+ * How it ends. Whatever goes wrong is noted where it is met (fail, the first reason stands), and carried out in one
+ * place (settle, spoe_session_close), after what had arrived before was delivered. So the outcome does not depend on
+ * how the bytes were cut: a good NOTIFY and a bad frame behind it mean the same in one read as in two.
+ *
+ * Calls. Each NOTIFY that is taken becomes a call, in one of two lists: `calls`, in the order of arrival, which is the
+ * order of deadlines because all have the same time; and `held`, without a deadline. A call leaves its list in
+ * release_call, for one of three causes: it is answered, its deadline passes, or the session closes. In the last two
+ * on_cancel is told while the call's memory is still its own; it goes back to the pool afterwards. So a handle cannot
+ * mean another call while its owner is being told that it is void. Handlers may answer other calls from on_cancel:
+ * those of this session then find `reason` set and are counted as cancelled (begin_answer).
+ *
+ * Batches. The NOTIFYs of one read are collected in common->batch and delivered together: at the end of the read, when
+ * the batch is full, or before one is refused for max_calls, since those at hand may be answered at once. While
+ * feeding, handlers see only this session's batch, and spoe_session_close from within notes its reason only.
+ *
+ * Frames in pieces. Complete frames are read where they lie. The beginning of one that is not complete is copied into a
+ * block with room for the largest frame (partial), and only so much is added as that frame still lacks. The views of a
+ * batch point into the caller's bytes and into that block, so it is given back after deliver.
+ *
+ * Output is built in the scratch of spoe_common, or right in the last block of the output when there is room. What
+ * HAProxy does not read is bounded twice, for each session and for all together: see put. */
 #include "spoe/session.h"
 
 #include <assert.h>

@@ -94,9 +94,10 @@ void spoe_common_free(struct spoe_common *common);
 /* From now on health checks fail. */
 void spoe_common_refuse_checks(struct spoe_common *common);
 
+/* A view that stays good and current until spoe_common_free. */
 const struct spoe_counters *spoe_common_counters(const struct spoe_common *common);
 
-/* With defaults filled in. */
+/* The limits in use, with defaults filled in. A view, good until spoe_common_free. */
 const struct spoe_limits *spoe_common_limits(const struct spoe_common *common);
 
 /* For tests of the paths without memory: allocate replaces malloc. */

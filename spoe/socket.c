@@ -1,4 +1,5 @@
-/* spoe/socket.c - see the header. */
+/* spoe/socket.c - text to listening socket, one function a kind. Each failure ends in a sentence (complain) that names
+ * the address, what is wrong and what would be right. */
 #include "spoe/socket.h"
 
 #include <arpa/inet.h>

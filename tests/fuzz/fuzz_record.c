@@ -1,5 +1,5 @@
-/* Whatever stands in Redis or comes in an invalidation: a value as a record, a key as a name, an error as a reason.
- * What is taken must survive the way back. */
+/* tests/fuzz/fuzz_record.c - whatever stands in Redis or comes in an invalidation: a value as a record, a key as a
+ * name, an error as a reason. What is taken must survive the way back. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

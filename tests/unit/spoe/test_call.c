@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_call.c - the pool of calls and their lists: order, reuse, want of memory. */
 #include "spoe/call.h"
 #include "tests/unit/spoe/wire.h"
 

@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_close.c - the table of reasons to close: names, levels, what HAProxy is told. */
 #include <ctype.h>
 
 #include "spoe/close.h"

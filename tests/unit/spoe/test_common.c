@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_common.c - what sessions share: defaults, limits, the encoded "unknown", shared memory. */
 #include "spoe/common.h"
 #include "tests/unit/spoe/session_fixture.h"
 

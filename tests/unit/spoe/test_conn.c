@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_conn.c - connections over real sockets on a loop: lingering, dirty ones, timers, the end. */
 #include "spoe/conn.h"
 #include "tests/unit/spoe/loop_fixture.h"
 

@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_cursor.c - reading and writing within bounds: every varint, every truncation. */
 #include "tests/unit/spoe/wire.h"
 
 /* Values at both ends of each length, from the table of doc/SPOE.txt 3.1 and, beyond it, by the same rule. */

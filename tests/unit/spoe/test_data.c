@@ -1,3 +1,5 @@
+/* tests/unit/spoe/test_data.c - typed data, messages and actions: round trips, what HAProxy would not take, every
+ * truncation. */
 #include "spoe/data.h"
 #include "tests/unit/spoe/wire.h"
 

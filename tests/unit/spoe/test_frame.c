@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_frame.c - the envelope of frames: round trips, sizes, every truncation. */
 #include "tests/unit/spoe/wire.h"
 
 enum { MAX = 16380 };

@@ -1,3 +1,5 @@
+/* tests/unit/spoe/test_hello.c - HELLO and DISCONNECT: what HAProxy's versions send, what is missing or wrong, every
+ * truncation. */
 #include "tests/unit/spoe/wire.h"
 
 /* The payload of a whole frame. */

@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_listener.c - accepting on real sockets: options, pauses when descriptors are out. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>

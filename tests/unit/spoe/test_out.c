@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_out.c - the chain of blocks: bytes in order, blocks given back, want of memory. */
 #include "spoe/out.h"
 #include "tests/unit/spoe/wire.h"
 

@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_server.c - the server with a loop and real sockets: draining, counting, too many connections. */
 #include <netinet/in.h>
 #include <sys/stat.h>
 

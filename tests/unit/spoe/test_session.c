@@ -1,4 +1,5 @@
-/* Handshake, frames and answers; limits and time are in test_session_limits, pieces in test_session_pieces. */
+/* tests/unit/spoe/test_session.c - handshake, frames and answers; limits and time are in test_session_limits, pieces in
+ * test_session_pieces. */
 #include "tests/unit/spoe/session_fixture.h"
 
 static void hello_is_answered(void **state)

@@ -1,4 +1,5 @@
-/* What bounds a session: calls, time, bytes, memory; and its orderly end. Time is stepped. */
+/* tests/unit/spoe/test_session_limits.c - what bounds a session: calls, time, bytes, memory; and its orderly end. Time
+ * is stepped. */
 #include "tests/unit/spoe/session_fixture.h"
 
 static enum spoe_close tick_at(uint64_t after_ms)

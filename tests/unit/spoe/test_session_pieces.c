@@ -1,5 +1,5 @@
-/* However the bytes of a conversation are cut, the user is told the same, HAProxy gets the same, and it ends the
- * same. */
+/* tests/unit/spoe/test_session_pieces.c - however the bytes of a conversation are cut, the user is told the same,
+ * HAProxy gets the same, and it ends the same. */
 #include "base/rng.h"
 #include "tests/unit/spoe/session_fixture.h"
 

@@ -1,4 +1,4 @@
-/* ACKs of actions that were encoded beforehand. */
+/* tests/unit/spoe/test_session_prepared.c - ACKs of actions that were encoded beforehand. */
 #include "tests/unit/spoe/session_fixture.h"
 
 enum { CALLS = 1500 }; /* their ACKs fill several blocks */

@@ -1,3 +1,4 @@
+/* tests/unit/spoe/test_socket.c - listening sockets out of text: each kind, and each sentence for what is wrong. */
 #include <arpa/inet.h>
 #include <grp.h>
 #include <netinet/in.h>
