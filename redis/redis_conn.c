@@ -8,9 +8,9 @@
 #include <ev.h>
 
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "base/rng.h"
 #include "redis/pace.h"
-#include "redis/resolve.h"
 
 #define RESOLVE_POLL_MS 5
 /* Elements of one answer or message. hiredis 0.14 allocates whatever an array's header declares, 32 GB for ten bytes.

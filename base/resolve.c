@@ -1,4 +1,6 @@
-#include "redis/resolve.h"
+/* base/resolve.c - one getaddrinfo_a(3) for each lookup. glibc makes its threads, 20 at most for the whole process, and cannot stop
+ * one that waits for a name server: a lookup that is ended meanwhile is kept until its thread is done with it. */
+#include "base/resolve.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>

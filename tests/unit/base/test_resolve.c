@@ -1,4 +1,4 @@
-/* Looking names up: the local host, a name that can not exist, one that is given up. */
+/* tests/unit/base/test_resolve.c - names: the local host, one that does not exist, one that is given up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "redis/resolve.h"
+#include "base/resolve.h"
 
 static enum resolve_state wait_for(struct resolve *resolve, unsigned turn, char address[RESOLVED_MAX], const char **why)
 {

@@ -1,7 +1,7 @@
-/* redis/resolve.h - looks a host's name up without stopping the loop: hiredis would do it with a blocking call, and a
- * name server that is away would then stop every request. Source: getaddrinfo_a(3) of glibc. */
-#ifndef CELLROUTER_REDIS_RESOLVE_H
-#define CELLROUTER_REDIS_RESOLVE_H
+/* base/resolve.h - looks a host's name up beside the loop: with getaddrinfo(3), a call that blocks, a name server that is away
+ * would stop every request. Source: getaddrinfo_a(3) of glibc. */
+#ifndef CELLROUTER_BASE_RESOLVE_H
+#define CELLROUTER_BASE_RESOLVE_H
 
 #include <stdbool.h>
 
