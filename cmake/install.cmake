@@ -1,4 +1,4 @@
-# cmake --install BUILD [--prefix /usr]; DESTDIR is heeded. Configuration goes to /etc/cellrouter whatever the prefix is, as a sample: a
+# cmake --install BUILD [--prefix /usr]; DESTDIR is respected. Configuration goes to /etc/cellrouter whatever the prefix is, as a sample: a
 # cellrouter.conf that is there stays untouched. The units name /usr/bin: install with --prefix /usr.
 include(GNUInstallDirs)
 install(TARGETS cellrouter cellctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -49,7 +49,7 @@ struct route_record {
 size_t record_encode(const struct route_record *record, uint8_t *out);
 
 /* Reads n bytes, which may be anything. On ROUTE_RECORD_OK *record is set, on everything else it is left alone. Judges
- * what does not hang on the time: never FUTURE or EXPIRED. */
+ * what does not depend on the time: never FUTURE or EXPIRED. */
 MUST_USE enum route_record_state record_decode(const uint8_t *bytes, size_t n, struct route_record *record);
 
 /* Judges a decoded record at the wall time now_ms: OK, FUTURE (stamp more than skew_ms ahead) or EXPIRED. A pinned

@@ -17,23 +17,22 @@
 static const char usage[] =
     "usage: cellctl [-f FILE] [-s SOCKET] COMMAND…\n"
     "\n"
-    "Commands that read a configuration:\n"
-    "  check               whether FILE is right; `cellrouter -c` says the same\n"
+    "Commands that read the configuration:\n"
+    "  check               check FILE, as `cellrouter -c` does\n"
 #ifdef HAS_HAPROXY_CONFIG
-    "  haproxy             the part of HAProxy's configuration that is generated from the cells, on stdout\n"
-    "  haproxy --large     the whole configuration of the second HAProxy process, for large bodies\n"
+    "  haproxy             print HAProxy's configuration for the cells of FILE\n"
+    "  haproxy --large     print the configuration of the second HAProxy process, for large bodies\n"
 #endif
-    "  settings            all settings, their limits and defaults\n"
-    "  settings --sample   a configuration with every default (docs/cellrouter.conf)\n"
+    "  settings            print all settings, with limits and defaults\n"
+    "  settings --sample   print a configuration with every default (docs/cellrouter.conf)\n"
     "\n"
-    "Everything else is sent to the running agent:\n"
-    "  help                what it understands, such as: show info, show counters, show routes [PREFIX],\n"
-    "                      forget PREFIX\n"
+    "Any other command is sent to the running agent:\n"
+    "  help                list its commands, such as: show info, show routes [PREFIX], explain PATH, forget PREFIX\n"
     "\n"
-    "  -f, --file FILE     configuration, " DEFAULT_FILE " when not given\n"
-    "  -s, --socket PATH   the agent's admin socket; when not given, the one that FILE names\n"
-    "  -h, --help          this text\n"
-    "  -V, --version       the version\n";
+    "  -f, --file FILE     the configuration (default: " DEFAULT_FILE ")\n"
+    "  -s, --socket PATH   the agent's admin socket (default: the one in FILE)\n"
+    "  -h, --help          print this text\n"
+    "  -V, --version       print the version\n";
 
 struct options {
     const char *file, *socket_path;
@@ -50,7 +49,7 @@ static int run_check(const struct options *options)
     struct config *config = config_load(options->file, stderr);
     if (!config)
         return 1;
-    printf("%s is right: %zu cells\n", options->file, config->cell_count);
+    printf("%s is valid: %zu cells\n", options->file, config->cell_count);
     config_free(config);
     return 0;
 }

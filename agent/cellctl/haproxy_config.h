@@ -1,4 +1,4 @@
-/* agent/cellctl/haproxy_config.h - the part of HAProxy's configuration that hangs on cellrouter.conf, as text (`cellctl haproxy`):
+/* agent/cellctl/haproxy_config.h - the part of HAProxy's configuration that is generated from cellrouter.conf (`cellctl haproxy`):
  * a global section with the CELLROUTER_ variables, the shared rules of haproxy/cellrouter.cfg as they are, then what there is
  * one of for each cell. Source: HAProxy configuration manual 2.6; docs/design.md 4 and 5. */
 #ifndef CELLROUTER_AGENT_CELLCTL_HAPROXY_CONFIG_H

@@ -8,7 +8,7 @@
 
 #include "base/attributes.h"
 
-enum { CONFIG_ERRORS_MAX = 100 }; /* a person mends no more at a time */
+enum { CONFIG_ERRORS_MAX = 100 }; /* nobody fixes more at a time */
 
 struct config_error {
     unsigned line; /* 0: the file as a whole */

@@ -1,4 +1,4 @@
-/* agent/config/config_text.h - a look at the text of a configuration file before libconfuse sees it, and help in mending it.
+/* agent/config/config_text.h - a look at the text of a configuration file before libconfuse sees it, and help in fixing it.
  *
  * libconfuse 3.3 counts lines wrongly after comments, skips characters it does not know without a word, stops at the first
  * unknown key, and stays inside an open string even for the next file. So comments are blanked here, texts are checked to

@@ -68,7 +68,7 @@ static void watch(struct client *client, int events)
 
 static void help(const struct admin *admin, FILE *out)
 {
-    fprintf(out, "%-28s %s\n", "help", "this list");
+    fprintf(out, "%-28s %s\n", "help", "print this list");
     for (const struct admin_command *c = admin->options.commands; c->name; c++) {
         char usage[64];
         snprintf(usage, sizeof usage, "%s%s%s", c->name, c->argument ? " " : "", c->argument ? c->argument : "");

@@ -8,17 +8,17 @@
 
 #define DEFAULT_FILE "/etc/cellrouter/cellrouter.conf"
 
-static const char usage[] =
-    "usage: cellrouter [-c] [-d] [-f FILE]\n"
-    "\n"
-    "Runs in the foreground until SIGTERM or SIGINT, which let it finish its work; a second one ends\n"
-    "it at once. SIGHUP reads FILE again. Log lines go to stderr.\n"
-    "\n"
-    "  -f, --file FILE   configuration, " DEFAULT_FILE " when not given\n"
-    "  -c, --check       only check FILE; status 0 when it is right\n"
-    "  -d, --debug       log level debug, whatever FILE says\n"
-    "  -h, --help        this text\n"
-    "  -V, --version     the version\n";
+static const char usage[] = "usage: cellrouter [-c] [-d] [-f FILE]\n"
+                            "\n"
+                            "The agent of the cell router. It runs in the foreground and logs to stderr.\n"
+                            "SIGTERM or SIGINT ends it after its work is done (drain); a second one ends it at once.\n"
+                            "SIGHUP reads FILE again.\n"
+                            "\n"
+                            "  -f, --file FILE   the configuration (default: " DEFAULT_FILE ")\n"
+                            "  -c, --check       only check FILE; exit with status 0 when it is valid\n"
+                            "  -d, --debug       log at level debug, whatever FILE says\n"
+                            "  -h, --help        print this text\n"
+                            "  -V, --version     print the version\n";
 
 int main(int argc, char **argv)
 {
@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     if (!config)
         return 1;
     if (check) {
-        printf("%s is right: %zu cells\n", file, config->cell_count);
+        printf("%s is valid: %zu cells\n", file, config->cell_count);
         config_free(config);
         return 0;
     }

@@ -193,13 +193,13 @@ static void reload(void *user, const char *argument, FILE *out, struct admin_str
 }
 
 const struct admin_command daemon_commands[] = {
-    {"show info", NULL, "version, router, state", show_info},
-    {"show counters", NULL, "everything that is counted, a line each", show_counters},
-    {"show metrics", NULL, "the same as Prometheus reads it", show_metrics},
-    {"show cells", NULL, "the configured cells", show_cells},
-    {"show routes", "[PREFIX]", "routes in memory, those that begin with PREFIX", show_routes},
-    {"explain", "PATH [HOST]", "what a lookup of this path would find, and why", explain},
-    {"forget", "PREFIX", "drop one route here, in Redis and so everywhere", forget},
+    {"show info", NULL, "print version, router and state", show_info},
+    {"show counters", NULL, "print all counters, one a line", show_counters},
+    {"show metrics", NULL, "print them in the format of Prometheus", show_metrics},
+    {"show cells", NULL, "print the configured cells", show_cells},
+    {"show routes", "[PREFIX]", "print the routes in memory, or those that begin with PREFIX", show_routes},
+    {"explain", "PATH [HOST]", "print what a lookup of PATH finds, and why", explain},
+    {"forget", "PREFIX", "drop one route here and in Redis, and so at every router", forget},
     {"flush", NULL, "drop all routes in this agent's memory", flush},
     {"reload", NULL, "read the configuration again, as SIGHUP does", reload},
     {NULL, NULL, NULL, NULL},

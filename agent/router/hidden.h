@@ -3,7 +3,7 @@
  * the clock, are the caller's.
  *
  * The time is drawn between two bounds and counted from the arrival of the request, where that is known and the answer
- * took no longer than the lower bound: then the whole time that a client sees hangs on the draw alone, and not on how
+ * took no longer than the lower bound: then the whole time that a client sees depends on the draw alone, and not on how
  * long the cell, a lookup or a replay took. Anything slower waits for the drawn time on top. */
 #ifndef CELLROUTER_AGENT_ROUTER_HIDDEN_H
 #define CELLROUTER_AGENT_ROUTER_HIDDEN_H

@@ -97,7 +97,7 @@ def home_of(user):
 
 
 def dashboard(site, cell, request, user):
-    """Hangs on the user alone, so it carries no claim."""
+    """Depends on the user alone, so it carries no claim."""
     if not user:
         return ask_to_sign_in(cell, request)
     if user.home:

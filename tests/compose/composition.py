@@ -19,7 +19,7 @@ import engine
 
 REGIONS = ("eu", "us")
 WIRES = {"agent-eu": ["store"], "agent-us": ["store"], "router-eu": ["cells-eu", "cells-us"], "router-us": ["cells-eu", "cells-us"]}  # that tests cut
-ENDS = (0, 130, 143)  # well, and what some say of a SIGINT or SIGTERM that they heeded
+ENDS = (0, 130, 143)  # well, and what some say of a SIGINT or SIGTERM that they obeyed
 LOGS = places.LOGS.parent / "compose"
 
 

@@ -42,7 +42,7 @@ static void answer(struct spoe_call *call, uint64_t id)
         spoe_call_ack_prepared(call, &prepared);
 }
 
-/* What happens to a NOTIFY hangs on its ids only, so that the pieces make no difference. */
+/* What happens to a NOTIFY depends on its ids only, so that the pieces make no difference. */
 static void on_notify(void *user, struct spoe_notify *batch, size_t n)
 {
     struct run *run = user;

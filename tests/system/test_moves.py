@@ -39,11 +39,11 @@ def test_flow_17_get_after_a_move(world):
     expect.status(answer, 200, world)
     expect.same("the answering cell", answer.cell, "eu1")
     answers = world.cells.table["eu0"].answers
-    mended_by_307 = answers == 302 or (answers == 421 and places.haproxy_version() < (3, 2))
+    healed_by_307 = answers == 302 or (answers == 421 and places.haproxy_version() < (3, 2))
     if len(answer.steps) == 1:
         expect.saw(world, answer, "eu0", "eu1")
     else:
-        expect.true(f"a 307, though HAProxy itself can send a {answers} again", mended_by_307 and len(answer.steps) == 2)
+        expect.true(f"a 307, though HAProxy itself can send a {answers} again", healed_by_307 and len(answer.steps) == 2)
         expect.same("where the 307 leads", answer.steps[0].get("Location"), "/my-company/x?q=1")
         expect.saw(world, answer.steps[0], "eu0")
         seen = [delivery.cell for delivery in world.deliveries_of(answer)]

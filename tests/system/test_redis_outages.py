@@ -154,7 +154,7 @@ def watching_connection_killed(world):
 def network_cut(world):
     world.wire.cut()
     yield
-    world.wire.mend()
+    world.wire.repair()
 
 
 @outage("deadline", breaks=False, waits=False, wire=True)

@@ -1,4 +1,4 @@
-"""The configuration files of a world. All that hangs on the shape of the project's own configuration is in this file."""
+"""The configuration files of a world. All that depends on the shape of the project's own configuration is in this file."""
 
 import subprocess
 

@@ -9,7 +9,7 @@ import time
 
 class Wire:
     """Listens at path and leads to target, both unix sockets. delay: seconds that every byte is late. cut: bytes vanish; what lost
-    some is closed when the cut is mended, as TCP would give it up."""
+    some is closed when the cut is repaired, as TCP would give it up."""
 
     def __init__(self, path, target):
         self.path, self.target = path, target
@@ -83,7 +83,7 @@ class Wire:
         with self.lock:
             self.is_cut = True
 
-    def mend(self):
+    def repair(self):
         with self.lock:
             self.is_cut = False
             maimed = list(self.maimed)
