@@ -55,10 +55,12 @@ room(agent/daemon cr_agent_router cr_agent_level0 cr_agent_config cr_agent_repor
 room(agent/cellctl cr_agent_config cr_agent_report cr_agent_daemon cr_base)
 
 # The programs: agent/ROOM/PROGRAM_main.c.
-foreach(main agent/daemon/cellrouter agent/cellctl/cellctl)
+foreach(main agent/daemon/cellrouter agent/cellctl/cellctl agent/cellctl/haproxy_rules_check)
   get_filename_component(program ${main} NAME)
   get_filename_component(folder ${main} DIRECTORY)
   string(REPLACE "/" "_" name ${folder})
   add_executable(${program} ${CMAKE_SOURCE_DIR}/${main}_main.c)
   target_link_libraries(${program} PRIVATE cr_${name})
 endforeach()
+# A template that is wrong fails the build.
+add_custom_command(TARGET haproxy_rules_check POST_BUILD COMMAND haproxy_rules_check)

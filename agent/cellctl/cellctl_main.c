@@ -6,11 +6,8 @@
 #include <string.h>
 
 #include "agent/cellctl/cellctl.h"
-#include "agent/config/config.h"
-#if __has_include("agent/cellctl/haproxy_config.h")
 #include "agent/cellctl/haproxy_config.h"
-#define HAS_HAPROXY_CONFIG 1
-#endif
+#include "agent/config/config.h"
 
 #define DEFAULT_FILE "/etc/cellrouter/cellrouter.conf"
 
@@ -19,10 +16,8 @@ static const char usage[] =
     "\n"
     "Commands that read the configuration:\n"
     "  check               check FILE, as `cellrouter -c` does\n"
-#ifdef HAS_HAPROXY_CONFIG
-    "  haproxy             print HAProxy's configuration for the cells of FILE\n"
+    "  haproxy             print HAProxy's configuration, made from FILE\n"
     "  haproxy --large     print the configuration of the second HAProxy process, for large bodies\n"
-#endif
     "  settings            print all settings, with limits and defaults\n"
     "  settings --sample   print a configuration with every default (docs/cellrouter.conf)\n"
     "\n"
@@ -62,7 +57,6 @@ static int flushed(const char *what)
     return 1;
 }
 
-#ifdef HAS_HAPROXY_CONFIG
 static int run_haproxy(const struct options *options, char *const *words, int count)
 {
     bool large = count == 2 && strcmp(words[1], "--large") == 0;
@@ -75,7 +69,6 @@ static int run_haproxy(const struct options *options, char *const *words, int co
     config_free(config);
     return outcome != 0 ? 1 : flushed("HAProxy's configuration");
 }
-#endif
 
 static int run_settings(char *const *words, int count)
 {
@@ -114,10 +107,8 @@ static int run(const struct options *options, char *const *words, int count)
         return run_settings(words, count);
     if (strcmp(words[0], "check") == 0)
         return count == 1 ? run_check(options) : refuse("check takes no argument");
-#ifdef HAS_HAPROXY_CONFIG
     if (strcmp(words[0], "haproxy") == 0)
         return run_haproxy(options, words, count);
-#endif
     return ask(options, words, count);
 }
 

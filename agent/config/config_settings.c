@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 #define SIZE_CHECK(type, field, wanted) _Static_assert(sizeof(((type *)0)->field) == (wanted), "settings.def: " #field)
 #define SIZE_OF_NUMBER sizeof(uint32_t)
 #define SIZE_OF_SIZE sizeof(uint64_t)
@@ -69,50 +71,15 @@ bool setting_is_section(const char *section)
     return false;
 }
 
-/* Levenshtein distance. Words longer than the row count as far away. */
-static unsigned distance(const char *a, const char *b)
-{
-    enum { LONGEST = 40 };
-    unsigned row[LONGEST + 1];
-    size_t n = strlen(b);
-    if (n > LONGEST || strlen(a) > LONGEST)
-        return LONGEST;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; a[i]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i + 1;
-        for (size_t j = 0; j < n; j++) {
-            unsigned above = row[j + 1];
-            unsigned best = diagonal + (a[i] != b[j]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j + 1] = best;
-            diagonal = above;
-        }
-    }
-    return row[n];
-}
-
-static void nearer(const char *candidate, const char *key, const char **bestp, unsigned *leastp)
-{
-    unsigned d = distance(candidate, key);
-    if (d >= *leastp)
-        return;
-    *leastp = d;
-    *bestp = candidate;
-}
-
 const char *setting_nearest(const char *section, const char *key)
 {
-    const char *best = NULL;
-    unsigned least = strlen(key) > 4 ? 4 : 3; /* a typo or two; a longer way is no typo */
+    struct nearest search = nearest_to(key, strlen(key));
     for (size_t i = 0; i < setting_count; i++)
         if (strcmp(settings[i].section, section) == 0)
-            nearer(settings[i].key, key, &best, &least);
+            nearest_try(&search, settings[i].key);
         else if (section[0] == '\0')
-            nearer(settings[i].section, key, &best, &least);
-    return best;
+            nearest_try(&search, settings[i].section);
+    return search.best;
 }
 
 static void describe_words(const struct setting *setting, char *out, size_t size)

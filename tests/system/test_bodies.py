@@ -278,7 +278,7 @@ def test_too_large_on_a_stale_route(world):
     counted.expect(world, before, lookups=2, hits=1, misses=1, learned=1, moved=0, dropped=1, refused=0)
 
 
-EDGE = 65536  # kept of the large buffer for headers: agent/cellctl/haproxy_config.c
+EDGE = 65536  # kept of the large buffer for headers: agent/cellctl/haproxy_vocabulary.c
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)

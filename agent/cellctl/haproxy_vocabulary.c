@@ -1,0 +1,527 @@
+/* agent/cellctl/haproxy_vocabulary.c - a function for each row of haproxy_vocabulary.def, and the tables made of them.
+ *
+ * Values: print_ID(scope, out). Conditions: holds_ID(scope). Loops: turn_ID(scope, index) makes the index-th turn the current one and
+ * returns whether there is one. */
+#include "agent/cellctl/haproxy_vocabulary.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/cellctl/server_options.h"
+#include "agent/config/config_settings.h"
+#include "haproxy_templates.h"
+
+enum {
+    /* Kept of a large buffer for the request's headers and HTX' own use: 16 KiB of headers, as much for rewriting, and slack. */
+    LARGE_HEADERS = 65536,
+    /* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each response. */
+    LARGE_BUFFERS = 5,
+    /* HAProxy waits for so much longer than the agent delays a response: an agent that is busy, timers that are late. */
+    HIDDEN_SLACK_MS = 500,
+};
+
+static const struct config_cell *cell_of(const struct haproxy_scope *scope)
+{
+    return &scope->config->cells[scope->cell];
+}
+
+/* Which cells are asked how */
+
+/* Whether unknown paths go to this cell, as long as one of these is up. */
+static bool is_picked(const struct config *config, const struct config_cell *cell)
+{
+    if (config->default_cell[0] != '\0')
+        return strcmp(cell->id, config->default_cell) == 0;
+    return strcmp(cell->region, config->region) == 0;
+}
+
+/* Servers of the picked cells from this one on. */
+static size_t picked_servers(const struct config *config, size_t from)
+{
+    size_t servers = 0;
+    for (size_t i = from; i < config->cell_count; i++)
+        servers += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
+    return servers;
+}
+
+/* Whether HAProxy retries this cell's redirect by itself. */
+static bool retries(const struct config_cell *cell, bool also_421)
+{
+    return cell->answers == CELL_ANSWER_425 || (also_421 && cell->answers == CELL_ANSWER_421);
+}
+
+/* Whether such a cell is asked at once where its route is known. */
+static bool has_retry_cells(const struct haproxy_scope *scope, bool also_421)
+{
+    const struct config *config = scope->config;
+    for (size_t i = 0; i < config->cell_count && config->haproxy.direct_hits != DIRECT_HITS_NEVER; i++)
+        if (retries(&config->cells[i], also_421))
+            return true;
+    return false;
+}
+
+static void print_retry_ids(const struct haproxy_scope *scope, bool also_421, FILE *out)
+{
+    const char *before = "";
+    for (size_t i = 0; i < scope->config->cell_count; i++) {
+        if (!retries(&scope->config->cells[i], also_421))
+            continue;
+        fprintf(out, "%s%s", before, scope->config->cells[i].id);
+        before = " ";
+    }
+}
+
+/* Whether an unknown path may be asked for without the replay pass: all cells that are picked for it redirect by a status that
+ * HAProxy retries. With weights the servers are left to HAProxy's own choice. */
+static bool picked_retry(const struct config *config, bool also_421)
+{
+    bool any = false;
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const struct config_cell *cell = &config->cells[i];
+        if (!is_picked(config, cell))
+            continue;
+        if (!retries(cell, also_421) || server_options_has(cell->server_options, "weight"))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static bool is_first_at_once(const struct haproxy_scope *scope, bool also_421)
+{
+    return scope->config->haproxy.direct_hits != DIRECT_HITS_NEVER && !scope->large &&
+           picked_retry(scope->config, also_421);
+}
+
+/* Values */
+
+static void print_file(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(scope->config->file, out);
+}
+
+static void print_router(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(scope->config->router, out);
+}
+
+/* A regular expression for the beginnings of the contract's names. The prefix has letters, digits and dashes only. */
+static void print_header_names(const struct haproxy_scope *scope, FILE *out)
+{
+    for (const char *at = scope->config->haproxy.header_prefix; *at != '\0'; at++)
+        fputs(*at == '-' ? "[-_]" : (char[]){*at, '\0'}, out);
+}
+
+static void print_long_path(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", scope->config->routes.max_path + 1);
+}
+
+static void print_map_key(const struct haproxy_scope *scope, FILE *out)
+{
+    const char *fold = scope->config->routes.fold_case ? ",lower" : "";
+    if (scope->config->routes.hosts)
+        fprintf(out, "req.hdr(host),host_only,lower,concat(,txn.cellrouter.path,/)%s", fold);
+    else
+        fprintf(out, "path%s,concat(/)", fold);
+}
+
+/* The large-body process has a replay pass of its own, on an address of its own. */
+static void print_loop(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%s%s", scope->config->haproxy.loop, scope->large ? "-large" : "");
+}
+
+static void print_bind_options(const char *address, FILE *out)
+{
+    if (strncmp(address, "unix@", 5) == 0)
+        fputs(" mode 600", out);
+}
+
+static void print_loop_bind_options(const struct haproxy_scope *scope, FILE *out)
+{
+    print_bind_options(scope->config->haproxy.loop, out);
+}
+
+static void print_large_bind_options(const struct haproxy_scope *scope, FILE *out)
+{
+    print_bind_options(scope->config->haproxy.large_address, out);
+}
+
+static void print_large_body(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%" PRIu64, scope->config->haproxy.large_buffer - LARGE_HEADERS);
+}
+
+static void print_large_buffer_mib(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%" PRIu64, scope->config->haproxy.large_buffer >> 20);
+}
+
+static void print_large_buffers(const struct haproxy_scope *scope, FILE *out)
+{
+    (void)scope;
+    fprintf(out, "%d", LARGE_BUFFERS);
+}
+
+static void print_large_memory_mib(const struct haproxy_scope *scope, FILE *out)
+{
+    const struct config_haproxy *haproxy = &scope->config->haproxy;
+    fprintf(out, "%" PRIu64, haproxy->large_requests * LARGE_BUFFERS * haproxy->large_buffer >> 20);
+}
+
+static void print_large_maxconn(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", 4 * scope->config->haproxy.large_requests + 100);
+}
+
+static void print_hidden_timeout(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", scope->config->hidden.max_ms + HIDDEN_SLACK_MS);
+}
+
+static void print_retry_cells(const struct haproxy_scope *scope, FILE *out)
+{
+    print_retry_ids(scope, true, out);
+}
+
+static void print_retry_cells_425(const struct haproxy_scope *scope, FILE *out)
+{
+    print_retry_ids(scope, false, out);
+}
+
+/* As HAProxy's server line has it. */
+static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
+{
+    const char *address = scope->config->haproxy.agent_address;
+    if (address[0] == '\0')
+        address = scope->config->spoe.listen.items[0];
+    if (strncmp(address, "unix:", 5) == 0)
+        fprintf(out, "unix@%s", address + 5);
+    else
+        fputs(address, out);
+}
+
+/* Tries of an unknown path beyond the first: the template says why so many. */
+static void print_any_retries(const struct haproxy_scope *scope, FILE *out)
+{
+    size_t tries = picked_servers(scope->config, 0) * 2 + 1;
+    fprintf(out, "%zu", tries < 3 ? 3 : tries > 10 ? 10 : tries);
+}
+
+static void print_cell_id(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(cell_of(scope)->id, out);
+}
+
+static void print_cell_number(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%zu", scope->cell + 1);
+}
+
+static void print_cell_retries(const struct haproxy_scope *scope, FILE *out)
+{
+    size_t servers = cell_of(scope)->servers.count;
+    fprintf(out, "%zu", servers > 3 ? 3 : servers - 1);
+}
+
+static void print_cell_server_count(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%zu", cell_of(scope)->servers.count);
+}
+
+static void print_cell_backup(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(is_picked(scope->config, cell_of(scope)) ? "" : " backup", out);
+}
+
+static void print_server_name(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%s.%zu", cell_of(scope)->id, scope->server + 1);
+}
+
+static void print_server_address(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(cell_of(scope)->servers.items[scope->server], out);
+}
+
+/* Of another server line for a server of the cell, whose health its own backend knows. */
+static void print_server_follower_options(const struct haproxy_scope *scope, FILE *out)
+{
+    const struct config_cell *cell = cell_of(scope);
+    server_options_print_plain(cell->server_options, out);
+    if (server_options_has(cell->server_options, "check"))
+        fprintf(out, " track cellrouter-cell-%s/%s.%zu", cell->id, cell->id, scope->server + 1);
+}
+
+/* Servers of picked cells from this one on. */
+static void print_server_left(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%zu", picked_servers(scope->config, scope->cell) - scope->server);
+}
+
+/* Conditions */
+
+static bool holds_large(const struct haproxy_scope *scope)
+{
+    return scope->large;
+}
+
+static bool holds_hosts(const struct haproxy_scope *scope)
+{
+    return scope->config->routes.hosts;
+}
+
+static bool holds_level0(const struct haproxy_scope *scope)
+{
+    const struct config_haproxy *haproxy = &scope->config->haproxy;
+    return !scope->large && haproxy->map_file[0] != '\0' && haproxy->runtime.count > 0;
+}
+
+static bool holds_tier(const struct haproxy_scope *scope)
+{
+    return !scope->large && scope->config->haproxy.large_address[0] != '\0';
+}
+
+static bool holds_hidden(const struct haproxy_scope *scope)
+{
+    return !scope->large && scope->config->hidden.max_ms > 0;
+}
+
+static bool holds_retry_cells(const struct haproxy_scope *scope)
+{
+    return has_retry_cells(scope, true);
+}
+
+static bool holds_retry_cells_425(const struct haproxy_scope *scope)
+{
+    return has_retry_cells(scope, false);
+}
+
+static bool holds_first_at_once(const struct haproxy_scope *scope)
+{
+    return is_first_at_once(scope, true);
+}
+
+static bool holds_first_at_once_425(const struct haproxy_scope *scope)
+{
+    return is_first_at_once(scope, false);
+}
+
+static bool holds_several_servers(const struct haproxy_scope *scope)
+{
+    return cell_of(scope)->servers.count > 1;
+}
+
+/* Loops */
+
+static bool turn_cell(struct haproxy_scope *scope, size_t index)
+{
+    scope->cell = index;
+    return index < scope->config->cell_count;
+}
+
+/* The first cell from there on that is wanted. A loop begins at the first cell, and goes on behind the last one that had its turn. */
+static bool turn_wanted(struct haproxy_scope *scope, size_t index,
+                        bool (*wanted)(const struct config *config, const struct config_cell *cell))
+{
+    const struct config *config = scope->config;
+    for (scope->cell = index == 0 ? 0 : scope->cell + 1; scope->cell < config->cell_count; scope->cell++)
+        if (wanted(config, &config->cells[scope->cell]))
+            return true;
+    return false;
+}
+
+static bool turn_picked_cell(struct haproxy_scope *scope, size_t index)
+{
+    return turn_wanted(scope, index, is_picked);
+}
+
+static bool is_asked_at_once(const struct config *config, const struct config_cell *cell)
+{
+    (void)config;
+    return cell->answers != CELL_ANSWER_302;
+}
+
+static bool turn_cell_at_once(struct haproxy_scope *scope, size_t index)
+{
+    return turn_wanted(scope, index, is_asked_at_once);
+}
+
+static bool turn_server(struct haproxy_scope *scope, size_t index)
+{
+    scope->server = index;
+    return index < cell_of(scope)->servers.count;
+}
+
+/* The tables */
+
+enum {
+    VALUES_MADE = 0
+#define VALUE(id, name, item) +1
+#define CONDITION(id, name, item)
+#define LOOP(id, name, item, inside)
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef VALUE
+};
+
+static const struct template_name values[] = {
+#define VALUE(id, name, item) {name, item},
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef VALUE
+#define SETTING(section, key, field, kind, check, preset, min, max, unit, when, text) {section "." key, NULL},
+#define CELL_SETTING(key, field, kind, check, preset, min, max, unit, when, text) {"cell." key, "cell"},
+#include "agent/config/settings.def"
+#undef SETTING
+#undef CELL_SETTING
+};
+
+static void (*const printers[])(const struct haproxy_scope *, FILE *) = {
+#define VALUE(id, name, item) print_##id,
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef VALUE
+#undef CONDITION
+};
+
+static const struct template_name conditions[] = {
+#define VALUE(id, name, item)
+#define CONDITION(id, name, item) {name, item},
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef CONDITION
+};
+
+static bool (*const holders[])(const struct haproxy_scope *) = {
+#define CONDITION(id, name, item) holds_##id,
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef CONDITION
+#undef LOOP
+};
+
+static const struct template_loop loops[] = {
+#define CONDITION(id, name, item)
+#define LOOP(id, name, item, inside) {name, item, inside},
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef LOOP
+};
+
+static bool (*const turners[])(struct haproxy_scope *, size_t) = {
+#define LOOP(id, name, item, inside) turn_##id,
+#include "agent/cellctl/haproxy_vocabulary.def"
+#undef LOOP
+};
+
+/* HAProxy's words that a line may begin with. Source: HAProxy configuration manual 2.6, sections 2.4, 3 and 4. */
+static const char *const words[] = {
+    ".if",
+    ".elif",
+    ".else",
+    ".endif",
+    ".alert",
+    ".warning",
+    ".notice",
+    ".diag",
+    "acl",
+    "balance",
+    "bind",
+    "cookie",
+    "backend",
+    "default-server",
+    "default_backend",
+    "defaults",
+    "description",
+    "errorfile",
+    "filter",
+    "frontend",
+    "fullconn",
+    "global",
+    "hash-type",
+    "http-after-response",
+    "http-check",
+    "http-error",
+    "http-request",
+    "http-response",
+    "http-reuse",
+    "log",
+    "log-format",
+    "maxconn",
+    "mode",
+    "no",
+    "option",
+    "retries",
+    "retry-on",
+    "server",
+    "setenv",
+    "stick-table",
+    "tcp-request",
+    "tcp-response",
+    "timeout",
+    "tune.bufsize",
+    "tune.h2.max-frame-size",
+    "tune.http.maxhdr",
+    "tune.maxrewrite",
+    "ulimit-n",
+    "unique-id-format",
+    "use-server",
+    "use_backend",
+};
+
+const char *const haproxy_roots[HAPROXY_ROOTS] = {"router", "large"};
+
+const struct template_vocabulary haproxy_vocabulary = {
+    .texts = haproxy_templates,
+    .text_count = sizeof haproxy_templates / sizeof haproxy_templates[0],
+    .values = values,
+    .value_count = sizeof values / sizeof values[0],
+    .conditions = conditions,
+    .condition_count = sizeof conditions / sizeof conditions[0],
+    .loops = loops,
+    .loop_count = sizeof loops / sizeof loops[0],
+    .words = words,
+    .word_count = sizeof words / sizeof words[0],
+};
+
+/* A setting, as it stands in the file but for quotes. Lists are no values. */
+static void print_setting(const struct haproxy_scope *scope, const struct setting *setting, FILE *out)
+{
+    const void *whole = setting_in_cell(setting) ? (const void *)cell_of(scope) : (const void *)scope->config;
+    const void *at = (const char *)whole + setting->offset;
+    switch (setting->kind) {
+    case SETTING_NUMBER: fprintf(out, "%" PRIu32, *(const uint32_t *)at); break;
+    case SETTING_SIZE: fprintf(out, "%" PRIu64, *(const uint64_t *)at); break;
+    case SETTING_MODE: fprintf(out, "%04o", *(const unsigned *)at); break;
+    case SETTING_BOOL: fputs(*(const bool *)at ? "true" : "false", out); break;
+    case SETTING_TEXT: fputs(*(char *const *)at, out); break;
+    case SETTING_LIST: break;
+    case SETTING_CHOICE:
+        for (const struct setting_word *word = setting_words(setting->check); word->word; word++)
+            if (word->value == *(const int *)at)
+                fputs(word->word, out);
+        break;
+    }
+}
+
+static void print_value(void *user, size_t value, FILE *out)
+{
+    const struct haproxy_scope *scope = user;
+    if (value < VALUES_MADE)
+        printers[value](scope, out);
+    else
+        print_setting(scope, &settings[value - VALUES_MADE], out);
+}
+
+static bool holds(void *user, size_t condition)
+{
+    return holders[condition](user);
+}
+
+static bool turn(void *user, size_t loop, size_t index)
+{
+    return turners[loop](user, index);
+}
+
+struct template_meaning haproxy_meaning(struct haproxy_scope *scope)
+{
+    _Static_assert(sizeof *scope <= TEMPLATE_USER_MOST, "template.h");
+    return (struct template_meaning){
+        .print = print_value, .holds = holds, .turn = turn, .user = scope, .user_size = sizeof *scope};
+}

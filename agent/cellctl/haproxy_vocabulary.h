@@ -1,0 +1,32 @@
+/* agent/cellctl/haproxy_vocabulary.h - what the templates of haproxy/rules/ and haproxy/snippets/ may say, and what it means for a
+ * configuration. Pure.
+ *
+ * Every setting of cellrouter.conf is a value under its section and key, as it stands in the file: @haproxy.max-hops@, and, inside
+ * `for each cell`, @cell.name@. What has to be made of settings is a row of haproxy_vocabulary.def. */
+#ifndef CELLROUTER_AGENT_CELLCTL_HAPROXY_VOCABULARY_H
+#define CELLROUTER_AGENT_CELLCTL_HAPROXY_VOCABULARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "agent/cellctl/template.h"
+#include "agent/config/config.h"
+
+/* What is being printed: the user of haproxy_meaning. config is borrowed. */
+struct haproxy_scope {
+    const struct config *config;
+    bool large;    /* the second process, for large bodies */
+    size_t cell;   /* of the current turn of a loop over cells */
+    size_t server; /* of its loop over servers */
+};
+
+extern const struct template_vocabulary haproxy_vocabulary;
+
+/* The texts that a program prints: "router" and "large". */
+enum { HAPROXY_ROOTS = 2 };
+extern const char *const haproxy_roots[HAPROXY_ROOTS];
+
+/* scope is borrowed, and changed while it prints. */
+struct template_meaning haproxy_meaning(struct haproxy_scope *scope);
+
+#endif
