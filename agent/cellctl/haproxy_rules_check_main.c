@@ -1,4 +1,5 @@
-/* agent/cellctl/haproxy_rules_check_main.c - run by the build: whether the templates of haproxy/ say only what cellctl knows. */
+/* agent/cellctl/haproxy_rules_check_main.c - run by the build: whether the templates of haproxy/ say only what
+ * cellctl knows. */
 #include <stdio.h>
 
 #include "agent/cellctl/haproxy_vocabulary.h"

@@ -1,7 +1,7 @@
 /* agent/cellctl/haproxy_vocabulary.c - a function for each row of haproxy_vocabulary.def, and the tables made of them.
  *
- * Values: print_ID(scope, out). Conditions: holds_ID(scope). Loops: turn_ID(scope, index) makes the index-th turn the current one and
- * returns whether there is one. */
+ * Values: print_ID(scope, out). Conditions: holds_ID(scope). Loops: turn_ID(scope, index) makes the index-th turn the
+ * current one and returns whether there is one. */
 #include "agent/cellctl/haproxy_vocabulary.h"
 
 #include <inttypes.h>
@@ -12,11 +12,14 @@
 #include "haproxy_templates.h"
 
 enum {
-    /* Kept of a large buffer for the request's headers and HTX' own use: 16 KiB of headers, as much for rewriting, and slack. */
+    /* Kept of a large buffer for the request's headers and HTX' own use: 16 KiB of headers, as much for rewriting,
+     * and slack. */
     LARGE_HEADERS = 65536,
-    /* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each response. */
+    /* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each
+     * response. */
     LARGE_BUFFERS = 5,
-    /* HAProxy waits for so much longer than the agent delays a response: an agent that is busy, timers that are late. */
+    /* HAProxy waits for so much longer than the agent delays a response: an agent that is busy, timers that are late.
+     * */
     HIDDEN_SLACK_MS = 500,
 };
 
@@ -71,8 +74,8 @@ static void print_retry_ids(const struct haproxy_scope *scope, bool also_421, FI
     }
 }
 
-/* Whether an unknown path may be asked for without the replay pass: all cells that are picked for it redirect by a status that
- * HAProxy retries. With weights the servers are left to HAProxy's own choice. */
+/* Whether an unknown path may be asked for without the replay pass: all cells that are picked for it redirect by a
+ * status that HAProxy retries. With weights the servers are left to HAProxy's own choice. */
 static bool picked_retry(const struct config *config, bool also_421)
 {
     bool any = false;
@@ -321,7 +324,8 @@ static bool turn_cell(struct haproxy_scope *scope, size_t index)
     return index < scope->config->cell_count;
 }
 
-/* The first cell from there on that is wanted. A loop begins at the first cell, and goes on behind the last one that had its turn. */
+/* The first cell from there on that is wanted. A loop begins at the first cell, and goes on behind the last one that
+ * had its turn. */
 static bool turn_wanted(struct haproxy_scope *scope, size_t index,
                         bool (*wanted)(const struct config *config, const struct config_cell *cell))
 {

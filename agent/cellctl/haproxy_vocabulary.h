@@ -1,8 +1,9 @@
-/* agent/cellctl/haproxy_vocabulary.h - what the templates of haproxy/rules/ and haproxy/snippets/ may say, and what it means for a
- * configuration. Pure.
+/* agent/cellctl/haproxy_vocabulary.h - what the templates of haproxy/rules/ and haproxy/snippets/ may say, and what
+ * it means for a configuration. Pure.
  *
- * Every setting of cellrouter.conf is a value under its section and key, as it stands in the file: @haproxy.max-hops@, and, inside
- * `for each cell`, @cell.name@. What has to be made of settings is a row of haproxy_vocabulary.def. */
+ * Every setting of cellrouter.conf is a value under its section and key, as it stands in the file:
+ * @haproxy.max-hops@, and, inside `for each cell`, @cell.name@. What has to be made of settings is a row of
+ * haproxy_vocabulary.def. */
 #ifndef CELLROUTER_AGENT_CELLCTL_HAPROXY_VOCABULARY_H
 #define CELLROUTER_AGENT_CELLCTL_HAPROXY_VOCABULARY_H
 

@@ -1,12 +1,13 @@
 /* agent/cellctl/template.c - reads templates and prints them, in one walk.
  *
- * Printing and checking are the same walk over the same lines, so that what is checked is what will be printed. They differ in this
- * alone: the check has no meaning. It takes every condition to hold, makes one turn of every loop, and throws the text away.
+ * Printing and checking are the same walk over the same lines, so that what is checked is what will be printed. They
+ * differ in this alone: the check has no meaning. It takes every condition to hold, makes one turn of every loop, and
+ * throws the text away.
  *
- * A walk is in one text at a time, at one line (struct place). `include` begins a place of its own; `for` and `if` go on in the same
- * place until their `end`. A loop goes back to the line after its `for` for each turn; a loop without a turn, and an `if` that does not
- * hold, skip to their `end` without reading more than the three words that nest. What is skipped while printing has been read by
- * the check.
+ * A walk is in one text at a time, at one line (struct place). `include` begins a place of its own; `for` and `if` go
+ * on in the same place until their `end`. A loop goes back to the line after its `for` for each turn; a loop without
+ * a turn, and an `if` that does not hold, skip to their `end` without reading more than the three words that nest.
+ * What is skipped while printing has been read by the check.
  *
  * The first error ends the walk: every function returns whether to go on. */
 #include "agent/cellctl/template.h"

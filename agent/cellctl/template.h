@@ -1,5 +1,5 @@
-/* agent/cellctl/template.h - the language of haproxy/rules/ and haproxy/snippets/: HAProxy's configuration, and four words of our own.
- * Pure: texts and names come in, text goes out; what a name means is the caller's.
+/* agent/cellctl/template.h - the language of haproxy/rules/ and haproxy/snippets/: HAProxy's configuration, and four
+ * words of our own. Pure: texts and names come in, text goes out; what a name means is the caller's.
  *
  *     include NAME            the lines of that text: rules/NAME.cfg or snippets/NAME.cfg
  *     for each LOOP ... end   once for each, such as `for each cell`; inside it that cell's names hold
@@ -8,9 +8,10 @@
  *     ...\                    a line that goes on in the next one, whose leading blanks do not count
  *     ## ...                  a remark on the template, not printed; # remarks are HAProxy's and are printed
  *
- * Each of the first three stands alone in its line. Every other line begins with a word of HAProxy's that the vocabulary has. So a
- * misspelt word of either language is found: by template_check(), which reads every text as it will be printed, with all `if` lines
- * taken to hold. The build runs it (haproxy_rules_check_main.c), so that a template that is wrong does not ship. */
+ * Each of the first three stands alone in its line. Every other line begins with a word of HAProxy's that the
+ * vocabulary has. So a misspelt word of either language is found: by template_check(), which reads every text as it
+ * will be printed, with all `if` lines taken to hold. The build runs it (haproxy_rules_check_main.c), so that a
+ * template that is wrong does not ship. */
 #ifndef CELLROUTER_AGENT_CELLCTL_TEMPLATE_H
 #define CELLROUTER_AGENT_CELLCTL_TEMPLATE_H
 
@@ -57,9 +58,11 @@ struct template_vocabulary {
 struct template_meaning {
     void (*print)(void *user, size_t value, FILE *out);
     bool (*holds)(void *user, size_t condition);
-    /* Makes the index-th turn of the loop the current one; false: there are no more. It is asked for all turns in their order. */
+    /* Makes the index-th turn of the loop the current one; false: there are no more. It is asked for all turns in
+     * their order. */
     bool (*turn)(void *user, size_t loop, size_t index);
-    /* Of user_size bytes, TEMPLATE_USER_MOST at most; a loop puts back what it was before, so that one over cells may stand in another. */
+    /* Of user_size bytes, TEMPLATE_USER_MOST at most; a loop puts back what it was before, so that one over cells may
+     * stand in another. */
     void *user;
     size_t user_size;
 };
@@ -73,13 +76,13 @@ enum {
     TEMPLATE_USER_MOST = 64, /* bytes */
 };
 
-/* Whether everything that the texts say is known, from each of the roots (names of texts) on, and every text is included by one of them.
- * False: *errorp says what is wrong. */
+/* Whether everything that the texts say is known, from each of the roots (names of texts) on, and every text is
+ * included by one of them. False: *errorp says what is wrong. */
 MUST_USE bool template_check(const struct template_vocabulary *vocabulary, const char *const *roots, size_t root_count,
                              struct template_error *errorp);
 
-/* Prints the text of this name. False: *errorp; what was printed so far is of no use. What template_check() took never fails. A failed
- * write is left to the caller's ferror(out). */
+/* Prints the text of this name. False: *errorp; what was printed so far is of no use. What template_check() took
+ * never fails. A failed write is left to the caller's ferror(out). */
 MUST_USE bool template_print(const struct template_vocabulary *vocabulary, const char *root,
                              const struct template_meaning *meaning, FILE *out, struct template_error *errorp);
 
