@@ -397,7 +397,8 @@ static void connect_to(struct redis_conn *conn, const char *where)
 {
     const struct address *address = conn->setup.address;
 
-    conn->context = address->is_unix ? redisAsyncConnectUnix(where) : redisAsyncConnect(where, address->port);
+    conn->context =
+        address->kind == ADDRESS_UNIX ? redisAsyncConnectUnix(where) : redisAsyncConnect(where, address->port);
     if (!conn->context) {
         note_reason(conn, STORE_REASON_MEMORY, "");
         rest(conn);
@@ -429,7 +430,7 @@ static void connect_now(struct redis_conn *conn)
 {
     const struct address *address = conn->setup.address;
 
-    if (address->is_unix || resolve_is_numeric(address->where)) {
+    if (address->kind == ADDRESS_UNIX || resolve_is_numeric(address->where)) {
         connect_to(conn, address->where);
         return;
     }

@@ -20,8 +20,8 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
+#include "base/address.h"
 #include "base/attributes.h"
-#include "redis/address.h"
 #include "redis/command.h"
 #include "redis/reason.h"
 

@@ -11,6 +11,14 @@ enum {
     OWN_ENTRIES = 4096 /* writes of this router whose echoes are on their way */
 };
 
+/* Redis listens on a socket file or a port. */
+static bool read_address(const char *text, struct address *address)
+{
+    if (address_parse(text, address) != ADDRESS_OK)
+        return false;
+    return address->kind == ADDRESS_UNIX || (address->kind == ADDRESS_TCP && address->port != 0);
+}
+
 struct route_store_config route_store_defaults(void)
 {
     return (struct route_store_config){
@@ -227,7 +235,7 @@ struct route_store *route_store_new(struct ev_loop *loop, const struct route_sto
     }
     memcpy(store->router, router, router_length);
     set_up(store);
-    if (!address_parse(config->address, &store->address)) {
+    if (!read_address(config->address, &store->address)) {
         *reason = STORE_REASON_BAD_ADDRESS;
     } else if (copy_text(&store->username, config->username) && copy_text(&store->password, config->password) &&
                make_parts(store)) {

@@ -8,13 +8,12 @@
 
 #include <ev.h>
 
+#include "base/list.h"
 #include "base/rng.h"
 #include "redis/expiring_set.h"
-#include "redis/address.h"
 #include "redis/command.h"
 #include "redis/hash.h"
 #include "redis/redis_conn.h"
-#include "base/list.h"
 #include "redis/pace.h"
 #include "redis/questions.h"
 #include "redis/scripts.h"

@@ -7,7 +7,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
+
+#include "base/address.h"
 
 static PRINTF_LIKE(2, 3) bool wrong(struct config_complaint *why, const char *fmt, ...)
 {
@@ -65,65 +66,44 @@ static bool v6_byte(unsigned char c)
     return isxdigit(c) || c == ':' || c == '.';
 }
 
-static bool check_port(const char *port, struct config_complaint *why)
-{
-    size_t length = strlen(port);
-    if (length == 0 || length > 5 || strspn(port, "0123456789") != length || atoi(port) < 1 || atoi(port) > 65535)
-        return wrong(why, "the port is not a number from 1 to 65535");
-    return true;
-}
-
-/* host:port or [v6]:port. */
-static bool check_host_port(const char *text, struct config_complaint *why)
-{
-    const char *colon = strrchr(text, ':');
-    if (!colon)
-        return wrong(why, "there is no port");
-    char host[256];
-    size_t length = (size_t)(colon - text);
-    if (length == 0 || length >= sizeof host)
-        return wrong(why, length ? "the host is too long" : "there is no host");
-    memcpy(host, text, length);
-    host[length] = '\0';
-    if (host[0] != '[')
-        return all(host, host_byte, why) && check_port(colon + 1, why);
-    if (host[length - 1] != ']' || length < 4)
-        return wrong(why, "an IPv6 address stands in [ ]");
-    host[length - 1] = '\0';
-    return all(host + 1, v6_byte, why) && check_port(colon + 1, why);
-}
-
-/* sun_path must also hold the ending zero: unix(7). */
+/* A socket file's path of its own, without a prefix. */
 static bool check_socket(const char *path, struct config_complaint *why)
 {
-    size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
-    if (path[0] != '/')
-        return wrong(why, "the path of a socket is not absolute");
-    if (strlen(path) > room)
-        return wrong(why, "the path of a socket has %zu bytes, more than the %zu that the system allows", strlen(path),
-                     room);
-    return all(path, plain_byte, why);
+    struct address address;
+    enum address_outcome outcome = address_parse_path(path, &address);
+    return outcome == ADDRESS_OK ? all(path, plain_byte, why) : wrong(why, "%s", address_text(outcome));
 }
 
-static bool check_address(const char *text, struct config_complaint *why)
+static bool check_host_port(const char *text, const struct address *address, struct config_complaint *why)
 {
-    return strncmp(text, "unix:", 5) == 0 ? check_socket(text + 5, why) : check_host_port(text, why);
+    if (!all(address->where, text[0] == '[' ? v6_byte : host_byte, why))
+        return false;
+    return address->port != 0 || wrong(why, "%s", address_text(ADDRESS_BAD_PORT));
 }
 
-static bool check_server(const char *text, struct config_complaint *why)
+/* host:port, or a socket file with that prefix: our own addresses are written "unix:/path", HAProxy's "unix@/path". */
+static bool check_address(const char *text, const char *prefix, struct config_complaint *why)
 {
-    if (strncmp(text, "unix@", 5) == 0)
-        return check_socket(text + 5, why);
-    return check_host_port(text, why);
+    struct address address;
+    enum address_outcome outcome = address_parse(text, &address);
+    if (outcome != ADDRESS_OK)
+        return wrong(why, "%s", address_text(outcome));
+    if (address.kind == ADDRESS_TCP)
+        return check_host_port(text, &address, why);
+    if (address.kind != ADDRESS_UNIX || strncmp(text, prefix, strlen(prefix)) != 0)
+        return wrong(why, "neither host:port nor %s/path", prefix);
+    return all(address.where, plain_byte, why);
 }
 
 static bool check_loop(const char *text, struct config_complaint *why)
 {
+    struct address address;
     if (strncmp(text, "unix@", 5) == 0)
         return check_socket(text + 5, why);
-    if (strncmp(text, "abns@", 5) != 0 || text[5] == '\0')
+    if (strncmp(text, "abns@", 5) != 0)
         return wrong(why, "neither an abstract socket nor a unix socket");
-    return all(text + 5, id_byte, why);
+    enum address_outcome outcome = address_parse(text, &address);
+    return outcome == ADDRESS_OK ? all(address.where, id_byte, why) : wrong(why, "%s", address_text(outcome));
 }
 
 static bool check_prefix(const char *text, struct config_complaint *why)
@@ -151,10 +131,10 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_ID_OR_EMPTY: return all(text, id_byte, why);
     case CHECK_NAME: return all(text, name_byte, why);
     case CHECK_SERVER:
-    case CHECK_SERVER_OR_EMPTY: return !*text || check_server(text, why);
+    case CHECK_SERVER_OR_EMPTY: return !*text || check_address(text, "unix@", why);
     case CHECK_OPTIONS: return all(text, line_byte, why);
     case CHECK_ADDRESS:
-    case CHECK_ADDRESS_OR_EMPTY: return !*text || check_address(text, why);
+    case CHECK_ADDRESS_OR_EMPTY: return !*text || check_address(text, "unix:", why);
     case CHECK_SOCKET_OR_EMPTY: return !*text || check_socket(text, why);
     case CHECK_PATH_OR_EMPTY: return !*text || check_absolute(text, why);
     case CHECK_PREFIX: return check_prefix(text, why);
@@ -311,15 +291,13 @@ void config_list_clear(struct config_list *list)
     *list = (struct config_list){0};
 }
 
-bool config_address_is_loopback(const char *address)
+bool config_address_is_loopback(const char *text)
 {
     struct in_addr v4;
-    char host[64] = "";
-    const char *colon = strrchr(address, ':');
-    if (strncmp(address, "[::1]:", 6) == 0 || strncmp(address, "localhost:", 10) == 0)
-        return true;
-    if (!colon || (size_t)(colon - address) >= sizeof host)
+    struct address address;
+    if (address_parse(text, &address) != ADDRESS_OK || address.kind != ADDRESS_TCP)
         return false;
-    memcpy(host, address, (size_t)(colon - address));
-    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+    if (strcmp(address.where, "::1") == 0 || strcmp(address.where, "localhost") == 0)
+        return true;
+    return inet_pton(AF_INET, address.where, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
 }

@@ -27,6 +27,6 @@ MUST_USE enum config_value config_value_preset(const struct setting *setting, vo
 void config_list_clear(struct config_list *list);
 
 /* Whether a "host:port" address stands on loopback: 127.0.0.0/8, [::1] or localhost. */
-bool config_address_is_loopback(const char *address);
+bool config_address_is_loopback(const char *text);
 
 #endif

@@ -1,4 +1,4 @@
-/* Commands in RESP, addresses, hashes of names. */
+/* Commands in RESP, hashes of names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "redis/address.h"
 #include "redis/command.h"
 #include "redis/hash.h"
 
@@ -45,36 +44,6 @@ static void test_commands(void **state)
     assert_null(command.bytes);
 }
 
-static void test_addresses(void **state)
-{
-    struct address address;
-    char path[5 + 109 + 1];
-
-    (void)state;
-    assert_true(address_parse("unix:/run/redis.sock", &address));
-    assert_true(address.is_unix);
-    assert_string_equal(address.where, "/run/redis.sock");
-    assert_true(address_parse("redis.example:6379", &address));
-    assert_false(address.is_unix);
-    assert_string_equal(address.where, "redis.example");
-    assert_int_equal(address.port, 6379);
-    assert_true(address_parse("[::1]:65535", &address));
-    assert_string_equal(address.where, "::1");
-    assert_int_equal(address.port, 65535);
-    static const char *const bad[] = {"",    "x",    "unix:", "unix:a", ":1",      "[]:1",
-                                      "a:0", "a:1x", "a:",    "::1:1",  "a:65536", "a:99999999999999999999"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (address_parse(bad[i], &address))
-            fail_msg("taken for an address: %s", bad[i]);
-    memset(path, 'x', sizeof path);
-    memcpy(path, "unix:/", 6);
-    path[5 + 107] = '\0';
-    assert_true(address_parse(path, &address));
-    path[5 + 107] = 'x';
-    path[5 + 108] = '\0';
-    assert_false(address_parse(path, &address));
-}
-
 /* No byte moves from host to prefix unseen; one tag for all prefixes of a path; other keys, other hashes. */
 static void test_hashes(void **state)
 {
@@ -102,7 +71,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_hashes),
     };
 
