@@ -1,4 +1,4 @@
-/* spoe/call.h - NOTIFYs that wait for an answer: a pool of them, and lists in the order of arrival, which is the order
+/* spoe/call.h - NOTIFYs that wait for their ACK: a pool of them, and lists in the order of arrival, which is the order
  * of deadlines. Private to spoe/; users see spoe_call_* of spoe/session.h. */
 #ifndef CELLROUTER_SPOE_CALL_H
 #define CELLROUTER_SPOE_CALL_H
@@ -37,8 +37,8 @@ void spoe_calls_deinit(struct spoe_calls *pool);
 /* A call with nothing set. NULL: out of memory. */
 MUST_USE struct spoe_call *spoe_calls_take(struct spoe_calls *pool);
 
-/* The call is free for the next take. It must be in no list. Its session becomes NULL, so that an answer that still
- * comes for it is known to be late. */
+/* The call is free for the next take. It must be in no list. Its session becomes NULL, so that an ACK that still comes
+ * for it is known to be late. */
 void spoe_calls_give(struct spoe_calls *pool, struct spoe_call *call);
 
 /* All zeros is an empty one. */

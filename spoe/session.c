@@ -13,7 +13,7 @@
  * release_call, for one of three causes: it is answered, its deadline passes, or the session closes. In the last two
  * on_cancel is told while the call's memory is still its own; it goes back to the pool afterwards. So a handle cannot
  * mean another call while its owner is being told that it is void. Handlers may answer other calls from on_cancel:
- * those of this session then find `reason` set and are counted as cancelled (begin_answer).
+ * those of this session then find `reason` set and are counted as cancelled (begin_ack).
  *
  * Batches. The NOTIFYs of one read are collected in common->batch and delivered together: at the end of the read, when
  * the batch is full, or before one is refused for max_calls, since those at hand may be answered at once. While
@@ -161,17 +161,17 @@ static void put_prepared(struct spoe_session *s, const struct spoe_call *call, c
         put_encoded(s, call->stream_id, call->frame_id, prepared->bytes, prepared->length);
         return;
     }
-    s->common->counters.bad_answers++;
+    s->common->counters.bad_acks++;
     put_unknown(s, call->stream_id, call->frame_id);
 }
 
-static void put_answer(struct spoe_session *s, const struct spoe_call *call, const struct spop_action *actions,
-                       size_t n)
+static void put_actions(struct spoe_session *s, const struct spoe_call *call, const struct spop_action *actions,
+                        size_t n)
 {
     struct spop_writer w = scratch(s);
     if (!spop_actions_are_valid(actions, n, s->common->limits.prefix_length) ||
         !spop_write_ack(&w, call->stream_id, call->frame_id, actions, n, s->frame_max)) {
-        s->common->counters.bad_answers++;
+        s->common->counters.bad_acks++;
         put_unknown(s, call->stream_id, call->frame_id);
         return;
     }
@@ -222,12 +222,12 @@ static void expire_calls(struct spoe_session *s)
 }
 
 /* The session whose output takes the answer, or NULL: it comes too late. */
-static struct spoe_session *begin_answer(struct spoe_call *call)
+static struct spoe_session *begin_ack(struct spoe_call *call)
 {
     struct spoe_session *s = call->session;
     if (!s) {
         if (call->common)
-            call->common->counters.late_answers++;
+            call->common->counters.late_acks++;
         return NULL;
     }
     release_call(s, call);
@@ -238,7 +238,7 @@ static struct spoe_session *begin_answer(struct spoe_call *call)
     return NULL;
 }
 
-static void end_answer(struct spoe_session *s, struct spoe_call *call)
+static void end_ack(struct spoe_session *s, struct spoe_call *call)
 {
     spoe_calls_give(&s->common->calls, call);
     if (!s->feeding && s->common->on_output)
@@ -247,20 +247,20 @@ static void end_answer(struct spoe_session *s, struct spoe_call *call)
 
 void spoe_call_ack(struct spoe_call *call, const struct spop_action *actions, size_t n)
 {
-    struct spoe_session *s = begin_answer(call);
+    struct spoe_session *s = begin_ack(call);
     if (!s)
         return;
-    put_answer(s, call, actions, n);
-    end_answer(s, call);
+    put_actions(s, call, actions, n);
+    end_ack(s, call);
 }
 
 void spoe_call_ack_prepared(struct spoe_call *call, const struct spoe_prepared *prepared)
 {
-    struct spoe_session *s = begin_answer(call);
+    struct spoe_session *s = begin_ack(call);
     if (!s)
         return;
     put_prepared(s, call, prepared);
-    end_answer(s, call);
+    end_ack(s, call);
 }
 
 bool spoe_prepare(struct spoe_prepared *prepared, const struct spop_action *actions, size_t n)

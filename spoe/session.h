@@ -72,8 +72,8 @@ struct spoe_counters {
     uint64_t overloads;          /* NOTIFYs answered "unknown" at once: too many, draining, no memory */
     uint64_t timeouts;           /* NOTIFYs answered "unknown" at their deadline */
     uint64_t cancelled;          /* NOTIFYs whose connection ended first */
-    uint64_t bad_answers;        /* answers that HAProxy would not take: "unknown" was sent instead */
-    uint64_t late_answers;       /* answers to calls that were answered or cancelled before: ignored */
+    uint64_t bad_acks;           /* ACKs that HAProxy would not take: "unknown" was sent instead */
+    uint64_t late_acks;          /* ACKs of calls that were acknowledged or cancelled before: ignored */
     uint64_t healthchecks;       /* answered */
     uint64_t healthchecks_drain; /* refused */
     uint64_t unknown_frames;     /* skipped */

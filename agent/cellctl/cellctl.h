@@ -3,7 +3,7 @@
 #ifndef CELLROUTER_AGENT_CELLCTL_CELLCTL_H
 #define CELLROUTER_AGENT_CELLCTL_CELLCTL_H
 
-/* Sends the words as one command to the agent's admin socket and writes its answer to stdout; "error: …" goes to
+/* Sends the words as one command to the agent's admin socket and writes its output to stdout; "error: …" goes to
  * stderr. */
 int cellctl_ask(const char *socket_path, char *const *words, int count);
 

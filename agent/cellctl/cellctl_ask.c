@@ -11,7 +11,7 @@
 #include "agent/cellctl/cellctl.h"
 #include "base/unix_socket.h"
 
-enum { PATIENCE_S = 10 }; /* for an agent that does not answer at all */
+enum { PATIENCE_S = 10 }; /* for an agent that says nothing at all */
 
 static int say(int fd, char *const *words, int count)
 {
@@ -38,8 +38,8 @@ static int say(int fd, char *const *words, int count)
     return shutdown(fd, SHUT_WR);
 }
 
-/* Copies the answer without its last empty line. */
-static int copy_answer(int fd)
+/* Copies the output without its last empty line. */
+static int copy_output(int fd)
 {
     char bytes[65536];
     FILE *out = NULL;
@@ -48,7 +48,7 @@ static int copy_answer(int fd)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            fprintf(stderr, "cellctl: no answer: %s\n", errno == EAGAIN ? "the agent is silent" : strerror(errno));
+            fprintf(stderr, "cellctl: no output: %s\n", errno == EAGAIN ? "the agent is silent" : strerror(errno));
             return 1;
         }
         if (!out)
@@ -59,7 +59,7 @@ static int copy_answer(int fd)
         fwrite(bytes, 1, (size_t)n - held, out);
     }
     if (!out) {
-        fprintf(stderr, "cellctl: the agent closed the connection without an answer\n");
+        fprintf(stderr, "cellctl: the agent closed the connection without a word\n");
         return 1;
     }
     if (fflush(out) != 0) {
@@ -80,7 +80,7 @@ int cellctl_ask(const char *socket_path, char *const *words, int count)
     struct timeval patience = {.tv_sec = PATIENCE_S};
     int status = 1;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 && say(fd, words, count) == 0)
-        status = copy_answer(fd);
+        status = copy_output(fd);
     close(fd);
     return status;
 }

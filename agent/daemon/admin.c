@@ -1,5 +1,21 @@
-/* agent/daemon/admin.c - see the header. A client is in one of three states: reading a line, writing an answer, closed.
- * It is not read from while an answer is on its way, so an impatient client only fills its own socket. */
+/* agent/daemon/admin.c - clients of the admin socket, a line in, output out, one after the other.
+ *
+ * A client does one thing at a time:
+ *
+ *   reading   its io watches for input; `in` holds what has arrived, at most ADMIN_LINE_MAX bytes. A line that does not
+ *             end within that ends the client.
+ *   writing   its io watches for room to write; `out` is what is being sent. Nothing is read meanwhile, so an impatient
+ *             client fills its own socket and not our memory; lines that came in one piece wait in `in`.
+ *   closed    client_close has freed it: whoever called that returns to the loop at once.
+ *
+ * A command's output is made in one go (run_line), or in pieces: then `stream` is set, and client_write makes a piece
+ * when the last one was sent, one piece and one write a turn of the loop. So a listing of ten million routes holds up
+ * nobody, and a client that stops reading stops its own listing. What the stream holds is given back by its `done`,
+ * after the last piece or in client_close.
+ *
+ * A client that has sent the end of its stream (`ended`) gets the output of what it has asked, and then is closed. One
+ * that does nothing for idle_s is closed; each byte either way counts. Want of memory ends a client, too, and
+ * admin_free ends all. */
 #include "agent/daemon/admin.h"
 
 #include <errno.h>
@@ -20,7 +36,7 @@ struct client {
     bool ended; /* it sends no more */
     char in[ADMIN_LINE_MAX];
     size_t in_length;
-    char *out; /* heap; NULL between answers */
+    char *out; /* heap; NULL between outputs */
     size_t out_at, out_length;
     struct admin_stream stream;
 };
@@ -106,8 +122,8 @@ static void run(struct client *client, const char *line, FILE *out)
         fprintf(out, "error: unknown command; `help` lists those that there are\n");
 }
 
-/* Answers one line into client->out; -1: out of memory. */
-static int answer(struct client *client, const char *line)
+/* Runs one line's command, its output into client->out; -1: out of memory. */
+static int run_line(struct client *client, const char *line)
 {
     client->out_at = client->out_length = 0;
     FILE *out = open_memstream(&client->out, &client->out_length);
@@ -119,7 +135,7 @@ static int answer(struct client *client, const char *line)
     return fclose(out) == 0 && client->out ? 0 : -1;
 }
 
-/* The next piece of a long answer, with the empty line after the last one. Returns -1 when out of memory. */
+/* The next piece of a long output, with the empty line after the last one. Returns -1 when out of memory. */
 static int next_piece(struct client *client)
 {
     free(client->out);
@@ -155,14 +171,14 @@ static bool take_line(struct client *client, char *line)
     return true;
 }
 
-/* Starts the next answer, or waits for input, or ends. Returns false when the client is gone. */
+/* Starts the next output, or waits for input, or ends. Returns false when the client is gone. */
 static bool client_next(struct client *client)
 {
     char line[ADMIN_LINE_MAX + 1];
     while (take_line(client, line)) {
         if (!line[0])
             continue;
-        if (answer(client, line) != 0) {
+        if (run_line(client, line) != 0) {
             client_close(client);
             return false;
         }

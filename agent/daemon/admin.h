@@ -1,9 +1,9 @@
 /* agent/daemon/admin.h - the admin socket: commands in lines on a unix socket, as HAProxy's runtime socket has them,
- * without ever holding up the loop: input is bounded, output is written as fast as the client reads it, and a long
- * answer (all routes) is made piece by piece. What the commands do is the caller's; cellctl is the usual client.
+ * without ever holding up the loop: input is bounded, output is written as fast as the client reads it, and a long one
+ * (all routes) is made piece by piece. What the commands do is the caller's; cellctl is the usual client.
  *
- * A client sends "command\n", gets the answer and one empty line, and may send the next. An answer that begins with
- * "error: " means that nothing was done. Closing the sending side ends the connection after the last answer. */
+ * A client sends "command\n", gets the output and one empty line, and may send the next. Output that begins with
+ * "error: " means that nothing was done. Closing the sending side ends the connection after the last output. */
 #ifndef CELLROUTER_AGENT_DAEMON_ADMIN_H
 #define CELLROUTER_AGENT_DAEMON_ADMIN_H
 
@@ -19,10 +19,10 @@ struct admin;
 
 enum {
     ADMIN_LINE_MAX = 9000, /* bytes of a command: "forget " and the longest path (routes.max-path) fit */
-    ADMIN_PIECE = 65536,   /* bytes of an answer that are made at a time */
+    ADMIN_PIECE = 65536,   /* bytes of output that are made at a time */
 };
 
-/* A long answer. step writes at most room bytes (ADMIN_PIECE) to out, sets *lengthp to how many, which may be none, and
+/* A long output. step writes at most room bytes (ADMIN_PIECE) to out, sets *lengthp to how many, which may be none, and
  * returns whether there is more to come; it must not take long. done, if set, is called once, also when the client goes
  * away in between. */
 struct admin_stream {
@@ -31,7 +31,7 @@ struct admin_stream {
     void *state;
 };
 
-/* Writes a short answer to out (each line ended), or sets stream->step and leaves out alone. argument is the rest of
+/* Writes a short output to out (each line ended), or sets stream->step and leaves out alone. argument is the rest of
  * the line without blanks around it, "" when there is none. */
 typedef void (*admin_run)(void *user, const char *argument, FILE *out, struct admin_stream *stream);
 
@@ -60,6 +60,7 @@ MUST_USE struct admin *admin_new(struct ev_loop *loop, const struct admin_option
 /* Closes everything and removes the socket file. NULL is allowed. */
 void admin_free(struct admin *admin);
 
+/* How many clients are connected now. */
 uint32_t admin_clients(const struct admin *admin);
 
 #endif

@@ -1,5 +1,38 @@
-/* agent/daemon/daemon.c - the parts of the running daemon, put together, kept going and taken down. The only place,
- * with cellrouter_main.c, that knows the clocks, signals and the order of things. */
+/* agent/daemon/daemon.c - the running daemon: its parts put together, kept going, and taken down again.
+ *
+ * With cellrouter_main.c the only place that knows signals and the order of things. One thread, one loop.
+ *
+ * Start (start). The order is that of rights and needs:
+ *
+ *   1. the loop, the limit of files, the watchers of signals: a signal that comes from here on waits for the loop
+ *   2. the router, which needs nothing but the configuration
+ *   3. the SPOE server with its listeners, and the admin socket: while still root, since their files may get other
+ *   owners
+ *   4. Redis' password: its file may be root's alone to read
+ *   5. rights are dropped, for good
+ *   6. level 0, whose files belong to the agent's user; it makes HAProxy's map file where that is missing
+ *   7. the store, which connects as who we are from now on
+ *   8. READY=1: HAProxy may start, for map file and sockets are there
+ *
+ * Whatever fails is one log line, start returns, and stop takes down what is there: every part may still be NULL then.
+ * Redis need not be there, nor HAProxy: both are connected to on the loop, again and again.
+ *
+ * Running. The loop calls; each callback here does one thing. `tick` is once a second, for what may be late. `release`
+ * follows the next delayed ACK (set_release): only on_notify can bring it nearer, so it is looked at after each batch
+ * and when it fires.
+ *
+ * Reload (SIGHUP, or the admin command). The file is read as a whole, into a new configuration. When anything is wrong,
+ * each error is a log line and nothing changes. Otherwise the router takes what it can, without loss: routes of cells
+ * that are still there keep their place. Settings that need a restart are named in the log. `started` is the
+ * configuration of the start and stays, because those settings, and whoever holds views into it, live on; `config` is
+ * the one in use, and may be the same.
+ *
+ * End. The first SIGTERM or SIGINT drains: for lame_duck_ms health checks fail while all goes on, so that HAProxy turns
+ * elsewhere; then listeners close and each connection answers what it has; when the last one is gone, on_drained leaves
+ * the loop. `cut` leaves it after drain_s in any case. The lame duck gets at most half of that time. A second signal
+ * leaves at once, with status 1. Then stop frees in the order in which the parts let go of each other: the server
+ * first, whose calls give up their lookups; the admin socket, whose listings walk the router's table; the store, whose
+ * replies have nobody left; then level 0, router, loop, configuration, and the log last. */
 #include "agent/daemon/daemon.h"
 
 #include <errno.h>
@@ -17,7 +50,7 @@
 
 enum { FILES_BESIDE = 64 }; /* listeners, loop, log, Redis, and what the libraries open for a moment */
 
-/* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names we answer with. */
+/* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names in our ACKs. */
 #define VAR_PREFIX "cellrouter"
 
 /* ---- counting --------------------------------------------------------------------------------------------------- */
@@ -35,8 +68,8 @@ static void sample_server(struct counters *counters, const struct spoe_stats *st
     counter_set(counters, COUNTER_SPOE_OVERLOADS, sessions->overloads);
     counter_set(counters, COUNTER_SPOE_TIMEOUTS, sessions->timeouts);
     counter_set(counters, COUNTER_SPOE_CANCELLED, sessions->cancelled);
-    counter_set(counters, COUNTER_SPOE_BAD_ANSWERS, sessions->bad_answers);
-    counter_set(counters, COUNTER_SPOE_LATE_ANSWERS, sessions->late_answers);
+    counter_set(counters, COUNTER_SPOE_BAD_ACKS, sessions->bad_acks);
+    counter_set(counters, COUNTER_SPOE_LATE_ACKS, sessions->late_acks);
     counter_set(counters, COUNTER_SPOE_HEALTHCHECKS, sessions->healthchecks);
     counter_set(counters, COUNTER_SPOE_HEALTHCHECKS_REFUSED, sessions->healthchecks_drain);
     counter_set(counters, COUNTER_SPOE_UNKNOWN_FRAMES, sessions->unknown_frames);
@@ -63,7 +96,7 @@ void daemon_sample(struct daemon *daemon)
 
 /* ---- while it runs ---------------------------------------------------------------------------------------------- */
 
-/* The timer of answers that are delayed on purpose follows the one that is due next. */
+/* The timer of ACKs that are delayed on purpose follows the one that is due next. */
 static void set_release(struct daemon *daemon)
 {
     uint64_t next_ms = router_next_release_ms(daemon->router);
@@ -459,7 +492,7 @@ static int start(struct daemon *daemon)
 
 /* ---- end -------------------------------------------------------------------------------------------------------- */
 
-/* The server first: its calls let go of their lookups; then the store, whose answers have nobody left; then the
+/* The server first: its calls let go of their lookups; then the store, whose replies have nobody left; then the
  * rest. */
 static void stop(struct daemon *daemon)
 {

@@ -1,4 +1,4 @@
-/* agent/daemon/daemon_admin.c - the commands of the admin socket. */
+/* agent/daemon/daemon_admin.c - the commands of the admin socket: what each prints, and what it has the parts do. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

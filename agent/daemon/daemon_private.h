@@ -1,4 +1,8 @@
-/* agent/daemon/daemon_private.h - what the daemon*.c files share. */
+/* agent/daemon/daemon_private.h - the inside of the daemon. Only daemon.c and daemon_admin.c may include it.
+ *
+ * daemon.c       makes, changes and frees all of it
+ * daemon_admin.c the commands of the admin socket: reads all, and changes nothing but by calls into the parts and
+ *                daemon_reload */
 #ifndef CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
 #define CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
 

@@ -1,4 +1,4 @@
-/* agent/daemon/privileges.c - see the header. */
+/* agent/daemon/privileges.c - limits of the process and its user. Every failure is a sentence in `why`, for the log. */
 #include "agent/daemon/privileges.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* agent/daemon/service_notify.c - see the header. */
+/* agent/daemon/service_notify.c - one datagram to the service manager's socket; lost when nobody takes it. */
 #include "agent/daemon/service_notify.h"
 
 #include <stddef.h>

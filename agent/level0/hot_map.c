@@ -1,5 +1,36 @@
-/* agent/level0/hot_map.c - entries in numbered slots, found by hash chains, ordered by the end of their stay in a heap;
- * a ring of changes that all targets read. */
+/* agent/level0/hot_map.c - which routes should stand in HAProxy's map: entries that come, stay for a while and go.
+ *
+ * What a target, one HAProxy process, has of it is agent/level0/hot_map_targets.c. The two share
+ * agent/level0/hot_map_private.h.
+ *
+ * Slots. An entry lives in a numbered slot and never moves to another one. Hash chains find it by its key, a heap
+ * orders the slots by the end of their stay, and walks (hot_map_next, a resync) go over the slot numbers: so a walk may
+ * be interrupted by any change, and what is there all the time is met once.
+ *
+ * The heap serves two ends. Its root is what leaves next when its stay is over, and what makes room when the map is
+ * full. heap_at lets an entry be taken out from any place.
+ *
+ * Longest match. HAProxy takes the longest prefix that it has, and it has only some of the routes. An entry /a/ would
+ * be wrong for /a/b/x while /a/b/, of another cell, stands outside of the map. Two rules see to it: bars (agent/level0/
+ * hot_uses.h) keep /a/ out while /a/b/ is in use outside; and with an entry go those of all shorter prefixes that name
+ * another cell (drop_with_shorter), for from now on it is the one that stands outside. What slips through, because bars
+ * have a fixed memory, costs a redirect.
+ *
+ * The journal. Each change, an addition or a deletion, takes a number (head) and a place in a ring of HOT_JOURNAL. Each
+ * target remembers the number that it takes next. One that is more than the ring behind, or of which nothing is known,
+ * is compared as a whole (resync); so a target that is down costs nothing, and holds up nobody. A change holds a copy
+ * of the key, since the entry may be gone when it is told. Without memory for that copy all targets are compared. A
+ * change is lazy when it only takes out an entry whose stay is over: that may wait, everything else is urgent.
+ *
+ * Doubt. A starting agent finds entries in HAProxy's map and does not know whether they hold. Those that contradict
+ * nothing are adopted: SURE entries come from lookups; an adopted one is IN_DOUBT, with a short stay; VISITED means
+ * that the store is being asked about it. hot_map_settle ends the doubt, one way or the other; hot_map_doubt says that
+ * nobody knew, and the next walk visits it again. An entry whose doubt nobody ends leaves when its short stay is over.
+ * So nothing that is not confirmed stays, and hits go on meanwhile.
+ *
+ * An adopted entry is in no change of the journal (added is 0): the target that it was found at has it. But when a
+ * deletion of the same key is still to be told to that target, an addition is noted behind it (is_under_way), or the
+ * entry would be gone there for good. */
 #include "agent/level0/hot_map_private.h"
 
 #include <stdlib.h>

@@ -33,8 +33,10 @@ struct hot_map_options {
     uint64_t seed;    /* a number that peers cannot guess */
 };
 
-/* NULL without memory. */
+/* An empty map without targets; options are copied. NULL: out of memory. */
 MUST_USE struct hot_map *hot_map_new(const struct hot_map_options *options);
+
+/* Frees the map with all keys that it gave out. NULL is allowed. */
 void hot_map_free(struct hot_map *map);
 
 /* At most so many entries from now on; more than options.entries counts as that. */
@@ -49,7 +51,7 @@ bool hot_map_takes(const char *key, size_t length);
 void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
                   uint64_t now_ms);
 
-/* An answer taught this route. It may contradict an entry of its own or of a shorter prefix: that goes. */
+/* A cell's response taught this route. It may contradict an entry of its own or of a shorter prefix: that goes. */
 void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
 
 /* The route is not to be trusted any more, nor is what a shorter prefix says about it. */
@@ -109,6 +111,7 @@ struct hot_map_stats {
     uint64_t changes;                                              /* grows with every change */
 };
 
+/* A copy, as of now. */
 struct hot_map_stats hot_map_stats(const struct hot_map *map);
 
 /* ---- targets ---------------------------------------------------------------------------------------------------- */
@@ -123,18 +126,23 @@ enum hot_need {
     HOT_ALL     /* nothing is known of the target, or it is too far behind: resync */
 };
 
+/* What the target has to be told next, by urgency. */
 enum hot_need hot_map_need(const struct hot_map *map, int target);
 
-/* Nothing is known of the target any more. */
+/* Nothing is known of the target any more: it needs a resync. In the midst of one: another one after it. */
 void hot_map_lost(struct hot_map *map, int target);
 
-/* Visits what has to be deleted of the next changes, at most max of them, and then what has to be added: in that order
- * a key never stands twice in the map. They count as done. Returns how many changes were taken; 0: there are no
- * more. */
+/* One thing to tell a target: add the entry, or delete its key (then the cell is CELL_NONE). The entry lives only
+ * during the call; the map must not be changed in it. */
 typedef void hot_visit(void *user, bool add, const struct hot_entry *entry);
+
+/* Visits what has to be deleted of the next changes, at most max of them, and then what has to be added: in that order
+ * a key never stands twice in the target's map. They count as done. Returns how many changes were taken; 0: there are
+ * no more, or a resync is needed. */
 size_t hot_map_take(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user);
 
-/* A resync: begin; found for all that the target has; missing until false; end. Other changes may come in between. */
+/* Begins a resync: then comes _found for all that the target has, _missing until it is false, _end. The map may change
+ * in between: entries that come meanwhile are in the journal, to be told after the end. */
 void hot_map_resync_begin(struct hot_map *map, int target);
 
 /* The target has this key, for this cell. False: it has to be deleted there. */
@@ -146,9 +154,11 @@ void hot_map_resync_emptied(struct hot_map *map, int target);
 /* An entry that was not found; *cursor starts at 0. */
 MUST_USE bool hot_map_resync_missing(struct hot_map *map, int target, uint32_t *cursor, struct hot_entry *entry);
 
-/* Visits what was dropped in a hurry since begin or the last call, so that it need not wait for the end. */
+/* Visits what was dropped in a hurry since begin or the last call, so that it need not wait for the end. At most max.
+ * Returns how many; 0: there are no more, or too many to know of. */
 size_t hot_map_resync_dropped(struct hot_map *map, int target, size_t max, hot_visit *visit, void *user);
 
+/* From now on the target is told changes, unless hot_map_lost came since _begin. */
 void hot_map_resync_end(struct hot_map *map, int target);
 
 #endif

@@ -1,5 +1,9 @@
-/* agent/level0/hot_map_private.h - what hot_map.c, which knows what should stand in the map, and hot_map_targets.c,
- * which knows what each target has of it, share. */
+/* agent/level0/hot_map_private.h - the inside of a hot map. Only hot_map.c and hot_map_targets.c may include it.
+ *
+ * hot_map.c decides what should stand in HAProxy's map. It owns entries, slots, heap and the writing of the journal,
+ * and knows of targets only that all of them may be lost at once (hot_map_lost). hot_map_targets.c decides what each
+ * target has to be told. It owns targets[], reads journal and entries, and writes of an entry the bits seen and doomed
+ * alone. */
 #ifndef CELLROUTER_AGENT_LEVEL0_HOT_MAP_PRIVATE_H
 #define CELLROUTER_AGENT_LEVEL0_HOT_MAP_PRIVATE_H
 

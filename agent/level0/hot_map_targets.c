@@ -1,5 +1,15 @@
 /* agent/level0/hot_map_targets.c - what each target has to be told: from the ring of changes, or, in a resync, from a
- * comparison of all. */
+ * comparison of all.
+ *
+ * From the ring: a batch is all deletions first, then all additions, so that no key stands twice in HAProxy's map,
+ * which would allow it. An addition is told only by the last change that added the key, and only while the entry is
+ * there. An entry that came and went since the target last asked was never told: its deletion is left out.
+ *
+ * A resync compares: what the target has is `seen` when it is right, `doomed` when it is wrong or there twice, and then
+ * all of that key go. What is not seen at the end is missing. The map goes on changing meanwhile. Deletions that are
+ * urgent are told at once (resync_dropped), the rest is in the ring. Since the target's entries were read at some
+ * moment between begin and end, changes from that time may be known to it or not: until `careful` each of them is told
+ * as a deletion first, which does no harm where nothing stands. */
 #include "agent/level0/hot_map_private.h"
 
 #include "agent/routes/cells.h"

@@ -1,3 +1,6 @@
+/* agent/level0/hot_uses.c - two tables of fixed size, by hash, one place a hash: counts of uses, and bars. A tag of 32
+ * further bits tells two hashes of one place apart; that two prefixes share all of them is possible, and costs a
+ * redirect or an entry more. */
 #include "agent/level0/hot_uses.h"
 
 #include <stdlib.h>

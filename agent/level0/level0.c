@@ -1,3 +1,25 @@
+/* agent/level0/level0.c - level 0 on the loop: who keeps the map, when its HAProxy processes are told, when the file is
+ * written, and who is asked about entries in doubt.
+ *
+ * Owner or not. Of several agents beside one HAProxy the one that holds the file's lock is the owner; the kernel lets
+ * go of the lock when that one ends, however it ends. An agent that is not the owner tries the lock once a second, and
+ * otherwise does nothing here: its hot map is empty, and what the router tells is dropped (is_owner). It never becomes
+ * a non-owner again.
+ *
+ * Changes. Whatever changes the hot map is followed by poke, at the latest that of the next tick, which tells the
+ * runtimes when there was a change at all. They decide for themselves when to talk to HAProxy, and ask the hot map
+ * then. A tick, ten times a second, ends stays that are over, goes on asking, pokes, and starts the file when it is
+ * due.
+ *
+ * The file is written at most once a second, less often when it is large, and in steps of a timer of its own: no turn
+ * of the loop writes more than 1000 entries. A new owner waits a second with it: what HAProxy has is being read, and an
+ * empty file would be worse than the old one.
+ *
+ * Questions. Entries found in HAProxy's map are in doubt (agent/level0/hot_map.c). At most ASKED_MAX questions about
+ * them are under way. `asked` is the receipt: each question adds one, and level0_settle or level0_doubt, which take one
+ * off, come exactly once for each, maybe from within the question itself. `asking` keeps such an early reply from
+ * starting a second walk inside of the first one. The key is copied before it is asked about, for the reply may drop
+ * the entry. When nobody can be asked now (no Redis, not watching yet), the walk ends and the next tick tries again. */
 #include "agent/level0/level0.h"
 
 #include <errno.h>
@@ -95,7 +117,7 @@ static void ask_more(struct level0 *level0)
             level0->doubts = false;
             break;
         }
-        char key[HOT_KEY_MAX]; /* the answer may change the map */
+        char key[HOT_KEY_MAX]; /* the reply may change the map */
         memcpy(key, entry.key, entry.length);
         level0->asked++;
         if (level0->options.ask(level0->options.user, key, entry.length))

@@ -25,11 +25,11 @@ struct level0_options {
     struct log *log;
     uint64_t seed; /* random */
     uint64_t (*now_ms)(void);
-    /* Asks who owns this route; level0_settle() or level0_doubt() brings the answer, maybe from within. False: not now.
+    /* Asks who owns this route; level0_settle() or level0_doubt() brings the reply, maybe from within. False: not now.
      * NULL: nobody knows, and what a starting agent finds in HAProxy's map is taken out. */
     bool (*ask)(void *user, const char *key, size_t length);
     void *user;
-    uint32_t doubt_ms; /* what is found stays so long without an answer */
+    uint32_t doubt_ms; /* what is found stays so long without a reply */
 };
 
 /* After privileges were dropped: the file is made here when it is missing. NULL: out of memory. */
@@ -45,7 +45,7 @@ void level0_cells(struct level0 *level0, const struct cells *cells, const uint16
 /* A lookup was answered with this route, which has left_ms to live and need not be refreshed. */
 void level0_used(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t left_ms);
 
-/* An answer taught this route. */
+/* A cell's response taught this route. */
 void level0_learned(struct level0 *level0, const char *key, size_t length, uint16_t cell);
 
 /* The route changed, or is gone. */
@@ -54,18 +54,19 @@ void level0_forget(struct level0 *level0, const char *key, size_t length);
 /* The cell redirected a request for this path. */
 void level0_redirected(struct level0 *level0, const char *path_key, size_t length, uint16_t cell);
 
-/* The answers to an ask: this cell owns the route, which has left_ms to live, or CELL_NONE: no cell is known to. */
+/* The replies to an ask: this cell owns the route, which has left_ms to live, or CELL_NONE: no cell is known to. */
 void level0_settle(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t left_ms);
 
-/* Nobody could say; it is asked for again. */
+/* The other reply: nobody could say; it is asked for again. */
 void level0_doubt(struct level0 *level0, const char *key, size_t length);
 
+/* All routes are gone: the map is emptied in every HAProxy process. */
 void level0_flush(struct level0 *level0);
 
 /* Changes may have been missed: no entry stays longer than life_ms. */
 void level0_distrust(struct level0 *level0, uint64_t life_ms);
 
-/* Brings the counters up to date. */
+/* Brings the counters of level 0 up to date, before somebody reads them. */
 void level0_sample(struct level0 *level0);
 
 #endif

@@ -1,3 +1,6 @@
+/* agent/level0/map_file.c - writes the file beside its place (PATH.new), some entries a step, and renames it when it is
+ * whole: a starting HAProxy reads the old one or the new one. The map may change between steps; what is in the file is
+ * right enough, for HAProxy's entries are compared as soon as the agent meets it. */
 #include "agent/level0/map_file.h"
 
 #include <errno.h>

@@ -1,5 +1,34 @@
-/* agent/level0/runtime_api.c - one HAProxy process: a conversation of commands and answers, and the steps that it goes
- * through. */
+/* agent/level0/runtime_api.c - one HAProxy process: a conversation of commands and replies over its runtime socket, and
+ * the states that it goes through.
+ *
+ *   WAITING     no connection. The timer runs until the next batch: IDLE without news, sooner when the hot map changed
+ *               (runtime_api_poke), a backoff after a failure.
+ *   CONNECTING  the socket is connecting; "prompt" and "show info" are ready to be sent.
+ *   INFO        both were or are being sent. The reply tells pid and start time: whose socket this is.
+ *   CHANGING    a process that is known is told changes, at most CHANGES at a time, until there are no more.
+ *   SHOWING     a process that is not known, or too far behind, is read: each entry is right, or doomed.
+ *   CLEARING    too much is doomed, or nothing should stand there: the map is emptied as a whole.
+ *   DELETING    the doomed keys are deleted, at most CHANGES at a time.
+ *   ADDING      what is missing is added, PAYLOADS commands at a time; then the process is in line, and CHANGING goes
+ *               on with what happened meanwhile.
+ *
+ *   WAITING -> CONNECTING -> INFO -> CHANGING -> WAITING              a process that is in line
+ *                            INFO -> SHOWING -> DELETING -> ADDING -> CHANGING -> WAITING
+ *                            INFO -> [SHOWING ->] CLEARING -> ADDING -> CHANGING -> WAITING
+ *   any -> WAITING                                                    fail: with a backoff
+ *
+ * A state sends commands and is over when each was replied to. HAProxy's interactive mode ("prompt") ends a reply with
+ * "> ", and asks for the next line of a payload with "+ ": `owed` counts the replies that are still to come. Commands
+ * and replies are whole texts in memory, bounded by CHANGES, PAYLOADS and LINE_MAX_BYTES. Each state has STEP seconds
+ * from its start, and from each byte that arrives.
+ *
+ * What cannot happen. A batch does not go to the wrong process: it has a connection of its own, and the first thing
+ * asked there is whose it is. After a failure nothing is taken for granted: when commands may have been sent, the
+ * target is lost (hot_map_lost), and the next batch compares it as a whole. A failure frees nothing; the object lives
+ * until runtime_api_free, so callers up the stack may go on, and they return at once.
+ *
+ * Entries that nobody here knows are deleted, but for the first time with a process (takes_stock): then they may be
+ * true, and on_found may adopt them. */
 #include "agent/level0/runtime_api.h"
 
 #include <errno.h>
@@ -56,7 +85,7 @@ struct runtime_api {
     int family;
     struct text out, in, payload, doomed;
     size_t sent;
-    unsigned owed; /* answers */
+    unsigned owed; /* replies */
     /* of the process at the other end; identity: what it was when it was brought in line */
     uint64_t pid, started, known_pid, known_started;
     uint32_t cursor;
@@ -200,7 +229,7 @@ static void fail(struct runtime_api *runtime, const char *why)
         runtime->options.on_event(runtime->options.user, &event);
 }
 
-/* ---- steps: each sends commands, and is over when all of them are answered -------------------------------------- */
+/* ---- steps: each sends commands, and is over when all of them were replied to ---------------------------- */
 
 static void send_step(struct runtime_api *runtime, enum state state)
 {
@@ -335,7 +364,7 @@ static void step(struct runtime_api *runtime)
     }
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------- */
+/* ---- replies ---------------------------------------------------------------------------------------------------- */
 
 static void read_info(struct runtime_api *runtime, const char *line)
 {
@@ -422,7 +451,7 @@ static bool take_line(struct runtime_api *runtime, size_t *at, char **badp)
     return true;
 }
 
-static void answer(struct runtime_api *runtime)
+static void take_replies(struct runtime_api *runtime)
 {
     size_t at = 0;
     char *bad = NULL, why[200];
@@ -436,7 +465,7 @@ static void answer(struct runtime_api *runtime)
     memmove(runtime->in.at, runtime->in.at + at, runtime->in.used - at);
     runtime->in.used -= at;
     if (runtime->in.used > LINE_MAX_BYTES)
-        fail(runtime, "HAProxy's answer has no end of line");
+        fail(runtime, "HAProxy's reply has no end of line");
     else if (runtime->owed == 0 && runtime->out.used == 0)
         step(runtime);
 }
@@ -461,7 +490,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
         return;
     }
     set_timer(runtime, STEP);
-    answer(runtime);
+    take_replies(runtime);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)

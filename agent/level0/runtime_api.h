@@ -48,19 +48,22 @@ struct runtime_api_options {
     void *user;
 };
 
-/* NULL: out of memory, or too many targets. An address that does not resolve fails later, again and again. */
+/* Makes the process a target of the hot map; the first batch begins at once. options are copied, what they point to
+ * must outlive the runtime. NULL: out of memory, or too many targets. An address that does not resolve fails later,
+ * again and again. */
 MUST_USE struct runtime_api *runtime_api_new(struct ev_loop *loop, const struct runtime_api_options *options);
 
 /* Leaves HAProxy's map as it is. NULL is allowed. */
 void runtime_api_free(struct runtime_api *runtime);
 
-/* The hot map changed. */
+/* The hot map changed: the next batch comes in time for it, at the latest in half a second. During a backoff it
+ * waits. */
 void runtime_api_poke(struct runtime_api *runtime);
 
 /* Whether deleting takes this process time with the size of its map: HAProxy before 3.0. */
 bool runtime_api_is_linear(const struct runtime_api *runtime);
 
-/* Whether the process has all changes, as far as is known. */
+/* Whether the process has all changes, as far as is known: the last batch went well, and there is nothing to tell. */
 bool runtime_api_is_synced(const struct runtime_api *runtime);
 
 #endif

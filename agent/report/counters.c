@@ -44,7 +44,7 @@ static const struct row rows[COUNTER_COUNT] = {
 #undef SPOE_CLOSE
 #define LEARN(id, kind, text) \
     [COUNTER_LEARN_##id] = { \
-        "learn_", #id, "learn_verdicts_total", "", "verdict", "what became of answers to be learned from", false},
+        "learn_", #id, "learn_verdicts_total", "", "verdict", "what became of responses to be learned from", false},
 #include "agent/routes/learning.def"
 #undef LEARN
 #define PATH_VERDICT(id, text) \

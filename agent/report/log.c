@@ -1,4 +1,6 @@
-/* agent/report/log.c - see the header. */
+/* agent/report/log.c - a line is put together on the stack, within LINE_MAX_BYTES, and written with one write or not at
+ * all. What a line may hold is decided in put_value: bytes from outside are escaped, long values are cut. The limit of
+ * a reason is kept in `allowances`, a second at a time. */
 #include "agent/report/log.h"
 
 #include <inttypes.h>

@@ -40,6 +40,7 @@ struct log_field {
 #define LOG_FIELDS(...) \
     (const struct log_field[]){__VA_ARGS__}, sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
 
+/* What LOG_STR is: a view of text, which ends in a zero, or of nothing when it is NULL. */
 struct log_field log_text_field(const char *key, const char *text);
 
 /* Reads the wall clock in milliseconds; given by the caller, so that only main files know a clock. */
@@ -47,8 +48,11 @@ typedef uint64_t (*log_clock)(void);
 
 /* Writes to fd, which stays the caller's. per_reason: lines a second of one limited reason. NULL: out of memory. */
 MUST_USE struct log *log_new(int fd, enum log_level level, uint32_t per_reason, log_clock wall_ms);
+
+/* NULL is allowed. fd stays open. */
 void log_free(struct log *log);
 
+/* Another level and limit from now on; what was counted of this second stays counted. */
 void log_set(struct log *log, enum log_level level, uint32_t per_reason);
 
 /* One line. log may be NULL: nothing is written. */

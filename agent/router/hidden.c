@@ -1,4 +1,4 @@
-/* agent/router/hidden.c - a binary heap of pointers by time; each answer knows its place in it, so that it can be taken
+/* agent/router/hidden.c - a binary heap of pointers by time; each ACK knows its place in it, so that it can be taken
  * out. */
 #include "agent/router/hidden.h"
 
@@ -6,10 +6,10 @@
 
 #include "base/rng.h"
 
-/* Two clocks cut to whole milliseconds stand between arrival and answer: so much more keeps the lower bound a bound. */
+/* Two clocks cut to whole milliseconds stand between arrival and ACK: so much more keeps the lower bound a bound. */
 enum { ROUNDING_MS = 2, FIRST_ROOM = 64 };
 
-struct hidden_answer {
+struct hidden_ack {
     void *call;
     uint64_t due_ms;
     size_t place;
@@ -18,7 +18,7 @@ struct hidden_answer {
 struct hidden {
     struct hidden_limits limits;
     struct rng rng;
-    struct hidden_answer **heap;
+    struct hidden_ack **heap;
     size_t count, room;
 };
 
@@ -45,46 +45,46 @@ void hidden_set(struct hidden *hidden, const struct hidden_limits *limits)
     hidden->limits = *limits;
 }
 
-static void put(struct hidden *hidden, size_t place, struct hidden_answer *answer)
+static void put(struct hidden *hidden, size_t place, struct hidden_ack *ack)
 {
-    hidden->heap[place] = answer;
-    answer->place = place;
+    hidden->heap[place] = ack;
+    ack->place = place;
 }
 
-/* Finds the place of an answer, from place on towards the root. */
-static void rise(struct hidden *hidden, size_t place, struct hidden_answer *answer)
+/* Finds the place of an ACK, from place on towards the root. */
+static void rise(struct hidden *hidden, size_t place, struct hidden_ack *ack)
 {
-    while (place > 0 && hidden->heap[(place - 1) / 2]->due_ms > answer->due_ms) {
+    while (place > 0 && hidden->heap[(place - 1) / 2]->due_ms > ack->due_ms) {
         put(hidden, place, hidden->heap[(place - 1) / 2]);
         place = (place - 1) / 2;
     }
-    put(hidden, place, answer);
+    put(hidden, place, ack);
 }
 
 /* The same, towards the leaves. */
-static void sink(struct hidden *hidden, size_t place, struct hidden_answer *answer)
+static void sink(struct hidden *hidden, size_t place, struct hidden_ack *ack)
 {
     for (size_t child; (child = 2 * place + 1) < hidden->count; place = child) {
         if (child + 1 < hidden->count && hidden->heap[child + 1]->due_ms < hidden->heap[child]->due_ms)
             child++;
-        if (hidden->heap[child]->due_ms >= answer->due_ms)
+        if (hidden->heap[child]->due_ms >= ack->due_ms)
             break;
         put(hidden, place, hidden->heap[child]);
     }
-    put(hidden, place, answer);
+    put(hidden, place, ack);
 }
 
-static struct hidden_answer *new_answer(struct hidden *hidden)
+static struct hidden_ack *new_ack(struct hidden *hidden)
 {
     if (hidden->count == hidden->room) {
         size_t room = hidden->room ? 2 * hidden->room : FIRST_ROOM;
-        struct hidden_answer **heap = realloc(hidden->heap, room * sizeof *heap);
+        struct hidden_ack **heap = realloc(hidden->heap, room * sizeof *heap);
         if (!heap)
             return NULL;
         hidden->heap = heap;
         hidden->room = room;
     }
-    return malloc(sizeof(struct hidden_answer));
+    return malloc(sizeof(struct hidden_ack));
 }
 
 static uint64_t wait_of(struct hidden *hidden, uint64_t elapsed_ms)
@@ -96,31 +96,31 @@ static uint64_t wait_of(struct hidden *hidden, uint64_t elapsed_ms)
 }
 
 enum hidden_outcome hidden_add(struct hidden *hidden, void *call, uint64_t elapsed_ms, uint64_t now_ms,
-                               struct hidden_answer **answerp)
+                               struct hidden_ack **ackp)
 {
     if (hidden->limits.max_ms == 0)
         return HIDDEN_OFF;
-    struct hidden_answer *answer = hidden->count < hidden->limits.most ? new_answer(hidden) : NULL;
-    if (!answer)
+    struct hidden_ack *ack = hidden->count < hidden->limits.most ? new_ack(hidden) : NULL;
+    if (!ack)
         return HIDDEN_FULL;
-    answer->call = call;
-    answer->due_ms = now_ms + wait_of(hidden, elapsed_ms);
-    rise(hidden, hidden->count++, answer);
-    *answerp = answer;
+    ack->call = call;
+    ack->due_ms = now_ms + wait_of(hidden, elapsed_ms);
+    rise(hidden, hidden->count++, ack);
+    *ackp = ack;
     return HIDDEN_WAITS;
 }
 
-void hidden_drop(struct hidden *hidden, struct hidden_answer *answer)
+void hidden_drop(struct hidden *hidden, struct hidden_ack *ack)
 {
-    size_t place = answer->place;
-    struct hidden_answer *last = hidden->heap[--hidden->count];
-    if (last != answer) {
-        if (last->due_ms < answer->due_ms)
+    size_t place = ack->place;
+    struct hidden_ack *last = hidden->heap[--hidden->count];
+    if (last != ack) {
+        if (last->due_ms < ack->due_ms)
             rise(hidden, place, last);
         else
             sink(hidden, place, last);
     }
-    free(answer);
+    free(ack);
 }
 
 void *hidden_take_due(struct hidden *hidden, uint64_t now_ms)

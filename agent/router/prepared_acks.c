@@ -1,4 +1,5 @@
-/* agent/router/prepared_acks.c - see the header. */
+/* agent/router/prepared_acks.c - the actions of an ACK, and a table of those that are encoded once: two a cell, and two
+ * for "unknown". */
 #include "agent/router/prepared_acks.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@ static struct spop_action set(struct spop_text name, struct spop_data value)
     return (struct spop_action){.kind = SPOP_SET_VAR, .scope = SPOP_TRANSACTION, .name = name, .value = value};
 }
 
-size_t answer_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions)
+size_t ack_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions)
 {
     size_t n = 0;
     if (decision->cell != CELL_NONE)
@@ -26,46 +27,46 @@ size_t answer_actions(const struct cells *cells, const struct decision *decision
     return n;
 }
 
-struct spop_action answer_done(bool done)
+struct spop_action ack_done(bool done)
 {
     return set(SPOP_TEXT("done"), spop_bool(done));
 }
 
 static bool prepare(struct spoe_prepared *prepared, const struct cells *cells, struct decision decision)
 {
-    struct spop_action actions[ANSWER_ACTIONS_MAX];
-    return spoe_prepare(prepared, actions, answer_actions(cells, &decision, actions));
+    struct spop_action actions[ACK_ACTIONS_MAX];
+    return spoe_prepare(prepared, actions, ack_actions(cells, &decision, actions));
 }
 
 struct prepared_acks *prepared_acks_new(const struct cells *cells)
 {
     size_t count = cells_count(cells);
-    struct prepared_acks *answers = malloc(sizeof *answers + (count + 1) * 2 * sizeof answers->prepared[0]);
-    if (!answers)
+    struct prepared_acks *acks = malloc(sizeof *acks + (count + 1) * 2 * sizeof acks->prepared[0]);
+    if (!acks)
         return NULL;
-    answers->cells = count;
+    acks->cells = count;
     bool fits = true;
     for (size_t i = 0; i <= count; i++)
         for (unsigned learn = 0; learn < 2; learn++) {
             struct decision decision = {
                 .cell = i < count ? (uint16_t)i : CELL_NONE, .level = i < count, .learn = learn};
-            fits = prepare(&answers->prepared[i * 2 + learn], cells, decision) && fits;
+            fits = prepare(&acks->prepared[i * 2 + learn], cells, decision) && fits;
         }
     assert(fits); /* CELL_ID_MAX leaves room for the rest */
     (void)fits;
-    return answers;
+    return acks;
 }
 
-void prepared_acks_free(struct prepared_acks *answers)
+void prepared_acks_free(struct prepared_acks *acks)
 {
-    free(answers);
+    free(acks);
 }
 
-const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *answers, const struct decision *decision)
+const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *acks, const struct decision *decision)
 {
     bool known = decision->cell != CELL_NONE;
-    if (decision->level != known || (known && decision->cell >= answers->cells))
+    if (decision->level != known || (known && decision->cell >= acks->cells))
         return NULL;
-    size_t cell = known ? decision->cell : answers->cells;
-    return &answers->prepared[cell * 2 + decision->learn];
+    size_t cell = known ? decision->cell : acks->cells;
+    return &acks->prepared[cell * 2 + decision->learn];
 }

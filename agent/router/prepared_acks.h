@@ -11,13 +11,13 @@
 #include "base/attributes.h"
 #include "spoe/session.h"
 
-enum { ANSWER_ACTIONS_MAX = 3 };
+enum { ACK_ACTIONS_MAX = 3 };
 
 /* Fills the actions of a decision: cell (when known), learn, level. Returns how many. Views into cells. */
-size_t answer_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions);
+size_t ack_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions);
 
-/* The action of an answer to anything but a lookup: whether something was done. */
-struct spop_action answer_done(bool done);
+/* The action of an ACK of anything but a lookup: whether something was done. */
+struct spop_action ack_done(bool done);
 
 struct prepared_acks;
 
@@ -25,10 +25,10 @@ struct prepared_acks;
 MUST_USE struct prepared_acks *prepared_acks_new(const struct cells *cells);
 
 /* NULL is allowed. */
-void prepared_acks_free(struct prepared_acks *answers);
+void prepared_acks_free(struct prepared_acks *acks);
 
 /* The ACK of a decision of level 1 or of "unknown"; NULL for any other one, and for a cell that is not one of cells. As
- * long as answers lives. */
-const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *answers, const struct decision *decision);
+ * long as acks lives. */
+const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *acks, const struct decision *decision);
 
 #endif

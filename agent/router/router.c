@@ -1,4 +1,6 @@
-/* agent/router/router.c - the router's parts, its batches, and what operators ask of it. */
+/* agent/router/router.c - the router's parts and their options; batches of NOTIFYs in three passes; keeping and
+ * counting. What a lookup leads to is router_lookup.c, what a response teaches router_learn.c, what the store tells
+ * router_store.c, and what operators ask router_operator.c. */
 #include "agent/router/router.h"
 
 #include <inttypes.h>
@@ -79,11 +81,11 @@ struct router *router_new(const struct router_options *options)
                                         .jitter_percent = routes->jitter_percent};
     struct damping_options damping = damping_of(routes, options->seed);
     router->cells = cells_of(options->config);
-    router->answers = router->cells ? prepared_acks_new(router->cells) : NULL;
+    router->acks = router->cells ? prepared_acks_new(router->cells) : NULL;
     router->table = route_table_new(&table);
     router->damping = damping_new(&damping);
     router->hidden = hidden_new(options->seed);
-    if (router->answers && router->table && router->damping && router->hidden) {
+    if (router->acks && router->table && router->damping && router->hidden) {
         hide_as(router, options->config);
         return router;
     }
@@ -96,7 +98,7 @@ void router_free(struct router *router)
     if (!router)
         return;
     cells_free(router->cells);
-    prepared_acks_free(router->answers);
+    prepared_acks_free(router->acks);
     route_table_free(router->table);
     damping_free(router->damping);
     hidden_free(router->hidden);
@@ -111,11 +113,11 @@ void router_free(struct router *router)
 int router_reload(struct router *router, const struct config *config)
 {
     struct cells *cells = cells_of(config);
-    struct prepared_acks *answers = cells ? prepared_acks_new(cells) : NULL;
+    struct prepared_acks *acks = cells ? prepared_acks_new(cells) : NULL;
     uint16_t *map = calloc(cells_count(router->cells) + 1, sizeof *map);
-    if (!answers || !map) {
+    if (!acks || !map) {
         cells_free(cells);
-        prepared_acks_free(answers);
+        prepared_acks_free(acks);
         free(map);
         return -1;
     }
@@ -124,9 +126,9 @@ int router_reload(struct router *router, const struct config *config)
     level0_cells(router->level0, cells, map, cells_count(router->cells));
     free(map);
     cells_free(router->cells);
-    prepared_acks_free(router->answers);
+    prepared_acks_free(router->acks);
     router->cells = cells;
-    router->answers = answers;
+    router->acks = acks;
     use(router, config, false);
     hide_as(router, config);
     route_table_tune(router->table, config->routes.refresh_percent, config->routes.jitter_percent);
@@ -182,10 +184,10 @@ static void on_notify(void *user, struct spoe_notify *batch, size_t n)
         if (has_path(&router->requests[i]))
             route_table_prefetch_routes(router->table, &router->requests[i].probe);
     for (size_t i = 0; i < n; i++)
-        router_answer(router, &router->requests[i], now_ms, router->requests[i].learn);
+        router_respond(router, &router->requests[i], now_ms, router->requests[i].learn);
 }
 
-/* "learn" is true: nobody knows whether the answer would teach anything, so it had better be asked. */
+/* "learn" is true: nobody knows whether the response would teach anything, so HAProxy had better tell of it. */
 static const struct spop_action unknown[] = {
     {.kind = SPOP_SET_VAR,
      .scope = SPOP_TRANSACTION,

@@ -1,4 +1,4 @@
-/* agent/router/router.h - a request's way through the agent: SPOE messages in, answers out, with the route table, the
+/* agent/router/router.h - a request's way through the agent: SPOE messages in, ACKs out, with the route table, the
  * store, the decision and the learning in between. It owns cells, table and damping; server, store, loop and clocks are
  * the caller's.
  *
@@ -11,7 +11,7 @@
  *           -> done (bool)
  *   hide    elapsed (int, ms: age of the request; may be missing)
  *           -> done (bool), when the time of the cell's 404 or 403 has come
- * A lookup that nobody can answer, or that makes no sense, is answered "unknown", and counted. */
+ * A lookup that nobody can answer, or that makes no sense, is acknowledged as "unknown", and counted. */
 #ifndef CELLROUTER_AGENT_ROUTER_ROUTER_H
 #define CELLROUTER_AGENT_ROUTER_ROUTER_H
 
@@ -67,7 +67,7 @@ void router_tick(struct router *router);
 /* When router_release is due next; UINT64_MAX: never. Only on_notify brings it nearer. */
 uint64_t router_next_release_ms(const struct router *router);
 
-/* Answers the hide messages whose time has come. */
+/* Acknowledges the hide messages whose time has come. */
 void router_release(struct router *router);
 
 /* Brings the counters that others keep (store, table, damping) up to date, before somebody reads them. */
@@ -78,7 +78,7 @@ void router_sample(struct router *router);
 /* One step of a listing of all live routes; see route_table_list. */
 bool router_list(struct router *router, struct route_cursor *cursor, route_visit *visit, void *user);
 
-/* Id of a cell in a listing. */
+/* Id of a cell in a listing, zero-ended, good until the next router_reload; "?" for CELL_NONE. */
 const char *router_cell_id(const struct router *router, uint16_t cell);
 
 enum router_forget {

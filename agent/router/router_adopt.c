@@ -27,7 +27,7 @@ static void settle(struct router *router, const char *key, size_t length, const 
     level0_settle(router->level0, key, length, word.cell, word.left_ms);
 }
 
-static void on_answer(void *user, const struct route_answer *answer)
+static void on_reply(void *user, const struct route_answer *answer)
 {
     struct adopt_question *question = user;
     if (answer->outcome == ROUTE_FAILED)
@@ -40,7 +40,7 @@ static void on_answer(void *user, const struct route_answer *answer)
 bool router_ask(void *user, const char *key, size_t length)
 {
     struct router *router = user;
-    /* Before invalidations arrive, an answer says nothing about the time after it. */
+    /* Before invalidations arrive, a reply says nothing about the time after it. */
     if (!router->store || !route_store_counters(router->store)->watching)
         return false;
     struct route_name name = router_name_of(router, key, length);
@@ -59,7 +59,7 @@ bool router_ask(void *user, const char *key, size_t length)
         .host = name.host, .host_length = name.host_length, .text = name.prefix, .ends = &end, .count = 1};
     struct route_wait *wait;
     enum store_reason reason;
-    switch (route_store_get(router->store, &asked, on_answer, question, &wait, &reason)) {
+    switch (route_store_get(router->store, &asked, on_reply, question, &wait, &reason)) {
     case ROUTE_WAITING: return true;
     case ROUTE_ABSENT: settle(router, key, length, &absent); break;
     case ROUTE_FOUND: /* only from the callback */

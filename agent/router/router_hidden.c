@@ -5,18 +5,18 @@
 /* HAProxy knows no variable of this name under the prefix of that engine: it only has to hear something. */
 static void let_go(struct spoe_call *call)
 {
-    struct spop_action done = answer_done(true);
+    struct spop_action done = ack_done(true);
     spoe_call_ack(call, &done, 1);
 }
 
 void router_hide(struct router *router, const struct request *request, uint64_t now_ms)
 {
-    struct hidden_answer *answer;
-    switch (hidden_add(router->hidden, request->call, request->elapsed_ms, now_ms, &answer)) {
+    struct hidden_ack *ack;
+    switch (hidden_add(router->hidden, request->call, request->elapsed_ms, now_ms, &ack)) {
     case HIDDEN_WAITS:
         router_count(router, COUNTER_HIDDEN_DELAYED);
         spoe_call_hold(request->call);
-        spoe_call_set_user(request->call, answer);
+        spoe_call_set_user(request->call, ack);
         return;
     case HIDDEN_OFF: router_count(router, COUNTER_HIDDEN_OFF); break;
     case HIDDEN_FULL:
@@ -27,9 +27,9 @@ void router_hide(struct router *router, const struct request *request, uint64_t 
     let_go(request->call);
 }
 
-void router_unhide(struct router *router, struct hidden_answer *answer)
+void router_unhide(struct router *router, struct hidden_ack *ack)
 {
-    hidden_drop(router->hidden, answer);
+    hidden_drop(router->hidden, ack);
     router_count(router, COUNTER_HIDDEN_CANCELLED);
 }
 

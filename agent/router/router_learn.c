@@ -1,5 +1,5 @@
-/* agent/router/router_learn.c - what an answer teaches goes into level 1 and the store, and the stale route that it
- * contradicts goes out of both. The judgement is agent/routes/learning.h's, the holding back
+/* agent/router/router_learn.c - what a cell's response teaches goes into level 1 and the store, and the stale route
+ * that it contradicts goes out of both. The judgement is agent/routes/learning.h's, the holding back
  * agent/routes/damping.h's. */
 #include "agent/router/router_private.h"
 

@@ -1,26 +1,44 @@
-/* agent/router/router_lookup.c - the answer to a lookup: out of level 1 at once, or, on a miss, when the store has
- * spoken. */
+/* agent/router/router_lookup.c - the ACK of a lookup: out of level 1 at once, or, on a miss, when the store has
+ * replied.
+ *
+ * Every request of a batch comes to router_respond exactly once, and leads to exactly one ACK:
+ *
+ *   at once   a hit in level 1; a path that is not looked up, or has no prefix; a message that makes no sense; a router
+ *             without a store; a store that refuses the question, or knows at once that there is no route.
+ *   later     the store is asked. A struct wait holds call and question together, each knows the other: the call's user
+ *             pointer is the wait, the wait's store_wait is the question.
+ *
+ * A wait ends in one of two ways, whichever comes first. The store replies (on_reply): the wait is freed, then the call
+ * is acknowledged. Or nobody waits for the call any more (router_on_cancel: its deadline passed, and SPOE has sent
+ * "unknown" by itself, or its connection ended): the store forgets the wait, and then the wait is freed. After either
+ * one the other cannot come: a call that was acknowledged is never cancelled, and a question that was cancelled is
+ * never replied to. A reply that is still under way then comes to router_store.c (on_late), for level 1 alone.
+ *
+ * The store never calls on_reply from within route_store_get. So the wait is complete before anybody can find it.
+ *
+ * Which cell is known is told by `level`: 1 for memory, 2 for the store, 0 for nobody. `learn` asks HAProxy to tell of
+ * this request's response: after a miss always, of a known route when it is due to be refreshed. Level 0 hears of a use
+ * only when nothing is to be learned, for a route in HAProxy's map is not seen here until it leaves. */
 #include "agent/router/router_private.h"
 
 #include <stdlib.h>
 
 /* decision NULL: there was no lookup. */
-static void acknowledge(const struct router *router, struct spoe_call *call, const struct decision *decision,
-                        bool learned)
+static void ack(const struct router *router, struct spoe_call *call, const struct decision *decision, bool learned)
 {
-    const struct spoe_prepared *prepared = decision && !learned ? prepared_acks_find(router->answers, decision) : NULL;
+    const struct spoe_prepared *prepared = decision && !learned ? prepared_acks_find(router->acks, decision) : NULL;
     if (prepared) {
         spoe_call_ack_prepared(call, prepared);
         return;
     }
-    struct spop_action actions[ANSWER_ACTIONS_MAX + 1];
-    size_t n = decision ? answer_actions(router->cells, decision, actions) : 0;
+    struct spop_action actions[ACK_ACTIONS_MAX + 1];
+    size_t n = decision ? ack_actions(router->cells, decision, actions) : 0;
     if (learned || !decision)
-        actions[n++] = answer_done(learned);
+        actions[n++] = ack_done(learned);
     spoe_call_ack(call, actions, n);
 }
 
-static void count_cell_response(struct router *router, const struct decision *decision)
+static void count_lookup(struct router *router, const struct decision *decision)
 {
     if (decision->learn)
         router_count(router, COUNTER_LOOKUPS_TO_LEARN);
@@ -30,12 +48,12 @@ static void count_cell_response(struct router *router, const struct decision *de
         router_count(router, decision->level == 1 ? COUNTER_LOOKUP_HITS_LEVEL1 : COUNTER_LOOKUP_HITS_LEVEL2);
 }
 
-static void answer_unknown(struct router *router, struct spoe_call *call, bool learn, enum counter why, bool learned)
+static void ack_unknown(struct router *router, struct spoe_call *call, bool learn, enum counter why, bool learned)
 {
     struct decision decision = {.cell = CELL_NONE, .level = 0, .learn = learn};
     router_count(router, why);
-    count_cell_response(router, &decision);
-    acknowledge(router, call, &decision, learned);
+    count_lookup(router, &decision);
+    ack(router, call, &decision, learned);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */
@@ -64,8 +82,8 @@ static void wait_free(struct wait *wait)
     wait->router->free_waits = wait;
 }
 
-/* Only paths that have a prefix wait, and of those every answer teaches. */
-static void on_answer(void *user, const struct route_answer *answer)
+/* Only paths that have a prefix wait, and of those every response may teach. */
+static void on_reply(void *user, const struct route_answer *answer)
 {
     struct wait *wait = user;
     struct router *router = wait->router;
@@ -73,22 +91,22 @@ static void on_answer(void *user, const struct route_answer *answer)
     bool learned = wait->learned;
     wait_free(wait);
     if (answer->outcome != ROUTE_FOUND) {
-        answer_unknown(router, call, true,
-                       answer->outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE, learned);
+        ack_unknown(router, call, true, answer->outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE,
+                    learned);
         return;
     }
     struct route_word word;
     router_remember(router, answer, &word);
     if (word.cell == CELL_NONE) {
-        answer_unknown(router, call, true, COUNTER_MISSES_CELL, learned);
+        ack_unknown(router, call, true, COUNTER_MISSES_CELL, learned);
         return;
     }
     struct decision decision = decision_level2(&word, router->config->routes.refresh_percent);
     size_t length = decision.learn || answer->trust != ROUTE_TRUST_FULL ? 0 : router_key_of(router, &answer->route);
     if (length)
         level0_used(router->level0, router->key, length, word.cell, word.left_ms);
-    count_cell_response(router, &decision);
-    acknowledge(router, call, &decision, learned);
+    count_lookup(router, &decision);
+    ack(router, call, &decision, learned);
 }
 
 void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why)
@@ -127,28 +145,28 @@ static void ask_store(struct router *router, const struct request *request, bool
     struct route_question question = question_of(&request->parsed, ends);
     struct wait *wait = wait_new(router);
     if (!wait) {
-        answer_unknown(router, request->call, true, COUNTER_MISSES_STORE, learned);
+        ack_unknown(router, request->call, true, COUNTER_MISSES_STORE, learned);
         return;
     }
     *wait = (struct wait){.router = router, .call = request->call, .learned = learned};
     enum store_reason reason;
-    enum route_outcome outcome = route_store_get(router->store, &question, on_answer, wait, &wait->store_wait, &reason);
+    enum route_outcome outcome = route_store_get(router->store, &question, on_reply, wait, &wait->store_wait, &reason);
     if (outcome == ROUTE_WAITING) {
         spoe_call_set_user(request->call, wait);
         return;
     }
     wait_free(wait);
-    answer_unknown(router, request->call, true, outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE,
-                   learned);
+    ack_unknown(router, request->call, true, outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE,
+                learned);
 }
 
 /* ---- level 1 ---------------------------------------------------------------------------------------------------- */
 
-static void answer_lookup(struct router *router, struct request *request, uint64_t now_ms, bool learned)
+static void respond_to_lookup(struct router *router, struct request *request, uint64_t now_ms, bool learned)
 {
     router_count(router, COUNTER_LOOKUPS);
     if (request->malformed || !request->path_given) {
-        answer_unknown(router, request->call, true, COUNTER_MISSES_MALFORMED, learned);
+        ack_unknown(router, request->call, true, COUNTER_MISSES_MALFORMED, learned);
         return;
     }
     router_count(router, (enum counter)(COUNTER_PATH_OK + (int)request->verdict));
@@ -157,24 +175,24 @@ static void answer_lookup(struct router *router, struct request *request, uint64
     if (decision.cell != CELL_NONE) {
         if (!decision.learn)
             level0_used(router->level0, request->parsed.key, route.key_length, route.cell, route.left_ms);
-        count_cell_response(router, &decision);
-        acknowledge(router, request->call, &decision, learned);
+        count_lookup(router, &decision);
+        ack(router, request->call, &decision, learned);
     } else if (request->verdict != PATH_OK || request->parsed.depth == 0) {
-        answer_unknown(router, request->call, decision.learn,
-                       request->verdict == PATH_OK ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_PATH, learned);
+        ack_unknown(router, request->call, decision.learn,
+                    request->verdict == PATH_OK ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_PATH, learned);
     } else if (!router->store) {
-        answer_unknown(router, request->call, decision.learn, COUNTER_MISSES_ABSENT, learned);
+        ack_unknown(router, request->call, decision.learn, COUNTER_MISSES_ABSENT, learned);
     } else {
         ask_store(router, request, learned);
     }
 }
 
-void router_answer(struct router *router, struct request *request, uint64_t now_ms, bool learned)
+void router_respond(struct router *router, struct request *request, uint64_t now_ms, bool learned)
 {
     if (request->lookup)
-        answer_lookup(router, request, now_ms, learned);
+        respond_to_lookup(router, request, now_ms, learned);
     else if (request->hide && !request->malformed)
         router_hide(router, request, now_ms);
     else
-        acknowledge(router, request->call, NULL, learned);
+        ack(router, request->call, NULL, learned);
 }

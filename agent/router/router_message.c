@@ -63,7 +63,7 @@ static bool read_usual_lookup(struct spop_messages *messages, struct request *re
     return true;
 }
 
-/* The three messages about an answer (haproxy/cellrouter-spoe.conf) differ only in when HAProxy sends them. */
+/* The three messages about a response (haproxy/cellrouter-spoe.conf) differ only in when HAProxy sends them. */
 static void read_learn(struct spop_messages *messages, struct request *request)
 {
     struct spop_text name;

@@ -35,7 +35,7 @@ static enum path_verdict parse(struct router *router, const char *text, struct p
 }
 
 /* The store said which cell its record of the prefix names: now it can be forgotten. */
-static void on_answer(void *user, const struct route_answer *answer)
+static void on_reply(void *user, const struct route_answer *answer)
 {
     struct router *router = user;
     if (answer->outcome == ROUTE_FOUND)
@@ -52,7 +52,7 @@ static enum router_forget ask_store(struct router *router, const struct path *pa
                                       .count = 1};
     struct route_wait *wait;
     enum store_reason reason;
-    enum route_outcome outcome = route_store_get(router->store, &question, on_answer, router, &wait, &reason);
+    enum route_outcome outcome = route_store_get(router->store, &question, on_reply, router, &wait, &reason);
     return outcome == ROUTE_WAITING ? ROUTER_ASKED : ROUTER_NOT_KNOWN;
 }
 

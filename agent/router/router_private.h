@@ -1,4 +1,15 @@
-/* agent/router/router_private.h - what the router*.c files share. */
+/* agent/router/router_private.h - the inside of the router. Only agent/router/router*.c may include it.
+ *
+ * router.c          makes and frees all of it, and takes a batch apart
+ * router_message.c  fills struct request from a NOTIFY's bytes; touches nothing else but counters and log
+ * router_lookup.c   reads cells, table, acks; owns the waits (free_waits, blocks)
+ * router_learn.c    writes table and damping; uses key and storage while one message is judged
+ * router_store.c    writes the table; uses key
+ * router_adopt.c    reads cells; its questions are its own
+ * router_hidden.c   owns what waits in hidden
+ * router_operator.c reads all, writes the table; uses key
+ *
+ * key and storage are scratch: what one function works on, and nothing that is to last until the next callback. */
 #ifndef CELLROUTER_AGENT_ROUTER_ROUTER_PRIVATE_H
 #define CELLROUTER_AGENT_ROUTER_ROUTER_PRIVATE_H
 
@@ -51,7 +62,7 @@ struct router {
     uint64_t (*now_ms)(void);
     uint64_t (*wall_ms)(void);
     struct cells *cells;
-    struct prepared_acks *answers; /* of these cells */
+    struct prepared_acks *acks; /* of these cells */
     struct route_table *table;
     struct damping *damping;
     struct route_store *store; /* may be NULL */
@@ -70,25 +81,28 @@ struct router {
 /* router_message.c: reads the messages of one NOTIFY. */
 void router_read_messages(struct router *router, struct spoe_notify *notify, struct request *request);
 
-/* router_lookup.c: answers a request whose messages were read and whose path was parsed and prefetched. learned: its
- * learn message was worked on. */
-void router_answer(struct router *router, struct request *request, uint64_t now_ms, bool learned);
+/* router_lookup.c: responds to a request whose messages were read and whose path was parsed and prefetched. learned:
+ * its learn message was worked on. */
+void router_respond(struct router *router, struct request *request, uint64_t now_ms, bool learned);
+
+/* on_cancel of struct spoe_handler: lets go of what waits for this call, in the store or in hidden. */
 void router_on_cancel(void *user, struct spoe_call *call, enum spoe_cancel why);
 
 /* router_store.c: puts a route that the store found into the table. Returns the word. */
 void router_remember(struct router *router, const struct route_answer *answer, struct route_word *word);
 
-/* Writes host and prefix behind each other into router->key. Returns the length, or 0 when they are too long. */
+/* router_store.c: writes host and prefix behind each other into router->key. Returns the length, or 0 when they are too
+ * long. */
 size_t router_key_of(struct router *router, const struct route_name *route);
 
-/* The store's name of a key; a view into it. */
+/* router_store.c: the store's name of a key; a view into it. */
 struct route_name router_name_of(const struct router *router, const char *key, size_t length);
 
-/* router_hidden.c: answers the message late, or at once; lets go of one that nobody waits for. */
+/* router_hidden.c: acknowledges the message late, or at once; lets go of one that nobody waits for. */
 void router_hide(struct router *router, const struct request *request, uint64_t now_ms);
-void router_unhide(struct router *router, struct hidden_answer *answer);
+void router_unhide(struct router *router, struct hidden_ack *ack);
 
-/* router_learn.c */
+/* router_learn.c: does what a learn message, complete or not, leads to: in table, damping, level 0 and store. */
 void router_learn(struct router *router, const struct request *request, uint64_t now_ms);
 
 static inline void router_count(struct router *router, enum counter counter)

@@ -1,4 +1,4 @@
-/* agent/routes/cells.c - see the header. An array in the order of the configuration, and an open-addressing hash over
+/* agent/routes/cells.c - an array in the order of the configuration, and an open-addressing hash over
  * ids and names. The texts come from the configuration, so the hash needs no secret seed. */
 #include "agent/routes/cells.h"
 

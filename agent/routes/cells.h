@@ -37,6 +37,7 @@ void cells_free(struct cells *cells);
  * nothing. */
 MUST_USE enum cells_outcome cells_add(struct cells *cells, const char *id, const char *name, const char *region);
 
+/* How many there are: the cells are numbered from 0 to this, less one. */
 size_t cells_count(const struct cells *cells);
 
 /* The cell with exactly this id, or CELL_NONE. No text is ever found, however long, that was not added. */

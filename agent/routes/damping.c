@@ -1,5 +1,29 @@
-/* agent/routes/damping.c - see the header. Prefixes in dispute are remembered by hash, in sets of WAYS: two that share
- * all 64 bits of a seeded hash would be damped together, which harms nobody. */
+/* agent/routes/damping.c - two brakes before a claim is written: one on a prefix that changes its cell again and again,
+ * one on a cell that claims without end.
+ *
+ * A dispute is what is remembered of a prefix that moved: who had it last, how often it moved within a window of
+ * damp_ms, and until when it is held. Its life:
+ *
+ *   none      nobody has moved this prefix, or nobody has lately. A move begins a dispute, and so does a redirect that
+ *             drops the route (damping_dropped); the first claim of a prefix does not.
+ *   counting  it moved at most `moves` times in this window. Claims pass. A window that is over begins anew with the
+ *             next move.
+ *   held      it moved once too often (begin_hold). Every claim is refused, a refresh too, until held_until. A hold
+ *             that begins before the last one has been over for its own length is twice as long as that, up to 16 times
+ *             damp_ms; later than that it is damp_ms again.
+ *
+ * What counts as a move: a claim by another cell than the one that has the route; or, when nobody has it, by another
+ * one than the last claimant. For a held prefix may lose its route (a redirect drops it, damping_dropped), and two
+ * cells that take turns would otherwise look new each time.
+ *
+ * Disputes are found by a seeded hash, in sets of WAYS. Two prefixes that share all 64 bits would be damped together,
+ * which harms nobody. A full set gives up the quietest one: a free place first, then one that is not held, then the one
+ * that was touched longest ago. So memory is fixed, and who floods the table with disputes can only end the memory of
+ * older ones.
+ *
+ * A cell's claims are a token bucket that saves SAVED_MS worth. Tokens are counted in thousandths, so that the refill
+ * of a millisecond is claims_per_cell of them. A refresh costs nothing. `dry` makes one event of each time that a cell
+ * runs out: it is over only when the bucket is half full again. */
 #include "agent/routes/damping.h"
 
 #include <stdlib.h>

@@ -68,6 +68,7 @@ struct damping_stats {
     uint64_t quota_claims; /* refused */
 };
 
+/* A copy. */
 struct damping_stats damping_stats(const struct damping *damping);
 
 #endif

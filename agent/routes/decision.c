@@ -1,4 +1,4 @@
-/* agent/routes/decision.c - see the header. */
+/* agent/routes/decision.c - three short rules: nobody knows, level 1 knows, the store knows. */
 #include "agent/routes/decision.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* agent/routes/decision.h - the answer to a lookup: which cell, known from where, and whether the answer to this
- * request should be learned from. Pure. Source: docs/design.md 4 and 5.12. */
+/* agent/routes/decision.h - what a lookup finds: which cell, known from where, and whether the response to this request
+ * should be learned from. Pure. Source: docs/design.md 4 and 5.12. */
 #ifndef CELLROUTER_AGENT_ROUTES_DECISION_H
 #define CELLROUTER_AGENT_ROUTES_DECISION_H
 
@@ -16,21 +16,21 @@ enum {
 struct decision {
     uint16_t cell; /* CELL_NONE: unknown */
     uint8_t level; /* 1 or 2; 0: unknown */
-    bool learn;    /* HAProxy should send the answer of this request to be learned from */
+    bool learn;    /* HAProxy should tell of the response to this request */
 };
 
-/* The answer out of level 1, for the path in probe, whose verdict was verdict. When the verdict is not OK: unknown,
+/* Decides out of level 1, for the path in probe, whose verdict was verdict. When the verdict is not OK: unknown,
  * learn false, and probe is not looked at. A miss of a path that has a prefix: learn true. "/" has none: learn false.
- * route: NULL, or set to the route found. When the answer asks to learn for a known route, the table is told
+ * route: NULL, or set to the route found. When the decision is to learn about a known route, the table is told
  * (route_table_asked). */
 struct decision decision_level1(struct route_table *table, enum path_verdict verdict, const struct route_probe *probe,
                                 uint64_t now_ms, struct route *route);
 
-/* The answer for a word that the store just gave, whether or not it also went into the table. refresh_percent as in
+/* Decides about a word that the store just gave, whether or not it also went into the table. refresh_percent as in
  * route_table_options. */
 struct decision decision_level2(const struct route_word *word, uint32_t refresh_percent);
 
-/* The answer when nobody knows, or nobody could be asked. */
+/* Decides when nobody knows, or nobody could be asked. */
 struct decision decision_unknown(enum path_verdict verdict, const struct path *path);
 
 #endif

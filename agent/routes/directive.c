@@ -1,4 +1,4 @@
-/* agent/routes/directive.c - see the header. One pass, one function a grammar rule; the first error ends it. */
+/* agent/routes/directive.c - one pass, one function a grammar rule; the first error ends it. */
 #include "agent/routes/directive.h"
 
 #include <string.h>

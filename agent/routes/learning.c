@@ -1,4 +1,5 @@
-/* agent/routes/learning.c - see the header. */
+/* agent/routes/learning.c - the guards of a claim, one after the other, each with its verdict; then, whatever became of
+ * the claim, whether the response contradicts what the lookup had said. */
 #include "agent/routes/learning.h"
 
 #include <string.h>
@@ -30,7 +31,7 @@ static bool prefix_is(const struct directive_text *prefix, bool fold, const char
 static bool is_refused(const struct learning_options *options, const struct directive_text *prefix)
 {
     if (prefix->length == 1)
-        return true; /* "/": the answer for everybody */
+        return true; /* "/": what everybody gets */
     for (size_t i = 0; i < options->refused_count; i++)
         if (prefix_is(prefix, options->paths->fold_case, options->refused[i], strlen(options->refused[i])))
             return true;
@@ -106,7 +107,7 @@ static enum learn_verdict judge_claim(const struct learning_options *options, co
     return judge_prefix(options, response->path, &directive.path_prefix, &lesson->key_length);
 }
 
-/* A redirect, or an answer by another cell than the one that the lookup named, contradicts what the lookup said. */
+/* A redirect, or a response of another cell than the one that the lookup named, contradicts what the lookup said. */
 static void judge_drop(const struct cells *cells, const struct route_table *table, const struct cell_response *response,
                        uint64_t now_ms, struct lesson *lesson)
 {

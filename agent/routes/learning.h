@@ -1,6 +1,6 @@
-/* agent/routes/learning.h - what an answer teaches: the guards before a cell's claim, and the stale route that a
- * redirect contradicts. Pure: says what to store and what to drop, does neither. Source: docs/design.md
- * 3.2, 4.6 and 7.7.
+/* agent/routes/learning.h - what a cell's response teaches: the guards before a cell's claim, and the stale route that
+ * a redirect contradicts. Pure: says what to store and what to drop, does neither. Source: docs/design.md 3.2, 4.6 and
+ * 7.7.
  *
  * A claim stands when the cell that answered (HAProxy's knowledge) is configured, the directive names no other cell,
  * and path_prefix is a whole-segment prefix of this very request's path, not refused, not too deep. /my-company is read
@@ -35,7 +35,7 @@ struct learning_options {
     uint32_t lifetime_min_s, lifetime_max_s; /* a ttl is clamped to these; so ttl:0 is the shortest life */
 };
 
-/* An answer, as HAProxy tells of it. Texts are not zero-ended; NULL with 0: not said. */
+/* A cell's response, as HAProxy tells of it. Texts are not zero-ended; NULL with 0: not said. */
 struct cell_response {
     enum path_verdict verdict; /* of the request's path */
     const struct path *path;   /* good when verdict is OK */
@@ -69,11 +69,12 @@ struct lesson {
     uint16_t drop_length;
 };
 
-/* Judges an answer. table: level 1, only asked, not changed. storage as for directive_parse. */
+/* Judges a response. table: level 1, only asked, not changed. storage as for directive_parse. */
 struct lesson learning_judge(const struct learning_options *options, const struct cells *cells,
                              const struct route_table *table, const struct cell_response *response, uint64_t now_ms,
                              char *storage);
 
+/* What the verdict is to the log: nothing, a refused claim, a malformed directive. */
 enum learn_kind learning_kind(enum learn_verdict verdict);
 
 /* One line for people, without an ending dot. */

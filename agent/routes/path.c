@@ -1,4 +1,4 @@
-/* agent/routes/path.c - see the header. One walk over the path checks and cuts it; then so much as has prefixes is
+/* agent/routes/path.c - one walk over the path checks and cuts it; then so much as has prefixes is
  * copied, and folded. */
 #include "agent/routes/path.h"
 

@@ -30,6 +30,8 @@ struct route_blocks {
 
 /* limit: bytes for all chunks, and for what else is charged. False without memory. */
 MUST_USE bool route_blocks_init(struct route_blocks *blocks, uint64_t limit);
+
+/* Frees all chunks, with every block in them. */
 void route_blocks_deinit(struct route_blocks *blocks);
 
 /* Counts bytes that the owner took from malloc for itself against the limit. */
@@ -43,6 +45,8 @@ MUST_USE bool route_blocks_have(struct route_blocks *blocks, uint32_t n);
 
 /* A block, not cleared. Only after route_blocks_have said yes for it. Never 0. */
 uint32_t route_blocks_take(struct route_blocks *blocks);
+
+/* The block, which was taken, is free for the next take. */
 void route_blocks_give(struct route_blocks *blocks, uint32_t block);
 
 /* A whole chunk of 1 << shift blocks in a row, not cleared, or NULL: no memory, or over the limit. */

@@ -1,4 +1,5 @@
-/* agent/routes/route_entry.c - see the header. */
+/* agent/routes/route_entry.c - a key over its blocks, and rings of entries: doubly linked, named by one of their
+ * own. */
 #include "agent/routes/route_entry.h"
 
 #include <string.h>

@@ -51,6 +51,7 @@ void route_entry_set_key(struct route_blocks *blocks, struct route_entry *entry,
 /* Copies the key to out, which has room for ROUTE_KEY_LIMIT bytes. Returns its length. */
 size_t route_entry_key(const struct route_blocks *blocks, const struct route_entry *entry, char *out);
 
+/* Whether the entry's key is exactly this one. */
 bool route_entry_has_key(const struct route_blocks *blocks, const struct route_entry *entry, const char *key,
                          size_t length);
 
@@ -61,6 +62,8 @@ void route_entry_give(struct route_blocks *blocks, uint32_t block);
 
 /* Behind the hand: it comes by last. */
 void route_ring_add(const struct route_blocks *blocks, uint32_t *hand, uint32_t block);
+
+/* Takes out a block that is in this ring. When it is the hand, the next one is; 0 when it was the last. */
 void route_ring_remove(const struct route_blocks *blocks, uint32_t *hand, uint32_t block);
 
 /* All of *from behind the hand of *to; *from is empty then. */

@@ -1,4 +1,5 @@
-/* agent/routes/route_index.c - see the header. */
+/* agent/routes/route_index.c - linear hashing in buckets of one cache line. The bucket that is split next is the one
+ * after the last that was split, whichever is full: so the table grows a bucket at a time and no insert is a pause. */
 #include "agent/routes/route_index.h"
 
 #include <assert.h>

@@ -35,8 +35,10 @@ typedef uint64_t route_hash(const void *user, uint32_t block);
 /* Does the route in a block have the key looked for? */
 typedef bool route_match(const void *user, uint32_t block);
 
-/* False without memory, for the first bucket at least. */
+/* An empty index, whose buckets come from blocks, which must outlive it. False: no memory even for the first bucket. */
 MUST_USE bool route_index_init(struct route_index *index, struct route_blocks *blocks);
+
+/* Frees what is the index' own; the buckets go with the blocks. */
 void route_index_deinit(struct route_index *index);
 
 /* Empty again, after route_blocks_reset. */

@@ -1,4 +1,4 @@
-/* agent/routes/route_life.c - see the header. */
+/* agent/routes/route_life.c - ends of life in ticks since the table's birth, and the doubts that shorten them. */
 #include "agent/routes/route_life.h"
 
 #include <string.h>

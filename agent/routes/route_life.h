@@ -30,6 +30,7 @@ struct route_life {
     unsigned doubt_count;
 };
 
+/* A table is born at now_ms: tick 0, the first generation, no doubts. */
 void route_life_init(struct route_life *life, uint64_t now_ms);
 
 /* No route is left: generations and doubts begin again, time goes on. */

@@ -1,4 +1,4 @@
-/* agent/routes/route_table.c - see the header.
+/* agent/routes/route_table.c - level 1 in memory: how routes lie there, how they die, and who makes room.
  *
  * Layout. Everything is blocks of 64 bytes (agent/routes/route_blocks.h): a bucket of the index
  * (agent/routes/route_index.h), or a route. A route's block holds 32 bytes of facts and the first 32 bytes of its key;

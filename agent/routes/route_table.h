@@ -49,7 +49,7 @@ struct route {
     uint16_t key_length; /* of the prefix that matched, host included */
     bool pinned;
     bool from_store;
-    bool due;   /* late in its life: the next answer should refresh it */
+    bool due;   /* late in its life: the next response should refresh it */
     bool asked; /* route_table_asked was called since the word was put */
     uint64_t stamp_ms;
     uint64_t left_ms; /* of its life; ROUTE_FOREVER: no end */
@@ -64,7 +64,7 @@ struct route_probe {
     uint16_t count;
 };
 
-/* NULL without memory. */
+/* An empty table within options.memory bytes; options are copied. NULL: out of memory. */
 MUST_USE struct route_table *route_table_new(const struct route_table_options *options);
 
 /* NULL is allowed. Takes time with the number of routes. */
@@ -145,6 +145,7 @@ struct route_table_stats {
     uint64_t expired; /* since the start: swept or replaced after the end of their life */
 };
 
+/* A copy, as of now. */
 struct route_table_stats route_table_stats(const struct route_table *table);
 
 /* Routes of one cell. */

@@ -106,7 +106,7 @@ static void senseless_answers_become_unknown(void **state)
     fixture.held[0] = NULL;
     spoe_call_ack(call, NULL, 0);
     assert_string_equal(take_output(), "ack 1/1 learn, ack 2/1 learn, ack 3/1 learn");
-    assert_int_equal(counters()->bad_answers, 3);
+    assert_int_equal(counters()->bad_acks, 3);
     fixture_end();
 }
 
@@ -119,7 +119,7 @@ static void a_second_answer_is_ignored(void **state)
     answer_held(0);
     answer(call);
     assert_string_equal(take_output(), "ack 1/1 cell");
-    assert_int_equal(counters()->late_answers, 1);
+    assert_int_equal(counters()->late_acks, 1);
     fixture_end();
 }
 
@@ -132,7 +132,7 @@ static void an_answer_after_the_end_is_ignored(void **state)
     assert_reason(spoe_session_close(fixture.session, SPOE_CLOSE_PEER_GONE), SPOE_CLOSE_PEER_GONE);
     answer(call);
     assert_string_equal(take_output(), "");
-    assert_int_equal(counters()->late_answers, 1);
+    assert_int_equal(counters()->late_acks, 1);
     assert_int_equal(counters()->cancelled, 1);
     fixture_end();
 }

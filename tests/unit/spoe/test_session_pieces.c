@@ -44,7 +44,7 @@ static char *converse(const struct wire *wire, size_t (*cut)(struct rng *rng, si
             "%s\n%s\nframes %llu/%llu notifies %llu acks %llu overloads %llu bad %llu cancelled %llu\n", take_output(),
             spoe_close_name(reason), (unsigned long long)c->frames_in, (unsigned long long)c->frames_out,
             (unsigned long long)c->notifies, (unsigned long long)c->acks, (unsigned long long)c->overloads,
-            (unsigned long long)c->bad_answers, (unsigned long long)c->cancelled);
+            (unsigned long long)c->bad_acks, (unsigned long long)c->cancelled);
     fflush(fixture.log_out);
     char *text = strdup(fixture.log);
     assert_non_null(text);

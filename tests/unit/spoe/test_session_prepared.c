@@ -71,7 +71,7 @@ static void they_are_the_same_bytes(void **state)
         assert_int_equal(fixture.outputs, CALLS);
         length[round] = take_bytes(round ? quick : plain, sizeof plain);
         assert_int_equal(counters()->acks, CALLS);
-        assert_int_equal(counters()->bad_answers, 0);
+        assert_int_equal(counters()->bad_acks, 0);
         fixture_end();
     }
     assert_int_equal(length[0], length[1]);
@@ -118,7 +118,7 @@ static void nothing_prepared_becomes_unknown(void **state)
     assert_reason(notify(1, "hold"), SPOE_CLOSE_NONE);
     answer_first(&nothing);
     assert_string_equal(take_output(), "ack 1/1 learn");
-    assert_int_equal(counters()->bad_answers, 1);
+    assert_int_equal(counters()->bad_acks, 1);
     fixture_end();
 }
 
@@ -131,13 +131,13 @@ static void the_sessions_prefix_counts(void **state)
     assert_reason(notify(1, "hold"), SPOE_CLOSE_NONE);
     answer_first(&prepared);
     assert_string_equal(take_output(), "ack 1/1 cell");
-    assert_int_equal(counters()->bad_answers, 0);
+    assert_int_equal(counters()->bad_acks, 0);
     fixture_end();
     fixture_begin_greeted(&(struct spoe_limits){.prefix_length = SPOP_NAME_MAX - 5 - 5});
     assert_reason(notify(1, "hold"), SPOE_CLOSE_NONE);
     answer_first(&prepared);
     assert_string_equal(take_output(), "ack 1/1 learn");
-    assert_int_equal(counters()->bad_answers, 1);
+    assert_int_equal(counters()->bad_acks, 1);
     fixture_end();
 }
 
@@ -151,7 +151,7 @@ static void too_late_is_ignored(void **state)
     answer_first(&prepared);
     spoe_call_ack_prepared(call, &prepared);
     assert_string_equal(take_output(), "ack 1/1 cell");
-    assert_int_equal(counters()->late_answers, 1);
+    assert_int_equal(counters()->late_acks, 1);
     fixture_end();
 }
 

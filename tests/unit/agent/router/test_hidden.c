@@ -24,9 +24,9 @@ static struct hidden *new_hidden(uint32_t min_ms, uint32_t max_ms, uint32_t most
     return hidden;
 }
 
-static struct hidden_answer *add(struct hidden *hidden, int *call, uint64_t elapsed_ms)
+static struct hidden_ack *add(struct hidden *hidden, int *call, uint64_t elapsed_ms)
 {
-    struct hidden_answer *answer = NULL;
+    struct hidden_ack *answer = NULL;
     assert_int_equal(hidden_add(hidden, call, elapsed_ms, START, &answer), HIDDEN_WAITS);
     assert_non_null(answer);
     return answer;
@@ -76,7 +76,7 @@ static void the_whole_time_lies_between_the_bounds(void **state)
 static void off_and_full(void **state)
 {
     (void)state;
-    struct hidden_answer *answer = NULL;
+    struct hidden_ack *answer = NULL;
     struct hidden *hidden = hidden_new(1);
     assert_int_equal(hidden_add(hidden, &calls[0], 0, START, &answer), HIDDEN_OFF);
     struct hidden_limits limits = {.min_ms = 10, .max_ms = 20, .most = 3};
@@ -103,7 +103,7 @@ static void order_with_drops(void **state)
     enum { COUNT = 2000 };
     struct rng rng = {7};
     struct hidden *hidden = new_hidden(1, 5000, COUNT);
-    static struct hidden_answer *answers[COUNT];
+    static struct hidden_ack *answers[COUNT];
     for (int i = 0; i < COUNT; i++) {
         calls[i] = 1;
         answers[i] = add(hidden, &calls[i], 0);

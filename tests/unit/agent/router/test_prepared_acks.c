@@ -26,10 +26,10 @@ static struct cells *cells_of(size_t count)
 
 static void expect_same(const struct cells *cells, const struct prepared_acks *answers, struct decision decision)
 {
-    struct spop_action actions[ANSWER_ACTIONS_MAX];
+    struct spop_action actions[ACK_ACTIONS_MAX];
     uint8_t bytes[200];
     struct spop_writer w = spop_writer(bytes, sizeof bytes);
-    spop_write_actions(&w, actions, answer_actions(cells, &decision, actions));
+    spop_write_actions(&w, actions, ack_actions(cells, &decision, actions));
     const struct spoe_prepared *prepared = prepared_acks_find(answers, &decision);
     if (!prepared || w.full || prepared->length != w.used || memcmp(prepared->bytes, bytes, w.used) != 0)
         fail_msg("cell %u learn %d: another answer than its actions", decision.cell, decision.learn);
@@ -72,14 +72,14 @@ static void test_what_the_actions_say(void **state)
 {
     (void)state;
     struct cells *cells = cells_of(1);
-    struct spop_action actions[ANSWER_ACTIONS_MAX];
+    struct spop_action actions[ACK_ACTIONS_MAX];
     struct decision decision = {.cell = 0, .level = 2, .learn = true};
-    assert_int_equal(answer_actions(cells, &decision, actions), 3);
+    assert_int_equal(ack_actions(cells, &decision, actions), 3);
     assert_true(spop_text_is(actions[0].name, "cell") && spop_text_is(actions[0].value.text, "0000"));
     assert_true(spop_text_is(actions[1].name, "learn") && actions[1].value.boolean);
     assert_true(spop_text_is(actions[2].name, "level") && actions[2].value.integer == 2);
     decision = (struct decision){.cell = CELL_NONE};
-    assert_int_equal(answer_actions(cells, &decision, actions), 2);
+    assert_int_equal(ack_actions(cells, &decision, actions), 2);
     assert_true(spop_text_is(actions[0].name, "learn") && !actions[0].value.boolean);
     assert_true(spop_text_is(actions[1].name, "level") && actions[1].value.integer == 0);
     cells_free(cells);
