@@ -1,10 +1,10 @@
 /* agent/level0/level0.c - level 0 on the loop: who keeps the map, when its HAProxy processes are told, when the file is
  * written, and who is asked about entries in doubt.
  *
- * Owner or not. Of several agents beside one HAProxy the one that holds the file's lock is the owner; the kernel lets
- * go of the lock when that one ends, however it ends. An agent that is not the owner tries the lock once a second, and
- * otherwise does nothing here: its hot map is empty, and what the router tells is dropped (is_owner). It never becomes
- * a non-owner again.
+ * Keeper or not. Of several agents beside one HAProxy the one that holds the file's lock is the keeper; the kernel lets
+ * go of the lock when that one ends, however it ends. An agent that is not the keeper tries the lock once a second, and
+ * otherwise does nothing here: its hot map is empty, and what the router tells is dropped (is_keeper). It never becomes
+ * a follower again.
  *
  * Changes. Whatever changes the hot map is followed by poke, at the latest that of the next tick, which tells the
  * runtimes when there was a change at all. They decide for themselves when to talk to HAProxy, and ask the hot map
@@ -12,8 +12,8 @@
  * due.
  *
  * The file is written at most once a second, less often when it is large, and in steps of a timer of its own: no turn
- * of the loop writes more than 1000 entries. A new owner waits a second with it: what HAProxy has is being read, and an
- * empty file would be worse than the old one.
+ * of the loop writes more than 1000 entries. A new keeper waits a second with it: what HAProxy has is being read, and
+ * an empty file would be worse than the old one.
  *
  * Questions. Entries found in HAProxy's map are in doubt (agent/level0/hot_map.c). At most ASKED_MAX questions about
  * them are under way. `asked` is the receipt: each question adds one, and level0_settle or level0_doubt, which take one
@@ -52,7 +52,7 @@ struct level0 {
     size_t runtime_api_count;
     struct runtime_api_counts counts;
     ev_timer tick, write;
-    int lock; /* -1: another agent is the owner */
+    int lock; /* -1: another agent is the keeper */
     bool waits;
     uint64_t poked;   /* changes of which the runtimes know */
     uint64_t written; /* changes at the start of the file last written */
@@ -202,7 +202,7 @@ static void try_lock(struct level0 *level0)
     const char *path = level0->options.config->map_file;
     level0->lock = map_file_lock(path);
     if (level0->lock >= 0) {
-        log_write(level0->options.log, REASON_LEVEL0_OWNER, LOG_FIELDS(LOG_STR("file", path)));
+        log_write(level0->options.log, REASON_LEVEL0_KEEPER, LOG_FIELDS(LOG_STR("file", path)));
         /* Nothing of what the file says was verified; but what HAProxy has may be true, and takes a moment to be
          * read. */
         level0->written = UINT64_MAX;
@@ -285,7 +285,7 @@ void level0_free(struct level0 *level0)
 
 /* ---- what the router tells -------------------------------------------------------------------------------------- */
 
-static bool is_owner(const struct level0 *level0)
+static bool is_keeper(const struct level0 *level0)
 {
     return level0 && level0->lock >= 0;
 }
@@ -303,7 +303,7 @@ void level0_cells(struct level0 *level0, const struct cells *cells, const uint16
 
 void level0_used(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t left_ms)
 {
-    if (!is_owner(level0))
+    if (!is_keeper(level0))
         return;
     hot_map_used(level0->map, key, length, cell, left_ms, level0->options.now_ms());
     poke(level0);
@@ -311,7 +311,7 @@ void level0_used(struct level0 *level0, const char *key, size_t length, uint16_t
 
 void level0_learned(struct level0 *level0, const char *key, size_t length, uint16_t cell)
 {
-    if (!is_owner(level0))
+    if (!is_keeper(level0))
         return;
     hot_map_learned(level0->map, key, length, cell, level0->options.now_ms());
     poke(level0);
@@ -319,7 +319,7 @@ void level0_learned(struct level0 *level0, const char *key, size_t length, uint1
 
 void level0_forget(struct level0 *level0, const char *key, size_t length)
 {
-    if (!is_owner(level0))
+    if (!is_keeper(level0))
         return;
     hot_map_forget(level0->map, key, length);
     poke(level0);
@@ -327,7 +327,7 @@ void level0_forget(struct level0 *level0, const char *key, size_t length)
 
 void level0_redirected(struct level0 *level0, const char *path_key, size_t length, uint16_t cell)
 {
-    if (!is_owner(level0))
+    if (!is_keeper(level0))
         return;
     hot_map_redirected(level0->map, path_key, length, cell);
     poke(level0);
@@ -335,7 +335,7 @@ void level0_redirected(struct level0 *level0, const char *path_key, size_t lengt
 
 void level0_flush(struct level0 *level0)
 {
-    if (!is_owner(level0))
+    if (!is_keeper(level0))
         return;
     hot_map_flush(level0->map);
     level0->poked = UINT64_MAX;
@@ -344,7 +344,7 @@ void level0_flush(struct level0 *level0)
 
 void level0_distrust(struct level0 *level0, uint64_t life_ms)
 {
-    if (is_owner(level0))
+    if (is_keeper(level0))
         hot_map_distrust(level0->map, life_ms, level0->options.now_ms());
 }
 
@@ -370,6 +370,6 @@ void level0_sample(struct level0 *level0)
     counter_set(counters, COUNTER_LEVEL0_RESYNCS, level0->counts.resyncs);
     counter_set(counters, COUNTER_LEVEL0_ERRORS, level0->counts.errors);
     counter_set(counters, COUNTER_LEVEL0_ENTRIES, stats.entries);
-    counter_set(counters, COUNTER_LEVEL0_OWNER, level0->lock >= 0);
+    counter_set(counters, COUNTER_LEVEL0_KEEPER, level0->lock >= 0);
     counter_set(counters, COUNTER_LEVEL0_SYNCED, synced);
 }

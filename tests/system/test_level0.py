@@ -258,12 +258,12 @@ def test_two_agents_beside_one_haproxy(world):
     try:
         second.ready("waits for the map", lambda: "reason=level0_waits" in second.text())
         warm(router)
-        expect.true("the first one still keeps it", "level0_owner 1" in router.cellctl("show counters"))
-        expect.true("the second one does not", "level0_owner 0" in ask(str(router.admin_socket) + "2", "show counters"))
+        expect.true("the first one still keeps it", "level0_keeper 1" in router.cellctl("show counters"))
+        expect.true("the second one does not", "level0_keeper 0" in ask(str(router.admin_socket) + "2", "show counters"))
         world.wait_shared(PREFIX)
         router.agent.kill()
         put_entries(router, ("/nobody-knows/", "us1"))
-        second.ready("keeps the map", lambda: "reason=level0_owner" in second.text())
+        second.ready("keeps the map", lambda: "reason=level0_keeper" in second.text())
         wait_until("the map to be what Redis confirms", lambda: the_map(router) == {PREFIX: f"eu0|{PREFIX}"}, timeout=5)
     finally:
         expect.same("exit status of the second agent", second.terminate(), 0)
