@@ -7,6 +7,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "spoe/server.h"
+
 enum {
     /* Connections taken in one wake-up: a reloading HAProxy opens all at once, and others want their turn. */
     ACCEPT_MAX = 32,
@@ -22,9 +24,9 @@ static void set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
-static void set_options(int fd, enum spoe_socket_kind kind)
+static void set_options(int fd, enum address_kind kind)
 {
-    if (kind == SPOE_SOCKET_TCP) {
+    if (kind == ADDRESS_TCP) {
         /* 3.2 resets a connection whose AGENT-HELLO is split (issue 3478) */
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -69,11 +71,11 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *watcher, int revents)
 }
 
 bool spoe_listener_start(struct spoe_listener *listener, struct ev_loop *loop, const char *address,
-                         const struct spoe_access *access, void (*on_accept)(void *user, int fd), void *user,
+                         const struct listen_access *access, void (*on_accept)(void *user, int fd), void *user,
                          char *error, size_t error_size)
 {
     *listener = (struct spoe_listener){.loop = loop, .on_accept = on_accept, .user = user};
-    if (!spoe_socket_open(&listener->listening, address, access, error, error_size))
+    if (!listen_socket_open(&listener->listening, address, access, error, error_size))
         return false;
     ev_io_init(&listener->acceptable, on_acceptable, listener->listening.fd, EV_READ);
     ev_timer_init(&listener->pause, on_pause_over, 0., 0.);
@@ -86,5 +88,5 @@ void spoe_listener_stop(struct spoe_listener *listener)
 {
     ev_io_stop(listener->loop, &listener->acceptable);
     ev_timer_stop(listener->loop, &listener->pause);
-    spoe_socket_close(&listener->listening);
+    listen_socket_close(&listener->listening);
 }

@@ -7,13 +7,13 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "spoe/socket.h"
+#include "base/listen_socket.h"
 
 /* Embedded; next is its owner's, the rest listener.c's. */
 struct spoe_listener {
     struct spoe_listener *next;
     struct ev_loop *loop;
-    struct spoe_socket listening;
+    struct listen_socket listening;
     ev_io acceptable;
     ev_timer pause;
     uint64_t errors; /* to be read: times accepting paused for want of descriptors or memory */
@@ -23,7 +23,7 @@ struct spoe_listener {
 
 /* on_accept takes over fd: non-blocking, close-on-exec, its socket options set. Errors as spoe_server_listen. */
 MUST_USE bool spoe_listener_start(struct spoe_listener *listener, struct ev_loop *loop, const char *address,
-                                  const struct spoe_access *access, void (*on_accept)(void *user, int fd), void *user,
+                                  const struct listen_access *access, void (*on_accept)(void *user, int fd), void *user,
                                   char *error, size_t error_size);
 
 /* Accepts no more and closes the socket, with its file; connections that were accepted live on. Its memory is the

@@ -95,8 +95,8 @@ static void on_accept(void *user, int fd)
         server->accept_errors++;
 }
 
-bool spoe_server_listen(struct spoe_server *server, const char *address, const struct spoe_access *access, char *error,
-                        size_t error_size)
+bool spoe_server_listen(struct spoe_server *server, const char *address, const struct listen_access *access,
+                        char *error, size_t error_size)
 {
     struct spoe_listener *listener = malloc(sizeof *listener);
     if (!listener) {
@@ -117,7 +117,7 @@ bool spoe_server_listen(struct spoe_server *server, const char *address, const s
 uint16_t spoe_server_port(const struct spoe_server *server)
 {
     for (const struct spoe_listener *listener = server->listeners; listener; listener = listener->next)
-        if (listener->listening.kind == SPOE_SOCKET_TCP)
+        if (listener->listening.kind == ADDRESS_TCP)
             return listener->listening.port;
     return 0;
 }

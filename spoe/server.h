@@ -10,7 +10,7 @@
  *     server = spoe_server_new(EV_DEFAULT, &options);
  *     spoe_server_listen(server, "unix:/run/agent.sock", NULL, error, sizeof error);
  *     ev_run(EV_DEFAULT, 0);
- * / */
+ */
 #ifndef CELLROUTER_SPOE_SERVER_H
 #define CELLROUTER_SPOE_SERVER_H
 
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/listen_socket.h"
 #include "spoe/session.h"
 
 struct ev_loop;
@@ -49,22 +50,10 @@ struct spoe_server_options {
  * range. */
 MUST_USE struct spoe_server *spoe_server_new(struct ev_loop *loop, const struct spoe_server_options *options);
 
-/* Who may connect. A NULL pointer instead of it takes mode 0660, the process as owner, no remote address. */
-struct spoe_access {
-    unsigned mode;            /* of a unix socket's file */
-    const char *user, *group; /* owner of that file by name; NULL or "": as the process */
-    bool allow_remote;        /* TCP on other than loopback addresses: SPOP knows neither password nor encryption */
-};
-
-/* Starts to listen at address:
- *     unix:/path, unix@/path   a socket file. One that nobody listens on is replaced, one in use is not; its folder
- *     must exist.
- *                              It is removed at the end.
- *     abns@name                Linux' abstract name, as HAProxy spells it: no file, so open to every local user
- *     host:port, [v6]:port     TCP; "*:port" for all addresses; port 0 takes a free one. A name takes its first
- *     address.
- * True, or false with a sentence in error that names the address, what is wrong and what would be right. */
-MUST_USE bool spoe_server_listen(struct spoe_server *server, const char *address, const struct spoe_access *access,
+/* Starts to listen at address, as listen_socket_open: a socket file (unix:/path), an abstract name (abns@name, open to
+ * every local user), TCP (host:port, [v6]:port). Socket files are removed at the end. True, or false with a sentence in
+ * error that names the address, what is wrong and what would be right. */
+MUST_USE bool spoe_server_listen(struct spoe_server *server, const char *address, const struct listen_access *access,
                                  char *error, size_t error_size);
 
 /* The port of the first TCP listener; 0: there is none. */

@@ -71,9 +71,9 @@ static int copy_output(int fd)
 
 int cellctl_ask(const char *socket_path, char *const *words, int count)
 {
-    int fd = unix_socket_connect(socket_path);
+    int fd = unix_socket_connect(socket_path, PATIENCE_S);
     if (fd < 0) {
-        fprintf(stderr, "cellctl: %s: %s%s\n", socket_path, strerror(errno),
+        fprintf(stderr, "cellctl: %s: %s%s\n", socket_path, errno == EAGAIN ? "the agent is silent" : strerror(errno),
                 errno == ECONNREFUSED || errno == ENOENT ? "; is the agent running? -s names another socket" : "");
         return 1;
     }

@@ -26,7 +26,6 @@
 #include <unistd.h>
 
 #include "base/list.h"
-#include "base/unix_socket.h"
 
 struct client {
     struct admin *admin;
@@ -44,8 +43,7 @@ struct client {
 struct admin {
     struct ev_loop *loop;
     struct admin_options options;
-    char *path;
-    int fd;
+    struct listen_socket listening;
     ev_io accept;
     ev_timer retry; /* of accepting, when descriptors ran out */
     struct list_node clients;
@@ -308,24 +306,22 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int events)
     close(fd);
 }
 
-struct admin *admin_new(struct ev_loop *loop, const struct admin_options *options, const char **whyp)
+struct admin *admin_new(struct ev_loop *loop, const struct admin_options *options, char *error, size_t error_size)
 {
     struct admin *admin = calloc(1, sizeof *admin);
-    char *path = strdup(options->path);
-    *whyp = "out of memory";
-    int fd = -1;
-    if (admin && path)
-        fd = unix_socket_listen(path, options->mode, options->user, options->group, whyp);
-    if (fd < 0) {
-        free(admin);
-        free(path);
+    if (!admin) {
+        snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    *admin = (struct admin){.loop = loop, .options = *options, .path = path, .fd = fd};
+    *admin = (struct admin){.loop = loop, .options = *options};
+    admin->options.path = NULL; /* done with, and not ours */
+    admin->options.access = (struct listen_access){0};
+    if (!listen_socket_open_path(&admin->listening, options->path, &options->access, error, error_size)) {
+        free(admin);
+        return NULL;
+    }
     list_init(&admin->clients);
-    admin->options.path = path;
-    admin->options.user = admin->options.group = NULL; /* done with, and not ours */
-    ev_io_init(&admin->accept, on_accept, fd, EV_READ);
+    ev_io_init(&admin->accept, on_accept, admin->listening.fd, EV_READ);
     admin->accept.data = admin;
     ev_io_start(loop, &admin->accept);
     ev_init(&admin->retry, on_retry);
@@ -341,9 +337,8 @@ void admin_free(struct admin *admin)
         client_close(LIST_OWNER(admin->clients.next, struct client, node));
     ev_io_stop(admin->loop, &admin->accept);
     ev_timer_stop(admin->loop, &admin->retry);
-    close(admin->fd);
-    unlink(admin->path); /* fails when the daemon may not write the folder any more: the next start replaces it */
-    free(admin->path);
+    /* The file stays when the daemon may not write the folder any more: the next start replaces it. */
+    listen_socket_close(&admin->listening);
     free(admin);
 }
 

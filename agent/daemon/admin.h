@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/attributes.h"
+#include "base/listen_socket.h"
 
 struct ev_loop;
 struct admin;
@@ -44,8 +45,7 @@ struct admin_command {
 
 struct admin_options {
     const char *path;
-    unsigned mode;
-    const char *user, *group; /* names or NULL/"": as the process */
+    struct listen_access access;
     uint32_t max_clients;
     uint32_t idle_s;
     const struct admin_command *commands;            /* ended by a row without a name; must outlive the admin */
@@ -53,11 +53,12 @@ struct admin_options {
     void (*on_refused)(void *user, const char *why); /* a client was turned away; may be NULL */
 };
 
-/* Opens the socket. An old socket file that nobody listens on is replaced. NULL: *whyp is what is wrong, in words, in
- * static memory. The loop must outlive the admin. */
-MUST_USE struct admin *admin_new(struct ev_loop *loop, const struct admin_options *options, const char **whyp);
+/* Opens the socket as listen_socket_open_path does. The loop and options' commands must outlive the admin; all else is
+ * copied or not needed again. NULL: error is a sentence that says what is wrong. */
+MUST_USE struct admin *admin_new(struct ev_loop *loop, const struct admin_options *options, char *error,
+                                 size_t error_size);
 
-/* Closes everything and removes the socket file. NULL is allowed. */
+/* Closes everything and removes the socket file if it is still ours. NULL is allowed. */
 void admin_free(struct admin *admin);
 
 /* How many clients are connected now. */

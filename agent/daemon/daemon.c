@@ -313,7 +313,7 @@ static int open_router(struct daemon *daemon)
 static int open_listeners(struct daemon *daemon)
 {
     const struct config_spoe *spoe = &daemon->config->spoe;
-    const struct spoe_access access = {
+    const struct listen_access access = {
         .mode = spoe->mode, .user = spoe->user, .group = spoe->group, .allow_remote = spoe->allow_remote};
     char error[500];
     for (size_t i = 0; i < spoe->listen.count; i++) {
@@ -347,20 +347,18 @@ static int open_server(struct daemon *daemon)
 static int open_admin(struct daemon *daemon)
 {
     const struct config_admin *admin = &daemon->config->admin;
-    const char *why = NULL;
+    char error[500];
     if (!admin->socket[0])
         return 0;
     struct admin_options options = {.path = admin->socket,
-                                    .mode = admin->mode,
-                                    .user = admin->user,
-                                    .group = admin->group,
+                                    .access = {.mode = admin->mode, .user = admin->user, .group = admin->group},
                                     .max_clients = admin->max_clients,
                                     .idle_s = admin->idle_s,
                                     .commands = daemon_commands,
                                     .user_data = daemon,
                                     .on_refused = on_admin_refused};
-    daemon->admin = admin_new(daemon->loop, &options, &why);
-    return daemon->admin ? 0 : failed(daemon, why);
+    daemon->admin = admin_new(daemon->loop, &options, error, sizeof error);
+    return daemon->admin ? 0 : failed(daemon, error);
 }
 
 /* While still root: the file is nobody else's to read. */

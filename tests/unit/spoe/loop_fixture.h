@@ -4,7 +4,6 @@
 #ifndef CELLROUTER_TESTS_UNIT_SPOE_LOOP_FIXTURE_H
 #define CELLROUTER_TESTS_UNIT_SPOE_LOOP_FIXTURE_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "spoe/server.h"
+#include "tests/unit/base/files.h"
 #include "tests/unit/spoe/wire.h"
 
 enum { HELD_MAX = 4096 };
@@ -276,44 +276,6 @@ static inline void peer_notify(struct peer *peer, uint64_t stream_id, const char
     wire_init(&wire);
     wire_notify(&wire, stream_id, 1, name, "/a");
     peer_send(peer, &wire);
-}
-
-static inline unsigned open_files(void)
-{
-    unsigned count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    assert_non_null(folder);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
-}
-
-/* ---- a folder for sockets --------------------------------------------------------------------------------------- */
-
-static char loop_folder[64];
-
-static inline int make_folder(void **state)
-{
-    (void)state;
-    snprintf(loop_folder, sizeof loop_folder, "/tmp/spoe-test-XXXXXX");
-    return mkdtemp(loop_folder) ? 0 : -1;
-}
-
-static inline int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(loop_folder); /* fails when a test left a socket behind */
-}
-
-/* In static memory, of 4 calls. */
-static inline const char *in_folder(const char *prefix, const char *name)
-{
-    static char paths[4][128];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s%s/%s", prefix, loop_folder, name);
-    return path;
 }
 
 #endif

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/listen_socket.h"
 #include "base/unix_socket.h"
 
 enum { LONG_LINES = 200000 };
@@ -74,28 +75,29 @@ static const struct admin_command commands[] = {{"show echo", "[TEXT]", "says it
                                                 {"show long", NULL, "a long answer", run_long},
                                                 {NULL, NULL, NULL, NULL}};
 
-static struct admin *open_admin(struct fixture *f, const char *path, const char **whyp)
+static char why[500];
+
+static struct admin *open_admin(struct fixture *f, const char *path)
 {
     struct admin_options options = {.path = path,
-                                    .mode = 0640,
+                                    .access = {.mode = 0640},
                                     .max_clients = 3,
                                     .idle_s = 60,
                                     .commands = commands,
                                     .user_data = f,
                                     .on_refused = on_refused};
-    return admin_new(f->loop, &options, whyp);
+    return admin_new(f->loop, &options, why, sizeof why);
 }
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    const char *why = NULL;
     snprintf(f->folder, sizeof f->folder, "/tmp/cellrouter-admin-XXXXXX");
     if (!mkdtemp(f->folder))
         return -1;
     snprintf(f->path, sizeof f->path, "%s/admin.sock", f->folder);
     f->loop = ev_loop_new(EVFLAG_AUTO);
-    f->admin = open_admin(f, f->path, &why);
+    f->admin = open_admin(f, f->path);
     if (!f->admin)
         fprintf(stderr, "%s\n", why);
     *state = f;
@@ -115,7 +117,7 @@ static int teardown(void **state)
 
 static int client(struct fixture *f)
 {
-    int fd = unix_socket_connect(f->path);
+    int fd = unix_socket_connect(f->path, 0);
     assert_true(fd >= 0);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     ev_run(f->loop, EVRUN_NOWAIT); /* accepts */
@@ -273,14 +275,13 @@ static void the_socket_has_its_mode_and_is_not_taken_twice(void **state)
 {
     struct fixture *f = *state;
     struct stat st;
-    const char *why = NULL;
     assert_int_equal(stat(f->path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
-    assert_null(open_admin(f, f->path, &why));
+    assert_null(open_admin(f, f->path));
     assert_non_null(strstr(why, "in use: another process listens there"));
-    assert_null(open_admin(f, "/nowhere/at/all", &why));
+    assert_null(open_admin(f, "/nowhere/at/all"));
     assert_non_null(strstr(why, "/nowhere/at/all: the folder /nowhere/at cannot be used"));
-    assert_null(open_admin(f, "/etc/passwd", &why));
+    assert_null(open_admin(f, "/etc/passwd"));
     assert_non_null(strstr(why, "no socket"));
 }
 
@@ -288,16 +289,28 @@ static void a_dead_daemons_socket_is_replaced(void **state)
 {
     struct fixture *f = *state;
     char path[128];
-    const char *why = NULL;
+    struct listen_socket dead;
     snprintf(path, sizeof path, "%s/old.sock", f->folder);
-    int fd = unix_socket_listen(path, 0600, NULL, NULL, &why);
-    assert_true(fd >= 0);
-    close(fd);
-    struct admin *admin = open_admin(f, path, &why);
+    assert_true(listen_socket_open_path(&dead, path, NULL, why, sizeof why));
+    close(dead.fd);
+    struct admin *admin = open_admin(f, path);
     if (!admin)
         fail_msg("%s", why);
     admin_free(admin);
     assert_int_equal(access(path, F_OK), -1);
+}
+
+/* The file of the old agent was removed by hand, so that a new one could start. */
+static void the_end_leaves_a_successors_socket_alone(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(unlink(f->path), 0);
+    struct admin *successor = open_admin(f, f->path);
+    if (!successor)
+        fail_msg("%s", why);
+    admin_free(f->admin);
+    f->admin = successor;
+    close(client(f));
 }
 
 int main(void)
@@ -312,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_many_clients_are_told_so, setup, teardown),
         cmocka_unit_test_setup_teardown(the_socket_has_its_mode_and_is_not_taken_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_daemons_socket_is_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_end_leaves_a_successors_socket_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "agent/level0/runtime_api.h"
+#include "base/listen_socket.h"
 #include "base/unix_socket.h"
 
 enum { START = 1000000 };
@@ -191,7 +192,7 @@ static char *the_map(struct fixture *f)
 {
     char command[200], line[600], *text = NULL;
     size_t size = 0;
-    int fd = unix_socket_connect(f->socket);
+    int fd = unix_socket_connect(f->socket, 0);
     assert_true(fd >= 0);
     snprintf(command, sizeof command, "show map %s\n", f->file);
     assert_true(write(fd, command, strlen(command)) > 0);
@@ -356,11 +357,10 @@ static void test_peers_that_are_no_haproxy(void **state)
     static const char *const says[] = {"", "> > ", "\n> Pid: 5\n> 0x1 /a/ x|/a/", "HTTP/1.1 400 Bad\r\n\r\n",
                                        "\n> Permission denied\n\n> "};
     struct fixture *f = *state;
-    const char *why = NULL;
-    int fd = unix_socket_listen(f->socket, 0600, NULL, NULL, &why);
-    assert_true(fd >= 0);
+    struct listen_socket peer;
+    assert_true(listen_socket_open_path(&peer, f->socket, NULL, f->why, sizeof f->why));
     ev_io watcher;
-    ev_io_init(&watcher, on_peer, fd, EV_READ);
+    ev_io_init(&watcher, on_peer, peer.fd, EV_READ);
     ev_io_start(f->loop, &watcher);
     peer_says = says[0];
     start_runtime(f);
@@ -371,7 +371,7 @@ static void test_peers_that_are_no_haproxy(void **state)
         assert_false(runtime_api_is_synced(f->runtime));
     }
     ev_io_stop(f->loop, &watcher);
-    close(fd);
+    listen_socket_close(&peer);
 }
 
 int main(void)

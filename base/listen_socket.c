@@ -1,6 +1,6 @@
-/* spoe/socket.c - text to listening socket, one function a kind. Each failure ends in a sentence (complain) that names
+/* base/listen_socket.c - text to listening socket, one function a kind. Each failure ends in a sentence (complain) that names
  * the address, what is wrong and what would be right. */
-#include "spoe/socket.h"
+#include "base/listen_socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,14 +10,13 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PORT_MAX = 65535, HOST_SIZE = 256 };
+#include "base/unix_socket.h"
 
 /* Where the sentence goes that tells what is wrong with an address. */
 struct complaint {
@@ -43,41 +42,40 @@ static int new_socket(int family)
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* The text after prefix, or NULL when address does not begin with it. */
-static const char *after(const char *address, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return strncmp(address, prefix, n) == 0 ? address + n : NULL;
-}
-
 /* ---- unix sockets with a file ----------------------------------------------------------------------------------- */
 
-static bool set_path(struct sockaddr_un *address, const char *path, const struct complaint *c)
+/* The folder must be there: making it would guess at owner and mode. */
+static bool check_folder(const char *path, const struct complaint *c)
 {
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (path[0] != '/')
-        return complain(c, "a unix socket wants an absolute path, as in unix:/run/agent.sock");
-    if (strlen(path) >= sizeof address->sun_path)
-        return complain(c, "the path is longer than the %zu bytes the system takes", sizeof address->sun_path - 1);
-    memcpy(address->sun_path, path, strlen(path));
-    return true;
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    int length = slash == path ? 1 : (int)(slash - path);
+    char folder[ADDRESS_PATH_MAX + 1];
+    snprintf(folder, sizeof folder, "%.*s", length, path);
+    if (stat(folder, &st) != 0)
+        return complain(c,
+                        "the folder %s cannot be used: %s; make it, owned by the daemon's user (systemd: "
+                        "RuntimeDirectory=cellrouter)",
+                        folder, strerror(errno));
+    return S_ISDIR(st.st_mode) || complain(c, "%s is not a folder", folder);
 }
 
-/* Removes what an agent left that did not end orderly, and nothing else. */
+/* Removes what a process left that did not end orderly, and nothing else. The probe does not block: a process that stands still
+ * with a full queue would hold up the one that starts. */
 static bool remove_stale(const struct sockaddr_un *address, const struct complaint *c)
 {
     struct stat st;
     if (lstat(address->sun_path, &st) != 0)
         return errno == ENOENT || complain(c, "%s", strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return complain(c, "there is a file of this name that is no socket; remove it or take another path");
+        return complain(c, "there is a file of this name that is no socket; remove it or name another path");
     int fd = new_socket(AF_UNIX);
     if (fd < 0)
         return complain(c, "no socket: %s", strerror(errno));
     int failed = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : errno;
     close(fd);
     if (failed == 0 || failed == EAGAIN) /* EAGAIN: somebody listens whose queue is full */
-        return complain(c, "in use: another process listens there; stop it or take another path");
+        return complain(c, "in use: another process listens there; stop it or name another path");
     if (failed != ECONNREFUSED)
         return complain(c, "cannot tell whether it is in use: %s", strerror(failed));
     return unlink(address->sun_path) == 0 || complain(c, "the old socket cannot be removed: %s", strerror(errno));
@@ -105,7 +103,7 @@ static bool find_group(const char *name, gid_t *gid, const struct complaint *c)
     return true;
 }
 
-static bool set_owner_and_mode(const char *path, const struct spoe_access *access, const struct complaint *c)
+static bool set_owner_and_mode(const char *path, const struct listen_access *access, const struct complaint *c)
 {
     uid_t uid = (uid_t)-1;
     gid_t gid = (gid_t)-1;
@@ -120,15 +118,12 @@ static bool set_owner_and_mode(const char *path, const struct spoe_access *acces
 }
 
 /* The file of a bound socket takes the mode of its descriptor: nobody gets in before owner and mode are right. */
-static bool bind_unix(struct spoe_socket *listening, const struct sockaddr_un *address,
-                      const struct spoe_access *access, const struct complaint *c)
+static bool bind_unix(struct listen_socket *listening, const struct sockaddr_un *address,
+                      const struct listen_access *access, const struct complaint *c)
 {
     struct stat st;
-    if (fchmod(listening->fd, 0600) != 0 ||
-        bind(listening->fd, (const struct sockaddr *)address, sizeof *address) != 0) {
-        const char *hint = errno == ENOENT ? "; make the folder first, owned by the agent's user" : "";
-        return complain(c, "cannot listen: %s%s", strerror(errno), hint);
-    }
+    if (fchmod(listening->fd, 0600) != 0 || bind(listening->fd, (const struct sockaddr *)address, sizeof *address) != 0)
+        return complain(c, "cannot listen: %s", strerror(errno));
     if (set_owner_and_mode(address->sun_path, access, c)) {
         if (lstat(address->sun_path, &st) == 0 && listen(listening->fd, SOMAXCONN) == 0) {
             memcpy(listening->path, address->sun_path, sizeof address->sun_path);
@@ -142,12 +137,11 @@ static bool bind_unix(struct spoe_socket *listening, const struct sockaddr_un *a
     return false;
 }
 
-static bool open_unix(struct spoe_socket *listening, const char *path, const struct spoe_access *access,
+static bool open_unix(struct listen_socket *listening, const char *path, const struct listen_access *access,
                       const struct complaint *c)
 {
-    struct sockaddr_un address;
-    listening->kind = SPOE_SOCKET_UNIX;
-    if (!set_path(&address, path, c) || !remove_stale(&address, c))
+    struct sockaddr_un address = unix_socket_address(path);
+    if (!check_folder(path, c) || !remove_stale(&address, c))
         return false;
     listening->fd = new_socket(AF_UNIX);
     if (listening->fd < 0)
@@ -158,14 +152,10 @@ static bool open_unix(struct spoe_socket *listening, const char *path, const str
 /* ---- abstract names --------------------------------------------------------------------------------------------- */
 
 /* HAProxy's abns@ fills the whole address with zeros, unlike others, and so must we (src/tools.c, str2sa_range). */
-static bool open_abstract(struct spoe_socket *listening, const char *name, const struct complaint *c)
+static bool open_abstract(struct listen_socket *listening, const char *name, const struct complaint *c)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    listening->kind = SPOE_SOCKET_ABSTRACT;
-    size_t length = strlen(name);
-    if (length == 0 || length >= sizeof address.sun_path)
-        return complain(c, "an abstract name has 1 to %zu bytes, as in abns@agent", sizeof address.sun_path - 1);
-    memcpy(address.sun_path + 1, name, length);
+    memcpy(address.sun_path + 1, name, strlen(name));
     listening->fd = new_socket(AF_UNIX);
     if (listening->fd < 0)
         return complain(c, "no socket: %s", strerror(errno));
@@ -178,30 +168,6 @@ static bool open_abstract(struct spoe_socket *listening, const char *name, const
 }
 
 /* ---- TCP -------------------------------------------------------------------------------------------------------- */
-
-/* "host:port", "[v6]:port", "*:port". */
-static bool split_host_port(const char *address, char host[HOST_SIZE], const char **port, const struct complaint *c)
-{
-    const char *colon = strrchr(address, ':');
-    const char *begin = address, *end = colon;
-    if (colon && address[0] == '[' && colon > address + 1 && colon[-1] == ']') {
-        begin++;
-        end--;
-    } else if (colon && memchr(address, ':', (size_t)(colon - address))) {
-        return complain(c, "write an IPv6 address in brackets, as in [::1]:9000");
-    }
-    if (!colon || end == begin || end - begin >= HOST_SIZE)
-        return complain(c, "this is no address; write unix:/path, abns@name, host:port or [v6]:port");
-    memcpy(host, begin, (size_t)(end - begin));
-    host[end - begin] = '\0';
-    *port = colon + 1;
-    char *rest;
-    errno = 0;
-    long number = strtol(*port, &rest, 10);
-    if (**port < '0' || **port > '9' || *rest || errno || number > PORT_MAX)
-        return complain(c, "\"%s\" is no port; a port is a number from 0 to %d", *port, PORT_MAX);
-    return true;
-}
 
 static bool is_loopback(const struct sockaddr *address)
 {
@@ -223,14 +189,14 @@ static uint16_t port_of(int fd)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
-static bool bind_tcp(struct spoe_socket *listening, const struct addrinfo *found, const struct spoe_access *access,
+static bool bind_tcp(struct listen_socket *listening, const struct addrinfo *found, const struct listen_access *access,
                      const struct complaint *c)
 {
     int on = 1;
     if (!access->allow_remote && !is_loopback(found->ai_addr))
         return complain(c,
-                        "not a loopback address, and SPOP knows no password; use 127.0.0.1 or a unix socket, or allow "
-                        "remote addresses (allow-remote) and guard the port otherwise");
+                        "not a loopback address, and no password guards this port; use 127.0.0.1 or a unix socket, or "
+                        "allow remote addresses (allow-remote) and guard the port otherwise");
     listening->fd = new_socket(found->ai_family);
     if (listening->fd < 0)
         return complain(c, "no socket: %s", strerror(errno));
@@ -244,40 +210,40 @@ static bool bind_tcp(struct spoe_socket *listening, const struct addrinfo *found
     return complain(c, "cannot listen: %s", strerror(errno));
 }
 
-static bool open_tcp(struct spoe_socket *listening, const char *address, const struct spoe_access *access,
+static bool open_tcp(struct listen_socket *listening, const struct address *address, const struct listen_access *access,
                      const struct complaint *c)
 {
-    char host[HOST_SIZE];
-    const char *port = NULL;
+    char port[8];
     struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    listening->kind = SPOE_SOCKET_TCP;
-    if (!split_host_port(address, host, &port, c))
-        return false;
-    int failed = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, &found);
+    const char *host = strcmp(address->where, "*") == 0 ? NULL : address->where;
+    snprintf(port, sizeof port, "%u", (unsigned)address->port);
+    int failed = getaddrinfo(host, port, &hints, &found);
     if (failed != 0)
-        return complain(c, "the host \"%s\" is not known: %s", host, gai_strerror(failed));
+        return complain(c, "the host \"%s\" is not known: %s", address->where, gai_strerror(failed));
     bool opened = bind_tcp(listening, found, access, c);
     freeaddrinfo(found);
     return opened;
 }
 
-/* ---- all -------------------------------------------------------------------------------------------------------- */
+/* ---- all ---- */
 
-bool spoe_socket_open(struct spoe_socket *listening, const char *address, const struct spoe_access *access, char *error,
-                      size_t error_size)
+static bool open_kind(struct listen_socket *listening, const struct address *address,
+                      const struct listen_access *access, const struct complaint *c)
 {
-    const struct spoe_access usual = {.mode = 0660};
-    const struct complaint c = {.address = address, .text = error, .size = error_size};
-    struct spoe_socket opening = {.fd = -1};
-    if (!access)
-        access = &usual;
-    const char *path = after(address, "unix:");
-    const char *name = after(address, "abns@");
-    if (!path)
-        path = after(address, "unix@");
-    bool opened = path   ? open_unix(&opening, path, access, &c)
-                  : name ? open_abstract(&opening, name, &c)
-                         : open_tcp(&opening, address, access, &c);
+    switch (address->kind) {
+    case ADDRESS_UNIX: return open_unix(listening, address->where, access, c);
+    case ADDRESS_ABSTRACT: return open_abstract(listening, address->where, c);
+    case ADDRESS_TCP: break;
+    }
+    return open_tcp(listening, address, access, c);
+}
+
+static bool open_parsed(struct listen_socket *listening, const struct address *address,
+                        const struct listen_access *access, const struct complaint *c)
+{
+    const struct listen_access usual = {.mode = 0660};
+    struct listen_socket opening = {.kind = address->kind, .fd = -1};
+    bool opened = open_kind(&opening, address, access ? access : &usual, c);
     if (opened)
         *listening = opening;
     else if (opening.fd >= 0)
@@ -285,11 +251,33 @@ bool spoe_socket_open(struct spoe_socket *listening, const char *address, const 
     return opened;
 }
 
-void spoe_socket_close(struct spoe_socket *listening)
+bool listen_socket_open(struct listen_socket *listening, const char *text, const struct listen_access *access,
+                        char *error, size_t error_size)
+{
+    const struct complaint c = {.address = text, .text = error, .size = error_size};
+    struct address address;
+    enum address_outcome outcome = address_parse(text, &address);
+    if (outcome != ADDRESS_OK)
+        return complain(&c, "%s; write unix:/path, abns@name, host:port or [v6]:port", address_text(outcome));
+    return open_parsed(listening, &address, access, &c);
+}
+
+bool listen_socket_open_path(struct listen_socket *listening, const char *path, const struct listen_access *access,
+                             char *error, size_t error_size)
+{
+    const struct complaint c = {.address = path, .text = error, .size = error_size};
+    struct address address;
+    enum address_outcome outcome = address_parse_path(path, &address);
+    if (outcome != ADDRESS_OK)
+        return complain(&c, "%s", address_text(outcome));
+    return open_parsed(listening, &address, access, &c);
+}
+
+void listen_socket_close(struct listen_socket *listening)
 {
     struct stat st;
     close(listening->fd);
-    if (listening->kind == SPOE_SOCKET_UNIX && lstat(listening->path, &st) == 0 && st.st_dev == listening->device &&
+    if (listening->kind == ADDRESS_UNIX && lstat(listening->path, &st) == 0 && st.st_dev == listening->device &&
         st.st_ino == listening->inode)
         unlink(listening->path);
 }
