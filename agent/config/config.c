@@ -8,9 +8,9 @@
 #include "agent/config/config_parse.h"
 #include "agent/config/config_value.h"
 
-static void free_fields(struct config *config, bool in_cell, void *base)
+static void free_fields(bool in_cell, void *base)
 {
-    for (size_t i = 0; config && i < setting_count; i++) {
+    for (size_t i = 0; i < setting_count; i++) {
         const struct setting *s = &settings[i];
         void *field = (char *)base + s->offset;
         if (setting_in_cell(s) != in_cell)
@@ -22,36 +22,35 @@ static void free_fields(struct config *config, bool in_cell, void *base)
     }
 }
 
-void config_clear(struct config *config)
-{
-    free_fields(config, false, config);
-    for (size_t i = 0; i < config->cell_count; i++) {
-        free_fields(config, true, &config->cells[i]);
-        free(config->cells[i].id);
-    }
-    free(config->cells);
-    memset(config, 0, sizeof *config);
-}
-
 void config_free(struct config *config)
 {
     if (!config)
         return;
+    free_fields(false, config);
+    for (size_t i = 0; i < config->cell_count; i++) {
+        free_fields(true, &config->cells[i]);
+        free(config->cells[i].id);
+    }
+    free(config->cells);
+    free(config->lines);
     free(config->file);
-    config_clear(config);
     free(config);
 }
 
-static int fill(struct config_parse *parse, const char *text, size_t length)
+static const char *variable(const char *name)
 {
-    if (config_text_scan(&parse->text, text, length, parse->errors) != 0)
-        return -1;
-    int outcome = config_parse_text(parse);
-    if (outcome == 0)
+    return getenv(name);
+}
+
+/* Fills parse->config. Where the text's structure is broken, only that is told: other complaints would be guesses. */
+static void fill(struct config_parse *parse, const char *text, size_t length)
+{
+    struct config_tree tree;
+    if (config_tree_read(&tree, text, length, variable, parse->errors) != 0)
+        return;
+    if (tree.nested && config_parse_tree(parse, &tree) == 0 && tree.whole)
         config_check(parse);
-    config_text_deinit(&parse->text);
-    free(parse->lines);
-    return outcome;
+    config_tree_deinit(&tree);
 }
 
 struct config *config_parse(const char *file, const char *text, size_t length, FILE *out)
@@ -59,9 +58,11 @@ struct config *config_parse(const char *file, const char *text, size_t length, F
     struct config *config = calloc(1, sizeof *config);
     struct config_errors *errors = calloc(1, sizeof *errors);
     bool good = false;
-    if (config && errors) {
+    if (config && errors && (config->file = strdup(file))) {
         struct config_parse parse = {.config = config, .errors = errors};
-        good = fill(&parse, text, length) == 0 && errors->total == 0 && (config->file = strdup(file));
+        fill(&parse, text, length);
+        config->lines = parse.lines;
+        good = errors->total == 0;
         config_errors_print(errors, file, out);
         config_errors_deinit(errors);
     } else {

@@ -132,6 +132,7 @@ struct config {
     struct config_log log;
     struct config_haproxy haproxy;
     struct config_hidden hidden;
+    unsigned *lines; /* where the settings outside of cells were given, for messages; see config_machine.h */
 };
 
 /* Reads and checks a file. Every error is written to errors as one line each:

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/routes/cells.h"
+#include "agent/config/config_index.h"
 #include "agent/config/config_parse.h"
 #include "agent/config/config_value.h"
 
@@ -18,6 +19,7 @@ static void complain(struct config_parse *parse, size_t cell, const char *sectio
     config_complain(parse, line, s, value, what);
 }
 
+/* What must be there is there: the settings of one cell (index + 1), or all others (0). */
 static void check_required(struct config_parse *parse, size_t cell)
 {
     for (size_t i = 0; i < setting_count; i++) {
@@ -60,45 +62,115 @@ static void follow(struct config_parse *parse, char **field, const char *from)
     *field = copy;
 }
 
-/* Directives name a cell by its id or by its name, so no text may mean two cells. */
-static void check_names(struct config_parse *parse, size_t index)
+/* ---- what may be there once ------------------------------------------------------------------------------------------------ */
+
+/* Whom a text of the index belongs to: the number of a cell, twice, and 1 more when it is the cell's name. */
+static size_t owner_id(size_t cell)
 {
-    const struct config *config = parse->config;
-    const struct config_cell *cell = &config->cells[index];
+    return cell * 2;
+}
+
+static size_t owner_name(size_t cell)
+{
+    return cell * 2 + 1;
+}
+
+/* Returns whether the id was new. *repeatedp: it is exactly an earlier cell's, so nothing else of this cell is worth a word. */
+static int check_id_is_new(struct config_parse *parse, struct config_index *names, size_t index, bool *repeatedp)
+{
+    const struct config_cell *cells = parse->config->cells, *cell = &cells[index];
+    size_t earlier;
+    if (config_index_put(names, (struct config_index_key){cell->id, ""}, owner_id(index), &earlier) != 0)
+        return -1;
+    if (earlier == CONFIG_INDEX_NEW)
+        return 0;
+    const struct config_cell *other = &cells[earlier / 2];
+    *repeatedp = earlier == owner_id(earlier / 2) && strcmp(cell->id, other->id) == 0;
+    if (*repeatedp)
+        config_errors_add(parse->errors, cell->line, "cell \"%s\": there is a cell of this id already; ids are unique",
+                          cell->id);
+    else if (earlier == owner_id(earlier / 2))
+        config_errors_add(parse->errors, cell->line,
+                          "cell \"%s\": there is a cell \"%s\" already; ids differ in more than case", cell->id,
+                          other->id);
+    else
+        config_errors_add(parse->errors, cell->line, "cell \"%s\": this id is the name of cell \"%s\"", cell->id,
+                          other->id);
+    return 0;
+}
+
+/* Directives name a cell by its id or by its name, so no text may mean two cells. */
+static int check_name_is_new(struct config_parse *parse, struct config_index *names, size_t index)
+{
+    const struct config_cell *cells = parse->config->cells, *cell = &cells[index];
     char what[160];
-    for (size_t i = 0; i < index; i++) {
-        const struct config_cell *other = &config->cells[i];
-        if (strcasecmp(cell->id, other->id) == 0)
-            config_errors_add(parse->errors, cell->line,
-                              "cell \"%s\": there is a cell \"%s\" already; ids differ in more than case", cell->id,
-                              other->id);
-        else if (strcasecmp(cell->name, other->name) == 0 || strcasecmp(cell->name, other->id) == 0) {
-            snprintf(what, sizeof what, "cell \"%s\" has this name already", other->id);
-            complain(parse, index + 1, "cell", "name", cell->name, what);
-        } else if (strcasecmp(cell->id, other->name) == 0)
-            config_errors_add(parse->errors, cell->line, "cell \"%s\": this id is the name of cell \"%s\"", cell->id,
-                              other->id);
+    size_t earlier;
+    if (config_index_put(names, (struct config_index_key){cell->name, ""}, owner_name(index), &earlier) != 0)
+        return -1;
+    if (earlier == CONFIG_INDEX_NEW || earlier / 2 == index || strcasecmp(cell->id, cells[earlier / 2].id) == 0)
+        return 0;
+    snprintf(what, sizeof what, "cell \"%.100s\" has this name already", cells[earlier / 2].id);
+    complain(parse, index + 1, "cell", "name", cell->name, what);
+    return 0;
+}
+
+/* The same server with the same options cannot be two cells: each would redirect to the other for ever. With other options it can:
+ * one address may lead to several cells by `sni`, for example. */
+static int check_servers_are_new(struct config_parse *parse, struct config_index *servers, size_t index)
+{
+    const struct config_cell *cells = parse->config->cells, *cell = &cells[index];
+    unsigned line = config_line(parse, index + 1, "cell", "servers");
+    for (size_t i = 0; i < cell->servers.count; i++) {
+        size_t earlier;
+        const char *server = cell->servers.items[i];
+        if (config_index_put(servers, (struct config_index_key){server, cell->server_options}, index, &earlier) != 0)
+            return -1;
+        if (earlier == index)
+            config_errors_add(parse->errors, line, "cell.servers \"%s\": given twice; one of them must go", server);
+        else if (earlier != CONFIG_INDEX_NEW)
+            config_errors_add(
+                parse->errors, line,
+                "cell.servers \"%s\": cell \"%s\" has this server, too; right would be servers of its own, "
+                "or server-options by which the server tells the cells apart",
+                server, cells[earlier].id);
     }
+    return 0;
+}
+
+static int check_cell(struct config_parse *parse, struct config_index *names, struct config_index *servers,
+                      size_t index)
+{
+    struct config_cell *cell = &parse->config->cells[index];
+    bool repeated = false;
+    if (check_id_is_new(parse, names, index, &repeated) != 0)
+        return -1;
+    if (repeated)
+        return 0;
+    check_cell_id(parse, cell);
+    check_required(parse, index + 1);
+    follow(parse, &cell->name, cell->id);
+    follow(parse, &cell->region, parse->config->region);
+    return check_name_is_new(parse, names, index) == 0 && check_servers_are_new(parse, servers, index) == 0 ? 0 : -1;
 }
 
 static void check_cells(struct config_parse *parse)
 {
     struct config *config = parse->config;
-    bool in_region = false;
+    struct config_index names = {.fold = true}, servers = {.fold = false};
+    bool in_region = false, memory = true;
     if (config->cell_count == 0)
         config_errors_add(parse->errors, 0,
                           "there is no cell; right would be at least one block cell \"ID\" { servers = … }");
     if (config->cell_count > CELLS_MAX)
         config_errors_add(parse->errors, 0, "%zu cells; at most %d are allowed", config->cell_count, CELLS_MAX);
-    for (size_t i = 0; i < config->cell_count && i < CELLS_MAX; i++) {
-        struct config_cell *cell = &config->cells[i];
-        check_cell_id(parse, cell);
-        check_required(parse, i + 1);
-        follow(parse, &cell->name, cell->id);
-        follow(parse, &cell->region, config->region);
-        check_names(parse, i);
-        in_region = in_region || strcmp(cell->region, config->region) == 0;
+    for (size_t i = 0; i < config->cell_count && i < CELLS_MAX && memory; i++) {
+        memory = check_cell(parse, &names, &servers, i) == 0;
+        in_region = in_region || strcmp(config->cells[i].region, config->region) == 0;
     }
+    config_index_deinit(&names);
+    config_index_deinit(&servers);
+    if (!memory)
+        config_errors_add(parse->errors, 0, "out of memory");
     if (config->cell_count && config->region[0] && !in_region)
         complain(parse, 0, "", "region", config->region, "no cell stands in this region");
 }
@@ -197,4 +269,6 @@ void config_check(struct config_parse *parse)
     check_listeners(parse);
     check_limits(parse);
     router_id(parse);
+    if (config_check_addresses(parse) != 0)
+        config_errors_add(parse->errors, 0, "out of memory");
 }

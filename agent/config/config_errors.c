@@ -1,4 +1,4 @@
-/* agent/config/config_errors.c - see the header. */
+/* agent/config/config_errors.c - a list of a bounded length; errors beyond it are counted alone. */
 #include "agent/config/config_errors.h"
 
 #include <stdarg.h>
@@ -15,14 +15,6 @@ void config_errors_add(struct config_errors *errors, unsigned line, const char *
     int length = vasprintf(&text, fmt, args);
     va_end(args);
     errors->list[errors->count++] = (struct config_error){line, length < 0 ? NULL : text};
-}
-
-void config_errors_cut(struct config_errors *errors, size_t count)
-{
-    while (errors->count > count) {
-        free(errors->list[--errors->count].text);
-        errors->total = errors->count;
-    }
 }
 
 /* Stable: errors of one line stay in the order in which they were found. */
@@ -63,6 +55,7 @@ void config_errors_print(struct config_errors *errors, const char *file, FILE *o
 
 void config_errors_deinit(struct config_errors *errors)
 {
-    config_errors_cut(errors, 0);
-    errors->total = 0;
+    for (size_t i = 0; i < errors->count; i++)
+        free(errors->list[i].text);
+    *errors = (struct config_errors){0};
 }

@@ -24,12 +24,10 @@ struct config_errors {
 /* One error, as printf. Out of memory: it still counts. */
 void config_errors_add(struct config_errors *errors, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Forgets the errors after the first count, whatever their line. */
-void config_errors_cut(struct config_errors *errors, size_t count);
-
 /* Writes "file:line: text" lines, ordered by line, bytes that could harm a terminal escaped. */
 void config_errors_print(struct config_errors *errors, const char *file, FILE *out);
 
+/* Frees all texts and leaves it empty. */
 void config_errors_deinit(struct config_errors *errors);
 
 #endif

@@ -71,15 +71,58 @@ bool setting_is_section(const char *section)
     return false;
 }
 
+/* What people write who know another program's configuration. */
+static const struct wrong_name {
+    const char *section, *wrong, *right, *advice;
+} wrong_names[] = {
+    {"redis", "password", "password-file", "the password is the first line of a file of its own"},
+    {"redis", "auth", "password-file", "the password is the first line of a file of its own"},
+    {"redis", "user", "username", NULL},
+    {"redis", "host", "address", "host:port in one"},
+    {"redis", "port", "address", "host:port in one"},
+    {"redis", "url", "address", "host:port, or unix:/path"},
+    {"redis", "socket", "address", "unix:/path"},
+    {"spoe", "bind", "listen", NULL},
+    {"spoe", "socket", "listen", "{\"unix:/path\"}"},
+    {"spoe", "address", "listen", NULL},
+    {"admin", "listen", "socket", NULL},
+    {"haproxy", "socket", "runtime", NULL},
+};
+
+static const struct wrong_name *find_wrong(const char *section, const char *key)
+{
+    for (size_t i = 0; i < sizeof wrong_names / sizeof wrong_names[0]; i++)
+        if (strcmp(wrong_names[i].section, section) == 0 && strcmp(wrong_names[i].wrong, key) == 0)
+            return &wrong_names[i];
+    return NULL;
+}
+
+const char *setting_advice(const char *section, const char *key)
+{
+    const struct wrong_name *name = find_wrong(section, key);
+    return name ? name->advice : NULL;
+}
+
+/* max-conn for max-connections. */
+static bool is_shortened(const char *candidate, const char *key)
+{
+    return strlen(key) >= 4 && strncmp(candidate, key, strlen(key)) == 0;
+}
+
 const char *setting_nearest(const char *section, const char *key)
 {
+    const struct wrong_name *name = find_wrong(section, key);
+    const char *longer = NULL;
     struct nearest search = nearest_to(key, strlen(key));
-    for (size_t i = 0; i < setting_count; i++)
+    for (size_t i = 0; i < setting_count; i++) {
         if (strcmp(settings[i].section, section) == 0)
             nearest_try(&search, settings[i].key);
         else if (section[0] == '\0')
             nearest_try(&search, settings[i].section);
-    return search.best;
+        if (strcmp(settings[i].section, section) == 0 && is_shortened(settings[i].key, key) && !longer)
+            longer = settings[i].key;
+    }
+    return name ? name->right : search.best ? search.best : longer;
 }
 
 static void describe_words(const struct setting *setting, char *out, size_t size)
@@ -99,7 +142,7 @@ static const char *describe_check(enum setting_check check)
     case CHECK_PLAIN: return "printable characters without blanks";
     case CHECK_ID:
     case CHECK_ID_OR_EMPTY: return "letters, digits, - and _";
-    case CHECK_NAME: return "printable characters without quotes, braces, commas and colons";
+    case CHECK_NAME: return "printable characters without quotes, braces, commas, colons, \\ and $";
     case CHECK_SERVER:
     case CHECK_SERVER_OR_EMPTY: return "host:port, [v6]:port or unix@/path";
     case CHECK_OPTIONS: return "one line of HAProxy's server options";
@@ -107,6 +150,7 @@ static const char *describe_check(enum setting_check check)
     case CHECK_ADDRESS_OR_EMPTY: return "unix:/path, host:port or [v6]:port";
     case CHECK_SOCKET_OR_EMPTY: return "an absolute path of at most 107 bytes";
     case CHECK_PATH_OR_EMPTY: return "an absolute path";
+    case CHECK_HAPROXY_PATH_OR_EMPTY: return "an absolute path without blanks, quotes, commas, brackets, \\ and $";
     case CHECK_PREFIX: return "a path that starts and ends with /, such as /admin/";
     case CHECK_HEADER: return "letters, digits and -, as in X-Gitlab-Cell-";
     case CHECK_LOOP: return "abns@name or unix@/path";

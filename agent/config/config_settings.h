@@ -31,8 +31,9 @@ enum setting_check {
     CHECK_ADDRESS_OR_EMPTY,
     CHECK_SOCKET_OR_EMPTY, /* path of a unix socket */
     CHECK_PATH_OR_EMPTY,
-    CHECK_PREFIX, /* path prefix: starts and ends with a slash, no empty or dot segments */
-    CHECK_HEADER, /* start of a header name */
+    CHECK_HAPROXY_PATH_OR_EMPTY, /* one that stands in HAProxy's configuration as an argument */
+    CHECK_PREFIX,                /* path prefix: starts and ends with a slash, no empty or dot segments */
+    CHECK_HEADER,                /* start of a header name */
     CHECK_LOOP,
     CHECK_cell_answers,
     CHECK_log_levels,
@@ -60,16 +61,22 @@ struct setting_word {
     int value;
 };
 
+/* The rows of settings.def, in its order: the top level first, then each section in one piece. */
 extern const struct setting settings[];
 extern const size_t setting_count;
 
+/* Whether each cell has this setting. */
 bool setting_in_cell(const struct setting *setting);
 
 /* The row, or NULL. */
 const struct setting *setting_find(const char *section, const char *key);
 
-/* The key or section name nearest to a misspelt one, or NULL when none is near: for "did you mean". */
+/* The key or section name nearest to a misspelt one, or NULL when none is near: for "did you mean". Names that other programs use
+ * for the same thing are near, too. */
 const char *setting_nearest(const char *section, const char *key);
+
+/* What else to know about a name that setting_nearest has from other programs, as half a sentence, or NULL. */
+const char *setting_advice(const char *section, const char *key);
 
 /* Whether there is such a section; "" is one. */
 bool setting_is_section(const char *section);

@@ -1,4 +1,4 @@
-/* agent/config/config_value.c - see the header. */
+/* agent/config/config_value.c - one function for each kind of check that settings.def names, and one for each kind of value. */
 #include "agent/config/config_value.h"
 
 #include <arpa/inet.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/config/server_options.h"
 #include "base/address.h"
 
 static PRINTF_LIKE(2, 3) bool wrong(struct config_complaint *why, const char *fmt, ...)
@@ -45,10 +46,11 @@ static bool plain_byte(unsigned char c)
     return c > ' ' && c != 127;
 }
 
-/* Quotes, braces, commas, colons and backslashes would break the directive grammar of docs/design.md 3.3. */
+/* Quotes, braces, commas, colons and backslashes would break the directive grammar of docs/design.md 3.3; $ would begin a variable
+ * of HAProxy's, in whose quotes the name is printed. */
 static bool name_byte(unsigned char c)
 {
-    return c >= ' ' && c != 127 && !strchr("{}\",:\\", c);
+    return c >= ' ' && c != 127 && !strchr("{}\",:\\$", c);
 }
 
 static bool line_byte(unsigned char c)
@@ -123,6 +125,22 @@ static bool check_absolute(const char *text, struct config_complaint *why)
     return text[0] == '/' ? all(text, line_byte, why) : wrong(why, "the path is not absolute");
 }
 
+/* Stands in double quotes, and among the arguments of HAProxy's converters. */
+static bool haproxy_byte(unsigned char c)
+{
+    return c > ' ' && c != 127 && !strchr(",()\"'\\$", c);
+}
+
+static bool check_haproxy_path(const char *text, struct config_complaint *why)
+{
+    return check_absolute(text, why) && all(text, haproxy_byte, why);
+}
+
+static bool check_options(const char *text, struct config_complaint *why)
+{
+    return all(text, line_byte, why) && server_options_check(text, why->text, sizeof why->text);
+}
+
 static bool check_text(enum setting_check check, const char *text, struct config_complaint *why)
 {
     switch (check) {
@@ -132,11 +150,12 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_NAME: return all(text, name_byte, why);
     case CHECK_SERVER:
     case CHECK_SERVER_OR_EMPTY: return !*text || check_address(text, "unix@", why);
-    case CHECK_OPTIONS: return all(text, line_byte, why);
+    case CHECK_OPTIONS: return check_options(text, why);
     case CHECK_ADDRESS:
     case CHECK_ADDRESS_OR_EMPTY: return !*text || check_address(text, "unix:", why);
     case CHECK_SOCKET_OR_EMPTY: return !*text || check_socket(text, why);
     case CHECK_PATH_OR_EMPTY: return !*text || check_absolute(text, why);
+    case CHECK_HAPROXY_PATH_OR_EMPTY: return !*text || check_haproxy_path(text, why);
     case CHECK_PREFIX: return check_prefix(text, why);
     case CHECK_HEADER: return all(text, header_byte, why);
     case CHECK_LOOP: return !*text || check_loop(text, why);

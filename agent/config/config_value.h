@@ -24,6 +24,7 @@ MUST_USE enum config_value config_value_set(const struct setting *setting, void 
 /* Puts the default in. Returns CONFIG_VALUE_OK or CONFIG_VALUE_MEMORY. */
 MUST_USE enum config_value config_value_preset(const struct setting *setting, void *field);
 
+/* Frees the items and the list; leaves it empty. */
 void config_list_clear(struct config_list *list);
 
 /* Whether a "host:port" address stands on loopback: 127.0.0.0/8, [::1] or localhost. */

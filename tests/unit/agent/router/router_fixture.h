@@ -115,7 +115,7 @@ static struct config *config_of(const char *more)
     size_t size = 0;
     FILE *errors = open_memstream(&said, &size);
     snprintf(text, sizeof text,
-             "region = eu\ncell eu0 { name = \"Cell EU0\" servers = {\"a:1\"} }\ncell eu1 { servers = {\"a:1\"} }\n%s",
+             "region = eu\ncell eu0 { name = \"Cell EU0\" servers = {\"a:1\"} }\ncell eu1 { servers = {\"b:1\"} }\n%s",
              more);
     struct config *config = config_parse("t.conf", text, strlen(text), errors);
     fclose(errors);

@@ -84,7 +84,7 @@ static void a_reload_keeps_the_routes_of_cells_that_stay(void **state)
     learn(f, "/a/x", "eu0", "{path_prefix:/a/}", NULL, false);
     learn(f, "/b/x", "eu1", "{path_prefix:/b/}", NULL, false);
     expect(f, "1:done=true 2:done=true");
-    static const char text[] = "region = eu\ncell new { servers = {\"a:1\"} }\ncell eu1 { servers = {\"a:1\"} }\n";
+    static const char text[] = "region = eu\ncell new { servers = {\"a:1\"} }\ncell eu1 { servers = {\"b:1\"} }\n";
     struct config *fresh = config_parse("t.conf", text, sizeof text - 1, stderr);
     assert_int_equal(router_reload(f->router, fresh), 0);
     config_free(f->config);
