@@ -1,6 +1,6 @@
-/* agent/config/config.h - what cellrouter.conf says, checked and complete: a plain value that nobody changes once it is loaded.
- * The keys, their defaults, limits and texts are agent/config/settings.def; this header only names where each value lands. What
- * the settings mean for the other modules is theirs to know. */
+/* agent/config/config.h - what cellrouter.conf says, checked and complete: a plain value that nobody changes once it
+ * is loaded. The keys, their defaults, limits and texts are agent/config/settings.def; this header only names where
+ * each value lands. What the settings mean for the other modules is theirs to know. */
 #ifndef CELLROUTER_AGENT_CONFIG_CONFIG_H
 #define CELLROUTER_AGENT_CONFIG_CONFIG_H
 

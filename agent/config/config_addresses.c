@@ -1,9 +1,10 @@
 /* agent/config/config_addresses.c - no address may belong to two. Pure.
  *
- * Some addresses are not in the file as they are: HAProxy binds haproxy.loop; its second process, for large bodies, binds
- * haproxy.large-address, the same with -check behind it, and haproxy.loop with -large behind it (agent/cellctl/haproxy_config.c).
- * The agent binds spoe.listen and admin.socket; Redis, the runtime sockets and the cells' servers are other programs' own.
- * All of them are compared in one form, whatever their setting calls them: unix:/p, unix@/p and /p are one socket. */
+ * Some addresses are not in the file as they are: HAProxy binds haproxy.loop; its second process, for large bodies,
+ * binds haproxy.large-address, the same with -check behind it, and haproxy.loop with -large behind it
+ * (agent/cellctl/haproxy_config.c). The agent binds spoe.listen and admin.socket; Redis, the runtime sockets and the
+ * cells' servers are other programs' own. All of them are compared in one form, whatever their setting calls them:
+ * unix:/p, unix@/p and /p are one socket. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,8 +17,8 @@ enum {
     PLACE_MAX = 400, /* longer than any address that its check lets through */
     PARTS_MAX =
         64, /* loop, its -large, large-address, its -check, 16 listeners, admin, 16 runtime sockets, Redis: 37 */
-    /* HAProxy binds a temporary name first, PATH.PID.tmp, in the 107 bytes of a socket's name; a PID has up to 7 digits.
-     * Source: HAProxy src/sock_unix.c, sock_unix_bind_receiver(). */
+    /* HAProxy binds a temporary name first, PATH.PID.tmp, in the 107 bytes of a socket's name; a PID has up to 7
+     * digits. Source: HAProxy src/sock_unix.c, sock_unix_bind_receiver(). */
     HAPROXY_SOCKET_MAX = 107 - 12,
 };
 
@@ -55,7 +56,8 @@ static struct address read_address(const char *text)
     return address;
 }
 
-/* The address in the form that is compared: a path, @name, or host:port in small letters. A host of all addresses is *. */
+/* The address in the form that is compared: a path, @name, or host:port in small letters. A host of all addresses is
+ * *. */
 static void place_of(const struct address *address, const char *suffix, char *out)
 {
     const char *host = is_any(address->where)                         ? "*"

@@ -62,7 +62,7 @@ static void follow(struct config_parse *parse, char **field, const char *from)
     *field = copy;
 }
 
-/* ---- what may be there once ------------------------------------------------------------------------------------------------ */
+/* ---- what may be there once -------------------------------------------------------------------------------------- */
 
 /* Whom a text of the index belongs to: the number of a cell, twice, and 1 more when it is the cell's name. */
 static size_t owner_id(size_t cell)
@@ -75,7 +75,8 @@ static size_t owner_name(size_t cell)
     return cell * 2 + 1;
 }
 
-/* Returns whether the id was new. *repeatedp: it is exactly an earlier cell's, so nothing else of this cell is worth a word. */
+/* Returns whether the id was new. *repeatedp: it is exactly an earlier cell's, so nothing else of this cell is worth
+ * a word. */
 static int check_id_is_new(struct config_parse *parse, struct config_index *names, size_t index, bool *repeatedp)
 {
     const struct config_cell *cells = parse->config->cells, *cell = &cells[index];
@@ -114,8 +115,8 @@ static int check_name_is_new(struct config_parse *parse, struct config_index *na
     return 0;
 }
 
-/* The same server with the same options cannot be two cells: each would redirect to the other for ever. With other options it can:
- * one address may lead to several cells by `sni`, for example. */
+/* The same server with the same options cannot be two cells: each would redirect to the other for ever. With other
+ * options it can: one address may lead to several cells by `sni`, for example. */
 static int check_servers_are_new(struct config_parse *parse, struct config_index *servers, size_t index)
 {
     const struct config_cell *cells = parse->config->cells, *cell = &cells[index];

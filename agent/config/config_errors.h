@@ -1,4 +1,5 @@
-/* agent/config/config_errors.h - the errors of one configuration file, collected and then written in the order of its lines. */
+/* agent/config/config_errors.h - the errors of one configuration file, collected and then written in the order of its
+ * lines. */
 #ifndef CELLROUTER_AGENT_CONFIG_CONFIG_ERRORS_H
 #define CELLROUTER_AGENT_CONFIG_CONFIG_ERRORS_H
 

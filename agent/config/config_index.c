@@ -32,7 +32,8 @@ static bool same(const struct config_index *index, struct config_index_key a, st
     return strcmp(a.text, b.text) == 0 && strcmp(a.more, b.more) == 0;
 }
 
-/* The slot of this key, or the free one where it belongs. FNV's low bits alone are too even for short texts that count up. */
+/* The slot of this key, or the free one where it belongs. FNV's low bits alone are too even for short texts that
+ * count up. */
 static struct config_index_slot *slot_of(struct config_index *index, struct config_index_key key, uint64_t hash)
 {
     size_t at = (size_t)(hash ^ hash >> 32) & (index->room - 1);

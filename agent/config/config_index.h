@@ -1,5 +1,5 @@
-/* agent/config/config_index.h - which texts of a configuration were there before, and where: so that thousands of ids, names and
- * servers are checked in one pass. Pure. */
+/* agent/config/config_index.h - which texts of a configuration were there before, and where: so that thousands of
+ * ids, names and servers are checked in one pass. Pure. */
 #ifndef CELLROUTER_AGENT_CONFIG_CONFIG_INDEX_H
 #define CELLROUTER_AGENT_CONFIG_CONFIG_INDEX_H
 
@@ -24,8 +24,8 @@ struct config_index {
 
 enum { CONFIG_INDEX_NEW = SIZE_MAX >> 1 }; /* greater than any owner */
 
-/* The owner of this key; when it has none, it is owner from now on, and *earlierp is CONFIG_INDEX_NEW. Returns 0, or -1 without
- * memory: then nothing is said about the key. owner is the caller's number. */
+/* The owner of this key; when it has none, it is owner from now on, and *earlierp is CONFIG_INDEX_NEW. Returns 0, or
+ * -1 without memory: then nothing is said about the key. owner is the caller's number. */
 MUST_USE int config_index_put(struct config_index *index, struct config_index_key key, size_t owner, size_t *earlierp);
 
 /* The owner of this key, or CONFIG_INDEX_NEW. */

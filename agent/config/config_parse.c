@@ -1,8 +1,9 @@
 /* agent/config/config_parse.c - the table of settings applied to the tree of a file.
  *
- * A block is looked at twice: first its names, so that an unknown key is told even where a value is wrong, then its values. What
- * the tree could not read in full (a NULL text, a NODE_NAME) has its error, or gets it here; the setting then counts as given, so
- * that nobody says of it that it is missing. Lines of settings are kept for errors that are found later. */
+ * A block is looked at twice: first its names, so that an unknown key is told even where a value is wrong, then its
+ * values. What the tree could not read in full (a NULL text, a NODE_NAME) has its error, or gets it here; the setting
+ * then counts as given, so that nobody says of it that it is missing. Lines of settings are kept for errors that are
+ * found later. */
 #include "agent/config/config_parse.h"
 
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static int out_of_memory(struct config_parse *parse)
     return -1;
 }
 
-/* ---- names ----------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static void report_unknown(struct config_parse *parse, const char *section, const struct config_node *node)
 {
@@ -99,7 +100,7 @@ static void check_names(struct config_parse *parse, const struct config_tree *tr
             check_form(parse, place->section, &tree->nodes[i]);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static void report_twice(struct config_parse *parse, const struct config_tree *tree, const struct setting *s,
                          size_t node, unsigned first)
@@ -181,7 +182,7 @@ static void apply_keys(struct config_parse *parse, const struct config_tree *tre
     }
 }
 
-/* ---- cells ----------------------------------------------------------------------------------------------------------------- */
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
 
 static int presets(struct config_parse *parse, bool in_cell, void *base)
 {

@@ -1,5 +1,5 @@
-/* agent/config/config_settings.c - the table of settings, the nearest known key, and what is generated from the table for people:
- * the manual and the sample configuration. */
+/* agent/config/config_settings.c - the table of settings, the nearest known key, and what is generated from the table
+ * for people: the manual and the sample configuration. */
 #include "agent/config/config_settings.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-/* agent/config/config_settings.h - agent/config/settings.def as a table that code can walk. Only the config_*.c files read it. */
+/* agent/config/config_settings.h - agent/config/settings.def as a table that code can walk. Only the config_*.c files
+ * read it. */
 #ifndef CELLROUTER_AGENT_CONFIG_CONFIG_SETTINGS_H
 #define CELLROUTER_AGENT_CONFIG_CONFIG_SETTINGS_H
 
@@ -71,8 +72,8 @@ bool setting_in_cell(const struct setting *setting);
 /* The row, or NULL. */
 const struct setting *setting_find(const char *section, const char *key);
 
-/* The key or section name nearest to a misspelt one, or NULL when none is near: for "did you mean". Names that other programs use
- * for the same thing are near, too. */
+/* The key or section name nearest to a misspelt one, or NULL when none is near: for "did you mean". Names that other
+ * programs use for the same thing are near, too. */
 const char *setting_nearest(const char *section, const char *key);
 
 /* What else to know about a name that setting_nearest has from other programs, as half a sentence, or NULL. */

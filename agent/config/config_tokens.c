@@ -1,8 +1,8 @@
 /* agent/config/config_tokens.c - see the header.
  *
- * One pass from the first byte to the last; nothing is looked at more than twice (a variable's name: once for its end, once to
- * copy it). The tokens' texts lie one behind the other in one block, which may move while it grows, so a token holds an offset
- * until the end, when it becomes a pointer. */
+ * One pass from the first byte to the last; nothing is looked at more than twice (a variable's name: once for its
+ * end, once to copy it). The tokens' texts lie one behind the other in one block, which may move while it grows, so a
+ * token holds an offset until the end, when it becomes a pointer. */
 #include "agent/config/config_tokens.h"
 
 #include <stdint.h>
@@ -44,7 +44,7 @@ static void fail(struct reader *r, const char *why)
     r->failed = true;
 }
 
-/* ---- what has been read ---------------------------------------------------------------------------------------------------- */
+/* ---- what has been read ------------------------------------------------------------------------------------------ */
 
 static void put(struct reader *r, const char *from, size_t length)
 {
@@ -98,7 +98,7 @@ static void push_text(struct reader *r, size_t begin, bool known)
     push(r, TOKEN_TEXT, NULL, known ? (ptrdiff_t)begin : NO_TEXT);
 }
 
-/* ---- texts ----------------------------------------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------------------------------------------- */
 
 /* The length of ${NAME} or ${NAME:-default} that begins here, or 0 when it does not end on its line, or in its text. */
 static size_t variable_length(const struct reader *r)
@@ -202,7 +202,7 @@ static void read_word(struct reader *r)
     push_text(r, begin, known);
 }
 
-/* ---- everything else ------------------------------------------------------------------------------------------------------- */
+/* ---- everything else --------------------------------------------------------------------------------------------- */
 
 static void skip_line(struct reader *r)
 {

@@ -1,16 +1,16 @@
-/* agent/config/config_tokens.h - the first half of reading a configuration file: bytes in, a list of tokens with their lines out.
- * Pure: no file, no process; the environment's variables come through a function.
+/* agent/config/config_tokens.h - the first half of reading a configuration file: bytes in, a list of tokens with
+ * their lines out. Pure: no file, no process; the environment's variables come through a function.
  *
- * What a file may hold, between tokens any number of blanks, tabs, newlines and comments (# and // to the end of the line, or
- * from slash-star to star-slash):
+ * What a file may hold, between tokens any number of blanks, tabs, newlines and comments (# and // to the end of the
+ * line, or from slash-star to star-slash):
  *
- *   word       any bytes above a blank but  # " ' = { } ( ) + , *        regoin, 64m, /run/x, ${HOME}
- *   "text"     on one line; \" \' \\ stand for the second byte; ${NAME} is replaced
- *   'text'     on one line; \' and \\ likewise; ${NAME} stays as it is
- *   =  +=  {  }  ,
+ * word       any bytes above a blank but  # " ' = { } ( ) + , *        regoin, 64m, /run/x, ${HOME} "text"     on one
+ * line; \" \' \\ stand for the second byte; ${NAME} is replaced 'text'     on one line; \' and \\ likewise; ${NAME}
+ * stays as it is =  +=  {  }  ,
  *
- * ${NAME} is the environment's variable NAME, ${NAME:-text} the text where there is no such variable. A variable that is not set
- * and has no such text is an error: an empty text would switch a part of the router off without a word. $NAME is no variable. */
+ * ${NAME} is the environment's variable NAME, ${NAME:-text} the text where there is no such variable. A variable that
+ * is not set and has no such text is an error: an empty text would switch a part of the router off without a word.
+ * $NAME is no variable. */
 #ifndef CELLROUTER_AGENT_CONFIG_CONFIG_TOKENS_H
 #define CELLROUTER_AGENT_CONFIG_CONFIG_TOKENS_H
 
@@ -52,9 +52,9 @@ struct config_tokens {
 /* The value of a variable, or NULL when it is not set. Read at once and not kept. */
 typedef const char *config_variable_fn(const char *name);
 
-/* Reads length bytes; bytes needs no ending zero and is not kept. Problems go to errors, with their line, and the reading goes on
- * behind them. Returns 0, and then *tokens is to be freed by config_tokens_deinit, or -1 when there is nothing to go on with: too
- * large, no plain text, or out of memory. */
+/* Reads length bytes; bytes needs no ending zero and is not kept. Problems go to errors, with their line, and the
+ * reading goes on behind them. Returns 0, and then *tokens is to be freed by config_tokens_deinit, or -1 when there
+ * is nothing to go on with: too large, no plain text, or out of memory. */
 MUST_USE int config_tokens_read(struct config_tokens *tokens, const char *bytes, size_t length,
                                 config_variable_fn *variable, struct config_errors *errors);
 

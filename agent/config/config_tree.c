@@ -1,25 +1,26 @@
 /* agent/config/config_tree.c - a recursive-descent parser: one function for each line of the grammar in the header.
  *
- * Why our own. The file's syntax is older than this parser: it was libconfuse's, and users' files keep it (bare words, lists in
- * braces, `cell "id" { }`, +=, ${NAME}). libconfig has another syntax, with colons, semicolons and brackets. libconfuse stops at
- * the first unknown key, counts lines wrongly behind comments, passes over bytes that it does not know without a word, says
- * in English alone what it stumbled over, and holds its state in globals.
+ * Why our own. The file's syntax is older than this parser: it was libconfuse's, and users' files keep it (bare
+ * words, lists in braces, `cell "id" { }`, +=, ${NAME}). libconfig has another syntax, with colons, semicolons and
+ * brackets. libconfuse stops at the first unknown key, counts lines wrongly behind comments, passes over bytes that
+ * it does not know without a word, says in English alone what it stumbled over, and holds its state in globals.
  *
- * What a reader of configurations has to get right is the wrong file: an operator has made three mistakes, and wants to hear of
- * all three, each once, with its line. So nothing here gives up:
+ * What a reader of configurations has to get right is the wrong file: an operator has made three mistakes, and wants
+ * to hear of all three, each once, with its line. So nothing here gives up:
  *
- * - The functions never fail. Each leaves the parser behind what it could make sense of; the token list ends in TOKEN_END, which
- *   nobody steps over, so every loop ends.
- * - After a mistake the rest of its line is passed over, up to a brace that closes; people write one statement a line.
- * - A missing value, a list that was not closed: both are seen because a name with its = or { follows on another line. Then the
- *   statement ends there, and the next one is read as if nothing had happened.
- * - Braces that do not match are the exception: what belongs to what is a guess then, and errors from a guess would bury
- *   the true one. The tree is marked (nested), and only the errors of the text itself are told.
- * - A name with neither = nor { stays in the tree as NODE_NAME, because what to say about it depends on the table of settings:
- *   "missing equal sign" of a key, "missing opening brace" of a block, "no such setting" of any other.
+ * - The functions never fail. Each leaves the parser behind what it could make sense of; the token list ends in
+ *   TOKEN_END, which nobody steps over, so every loop ends.
+ * - After a mistake the rest of its line is passed over, up to a brace that closes; people write one statement a
+ *   line.
+ * - A missing value, a list that was not closed: both are seen because a name with its = or { follows on another
+ *   line. Then the statement ends there, and the next one is read as if nothing had happened.
+ * - Braces that do not match are the exception: what belongs to what is a guess then, and errors from a guess would
+ *   bury the true one. The tree is marked (nested), and only the errors of the text itself are told.
+ * - A name with neither = nor { stays in the tree as NODE_NAME, because what to say about it depends on the table of
+ *   settings: "missing equal sign" of a key, "missing opening brace" of a block, "no such setting" of any other.
  *
- * Cost: each token is looked at a bounded number of times, and the two arrays grow by doubling: linear in the file. Recursion
- * is bounded by DEPTH_MAX; deeper blocks, which no setting has, are passed over by counting braces. */
+ * Cost: each token is looked at a bounded number of times, and the two arrays grow by doubling: linear in the file.
+ * Recursion is bounded by DEPTH_MAX; deeper blocks, which no setting has, are passed over by counting braces. */
 #include "agent/config/config_tree.h"
 
 #include <stdlib.h>
@@ -92,8 +93,8 @@ static void not_closed(struct parser *p, unsigned line)
     config_errors_add(p->errors, line, "a block or list begins here with { and never ends; } ends it");
 }
 
-/* What began on this line goes on to the end of the file. Of blocks in blocks the outermost is told alone: one } is missing, and
- * where is not known. */
+/* What began on this line goes on to the end of the file. Of blocks in blocks the outermost is told alone: one } is
+ * missing, and where is not known. */
 static void ends_with_file(struct parser *p, unsigned line)
 {
     p->tree->nested = false;
@@ -132,7 +133,7 @@ static bool begins_statement(const struct config_token *token)
            (token[1].kind == TOKEN_EQUALS || token[1].kind == TOKEN_APPEND || token[1].kind == TOKEN_OPEN);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static void add_value(struct parser *p)
 {
@@ -198,7 +199,7 @@ static void add_values(struct parser *p, size_t key)
     }
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 
 /* Other programs' ways to read a second file. The name stays out of the tree: there is nothing more to say about it. */
 static bool is_include(const struct config_token *token)

@@ -1,17 +1,16 @@
-/* agent/config/config_tree.h - the second half of reading a configuration file: bytes in, a tree of sections, keys and values out,
- * each with its line. It knows no setting: what may stand where is agent/config/config_parse.c. Pure.
+/* agent/config/config_tree.h - the second half of reading a configuration file: bytes in, a tree of sections, keys
+ * and values out, each with its line. It knows no setting: what may stand where is agent/config/config_parse.c. Pure.
  *
  * The grammar, over the tokens of agent/config/config_tokens.h:
  *
- *   file      = { statement }
- *   statement = name ( "=" | "+=" ) value | name [ title ] "{" { statement } "}"
- *   value     = text | "{" [ text { "," text } [ "," ] ] "}"
+ * file      = { statement } statement = name ( "=" | "+=" ) value | name [ title ] "{" { statement } "}" value     =
+ * text | "{" [ text { "," text } [ "," ] ] "}"
  *
- * The tree is an array in the order of the file: a node is followed by what it holds, and says where that ends. Node 0 is the file.
- * So a walk over what node n holds is
+ * The tree is an array in the order of the file: a node is followed by what it holds, and says where that ends. Node
+ * 0 is the file. So a walk over what node n holds is
  *
- *   for (size_t i = n + 1; i < tree->nodes[n].end; i = tree->nodes[i].end)
- */
+ * for (size_t i = n + 1; i < tree->nodes[n].end; i = tree->nodes[i].end)
+ * */
 #ifndef CELLROUTER_AGENT_CONFIG_CONFIG_TREE_H
 #define CELLROUTER_AGENT_CONFIG_CONFIG_TREE_H
 
@@ -42,8 +41,8 @@ struct config_tree {
     struct config_tokens tokens; /* hold the texts */
 };
 
-/* Reads length bytes, which are not kept. Every error goes to errors with its line. Returns 0, and then *tree is to be freed by
- * config_tree_deinit even when there were errors, or -1 when there is no tree: see config_tokens_read. */
+/* Reads length bytes, which are not kept. Every error goes to errors with its line. Returns 0, and then *tree is to
+ * be freed by config_tree_deinit even when there were errors, or -1 when there is no tree: see config_tokens_read. */
 MUST_USE int config_tree_read(struct config_tree *tree, const char *bytes, size_t length, config_variable_fn *variable,
                               struct config_errors *errors);
 

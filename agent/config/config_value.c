@@ -1,4 +1,5 @@
-/* agent/config/config_value.c - one function for each kind of check that settings.def names, and one for each kind of value. */
+/* agent/config/config_value.c - one function for each kind of check that settings.def names, and one for each kind of
+ * value. */
 #include "agent/config/config_value.h"
 
 #include <arpa/inet.h>
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/config/server_options.h"
+#include "agent/config/server_words.h"
 #include "base/address.h"
 
 static PRINTF_LIKE(2, 3) bool wrong(struct config_complaint *why, const char *fmt, ...)
@@ -46,8 +47,8 @@ static bool plain_byte(unsigned char c)
     return c > ' ' && c != 127;
 }
 
-/* Quotes, braces, commas, colons and backslashes would break the directive grammar of docs/design.md 3.3; $ would begin a variable
- * of HAProxy's, in whose quotes the name is printed. */
+/* Quotes, braces, commas, colons and backslashes would break the directive grammar of docs/design.md 3.3; $ would
+ * begin a variable of HAProxy's, in whose quotes the name is printed. */
 static bool name_byte(unsigned char c)
 {
     return c >= ' ' && c != 127 && !strchr("{}\",:\\$", c);
@@ -138,7 +139,7 @@ static bool check_haproxy_path(const char *text, struct config_complaint *why)
 
 static bool check_options(const char *text, struct config_complaint *why)
 {
-    return all(text, line_byte, why) && server_options_check(text, why->text, sizeof why->text);
+    return all(text, line_byte, why) && server_words_check(text, why->text, sizeof why->text);
 }
 
 static bool check_text(enum setting_check check, const char *text, struct config_complaint *why)

@@ -16,8 +16,8 @@ enum config_value {
     CONFIG_VALUE_MEMORY, /* out of memory */
 };
 
-/* Checks text and puts it into field, which is setting's place in a struct config or config_cell. A LIST grows by one item; a
- * TEXT replaces the one before. An empty text is allowed where its least length is 0. */
+/* Checks text and puts it into field, which is setting's place in a struct config or config_cell. A LIST grows by one
+ * item; a TEXT replaces the one before. An empty text is allowed where its least length is 0. */
 MUST_USE enum config_value config_value_set(const struct setting *setting, void *field, const char *text,
                                             struct config_complaint *why);
 

@@ -1,4 +1,5 @@
-/* tests/unit/agent/config/test_config_tokens.c - which tokens a text has, on which lines, and what is said of bytes that make none. */
+/* tests/unit/agent/config/test_config_tokens.c - which tokens a text has, on which lines, and what is said of bytes
+ * that make none. */
 #include "agent/config/config_tokens.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* tests/unit/agent/config/test_config_tree.c - the tree of a text, whole or broken, and what is said of what is broken. */
+/* tests/unit/agent/config/test_config_tree.c - the tree of a text, whole or broken, and what is said of what is
+ * broken. */
 #include "agent/config/config_tree.h"
 
 #include <setjmp.h>

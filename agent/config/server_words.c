@@ -1,6 +1,7 @@
-/* agent/config/server_options.c - typos in server-options. cellctl prints these words into four backends, and HAProxy would complain
- * of four lines that nobody wrote; here the complaint names the line of cellrouter.conf. The words are agent/config/server_words.def. */
-#include "agent/config/server_options.h"
+/* agent/config/server_words.c - typos in server-options. cellctl prints these words into four backends, and HAProxy
+ * would complain of four lines that nobody wrote; here the complaint names the line of cellrouter.conf. The words are
+ * agent/config/server_words.def. */
+#include "agent/config/server_words.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -19,9 +20,7 @@ static const struct {
 
 enum { SERVER_WORDS = sizeof server_words / sizeof server_words[0] };
 
-/* The next blank-separated word; quoted blanks belong to it. *lengthp is 0 at the end.
- * Source: HAProxy configuration manual, section 2.2. */
-static const char *next_word(const char *text, size_t *lengthp)
+const char *server_words_next(const char *text, size_t *lengthp)
 {
     text += strspn(text, " \t");
     size_t n = 0;
@@ -54,7 +53,8 @@ static size_t find_word(const char *word, size_t length)
     return SERVER_WORDS;
 }
 
-/* One letter of a short word, two of a long one. Numbers and times are no words: they may follow a word that is not known here. */
+/* One letter of a short word, two of a long one. Numbers and times are no words: they may follow a word that is not
+ * known here. */
 static const char *nearest(const char *word, size_t length)
 {
     struct nearest search = nearest_to(word, length);
@@ -86,7 +86,7 @@ static bool is_typo(const char *word, size_t length, char *why, size_t size)
     return near;
 }
 
-bool server_options_check(const char *options, char *why, size_t size)
+bool server_words_check(const char *options, char *why, size_t size)
 {
     size_t length = 0;
     bool after_unknown = false; /* this word may be the argument of one that only a newer HAProxy knows */
@@ -94,15 +94,15 @@ bool server_options_check(const char *options, char *why, size_t size)
         snprintf(why, size, "a quote does not end");
         return false;
     }
-    for (const char *word = next_word(options, &length); length > 0 && *word != '#';
-         word = next_word(word + length, &length)) {
+    for (const char *word = server_words_next(options, &length); length > 0 && *word != '#';
+         word = server_words_next(word + length, &length)) {
         size_t known = find_word(word, length);
         if (known == SERVER_WORDS && !after_unknown && is_typo(word, length, why, size))
             return false;
         after_unknown = known == SERVER_WORDS;
         if (after_unknown || !server_words[known].arguments)
             continue;
-        word = next_word(word + length, &length);
+        word = server_words_next(word + length, &length);
         if (length == 0) {
             snprintf(why, size, "the argument of %s is missing", server_words[known].word);
             return false;
