@@ -26,6 +26,7 @@ static void fill_defaults(struct spoe_limits *limits)
     take_default(&limits->hello_ms, 5000);
     take_default(&limits->stall_ms, 10000);
     take_default(&limits->max_unsent, 262144);
+    take_default(&limits->max_extra, 8 << 20);
     take_default(&limits->prefix_length, 1);
 }
 
@@ -61,6 +62,7 @@ struct spoe_common *spoe_common_new(const struct spoe_limits *limits, const stru
     common->allocate = malloc;
     spoe_calls_init(&common->calls);
     spoe_blocks_init(&common->out_blocks, OUT_BLOCK);
+    common->out_blocks.extra_max = filled.max_extra / OUT_BLOCK;
     spoe_blocks_init(&common->frame_blocks, SPOP_LENGTH_SIZE + filled.max_frame);
     if (!encode_unknown(common, handler)) {
         free(common);

@@ -10,9 +10,13 @@
  * blocks of 16 KiB at the worst. Nobody tuned it further. */
 enum { SPARE_MAX = 64 };
 
+/* A chain may have one in so many of the extra blocks that are left. Alone it gets a fifth of them, and n chains leave
+ * 4 / (n + 4) of them free. */
+enum { SHARE = 4 };
+
 void spoe_blocks_init(struct spoe_blocks *pool, size_t size)
 {
-    *pool = (struct spoe_blocks){.size = size, .allocate = malloc};
+    *pool = (struct spoe_blocks){.size = size, .extra_max = SIZE_MAX, .allocate = malloc};
 }
 
 void spoe_blocks_deinit(struct spoe_blocks *pool)
@@ -63,6 +67,31 @@ static void give_chain(struct spoe_blocks *pool, struct spoe_block *chain)
     }
 }
 
+static size_t extra_of(size_t blocks)
+{
+    return blocks > 0 ? blocks - 1 : 0;
+}
+
+static void set_blocks(struct spoe_out *out, struct spoe_blocks *pool, size_t blocks)
+{
+    pool->extra = pool->extra + extra_of(blocks) - extra_of(out->blocks);
+    out->blocks = blocks;
+}
+
+/* Blocks that n more bytes would need. */
+static size_t blocks_for(const struct spoe_out *out, const struct spoe_blocks *pool, size_t n)
+{
+    size_t room = out->last ? pool->size - out->last->used : 0;
+    return n > room ? (n - room + pool->size - 1) / pool->size : 0;
+}
+
+bool spoe_out_has_share(const struct spoe_out *out, const struct spoe_blocks *pool, size_t n)
+{
+    size_t more = blocks_for(out, pool, n), extra = extra_of(out->blocks + more);
+    size_t left = pool->extra < pool->extra_max ? pool->extra_max - pool->extra : 0;
+    return more == 0 || extra <= left / SHARE;
+}
+
 /* Empty blocks with room for n bytes, or NULL. n is more than 0. */
 static struct spoe_block *take_chain(struct spoe_blocks *pool, size_t n)
 {
@@ -86,6 +115,7 @@ bool spoe_out_append(struct spoe_out *out, struct spoe_blocks *pool, const uint8
         struct spoe_block *chain = take_chain(pool, n - room);
         if (!chain)
             return false;
+        set_blocks(out, pool, out->blocks + blocks_for(out, pool, n));
         if (out->last)
             out->last->next = chain;
         else
@@ -128,6 +158,7 @@ void spoe_out_drop(struct spoe_out *out, struct spoe_blocks *pool, size_t n)
         }
         n -= piece;
         out->first = block->next;
+        set_blocks(out, pool, out->blocks - 1);
         spoe_blocks_give(pool, block);
     }
     out->last = NULL;

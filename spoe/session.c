@@ -121,10 +121,12 @@ static void append(struct spoe_session *s, const struct spop_writer *frame)
     s->common->counters.frames_out++;
 }
 
-/* Adds a frame to the output, within limits. */
+/* Adds a frame to the output, within the session's limit and its share of what all sessions may hold. Whoever is over
+ * one of them has a block full of bytes that HAProxy did not read. */
 static void put(struct spoe_session *s, const struct spop_writer *frame)
 {
-    if (s->out.unsent + frame->used > s->common->limits.max_unsent)
+    if (s->out.unsent + frame->used > s->common->limits.max_unsent ||
+        !spoe_out_may_take(&s->out, &s->common->out_blocks, frame->used))
         fail(s, SPOE_CLOSE_NOT_READING);
     else
         append(s, frame);

@@ -51,7 +51,7 @@ struct spoe_handler {
 
 enum { SPOE_BATCH_MAX = 128, SPOE_UNKNOWN_MAX = 200 };
 
-/* What bounds one session. 0 takes the default in brackets. */
+/* What bounds one session, and with max_extra all of them. 0 takes the default in brackets. */
 struct spoe_limits {
     uint32_t max_frame;     /* bytes without the length in front [16380: HAProxy's default]; 256 .. 1 MiB */
     uint32_t max_calls;     /* unanswered NOTIFYs; more are answered "unknown" at once [100] */
@@ -60,6 +60,7 @@ struct spoe_limits {
     uint32_t idle_ms;       /* nothing arrives and nothing is waiting [never] */
     uint32_t stall_ms;      /* bytes for HAProxy are waiting and it takes none [10000] */
     uint32_t max_unsent;    /* bytes waiting for HAProxy to read [262144] */
+    uint32_t max_extra;     /* bytes of such output of all sessions together, beyond the first 16 KiB of each [8 MiB] */
     uint32_t prefix_length; /* of HAProxy's var-prefix, to check the length of names [1] */
 };
 

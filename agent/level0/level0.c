@@ -3,8 +3,8 @@
  *
  * Keeper or not. Of several agents beside one HAProxy the one that holds the file's lock is the keeper; the kernel lets
  * go of the lock when that one ends, however it ends. An agent that is not the keeper tries the lock once a second, and
- * otherwise does nothing here: its hot map is empty, and what the router tells is dropped (is_keeper). It never becomes
- * a follower again.
+ * otherwise does nothing here: its hot map is empty, and what the router tells is dropped (is_keeper). A keeper stays
+ * one until its end.
  *
  * Changes. Whatever changes the hot map is followed by poke, at the latest that of the next tick, which tells the
  * runtimes when there was a change at all. They decide for themselves when to talk to HAProxy, and ask the hot map

@@ -27,6 +27,8 @@ static void zeros_take_defaults(void **state)
     assert_int_equal(limits->max_frame, 16380);
     assert_int_equal(limits->max_calls, 100);
     assert_int_equal(limits->deadline_ms, 30);
+    assert_int_equal(limits->max_unsent, 262144);
+    assert_int_equal(limits->max_extra, 8 << 20);
     assert_int_equal(limits->idle_ms, 0);
     spoe_common_free(common);
 }

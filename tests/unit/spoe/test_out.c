@@ -1,5 +1,7 @@
 /* tests/unit/spoe/test_out.c - the chain of blocks: bytes in order, blocks given back, want of memory. */
 #include "spoe/out.h"
+
+#include "base/rng.h"
 #include "tests/unit/spoe/wire.h"
 
 enum { SIZE = 8 };
@@ -116,6 +118,76 @@ static void steady_work_allocates_nothing(void **state)
     spoe_blocks_deinit(&pool);
 }
 
+/* Fills the chain a block at a time as far as it may; returns how many it has then. */
+static size_t fill(struct spoe_out *out, struct spoe_blocks *pool)
+{
+    while (spoe_out_may_take(out, pool, SIZE))
+        assert_true(spoe_out_append(out, pool, (const uint8_t *)"01234567", SIZE));
+    return out->blocks;
+}
+
+static void chains_that_nobody_empties_share_what_there_is(void **state)
+{
+    enum { CHAINS = 30, EXTRA = 40 };
+    (void)state;
+    struct spoe_blocks pool;
+    struct spoe_out chains[CHAINS] = {0}, late = {0};
+    spoe_blocks_init(&pool, SIZE);
+    pool.extra_max = EXTRA;
+    assert_int_equal(fill(&chains[0], &pool), 1 + EXTRA / 5); /* alone: a fifth, and its own */
+    for (size_t i = 1; i < CHAINS; i++) {
+        size_t blocks = fill(&chains[i], &pool);
+        assert_true(blocks >= 1);
+        assert_true(blocks <= 1 + EXTRA / 5);
+        assert_true(pool.extra <= EXTRA);
+    }
+    assert_int_equal(fill(&late, &pool), 1); /* the first one is everybody's right */
+    assert_false(spoe_out_may_take(&late, &pool, 1));
+    spoe_out_drop(&late, &pool, 1); /* a block that is partly sent has no room */
+    assert_false(spoe_out_may_take(&late, &pool, 1));
+    spoe_out_drop(&late, &pool, late.unsent);
+    assert_true(spoe_out_may_take(&late, &pool, SIZE));
+    assert_false(spoe_out_may_take(&late, &pool, SIZE + 1 + EXTRA * SIZE));
+    for (size_t i = 0; i < CHAINS; i++)
+        spoe_out_drop(&chains[i], &pool, chains[i].unsent);
+    assert_int_equal(pool.extra, 0);
+    assert_int_equal(fill(&late, &pool), 1 + EXTRA / 5);
+    spoe_out_drop(&late, &pool, late.unsent);
+    spoe_blocks_deinit(&pool);
+}
+
+/* Whatever is appended and dropped, the sum is that of the chains. */
+static void the_sum_is_right(void **state)
+{
+    (void)state;
+    struct rng rng = {42};
+    struct spoe_blocks pool;
+    struct spoe_out chains[5] = {0};
+    uint8_t bytes[5 * SIZE] = {0};
+    spoe_blocks_init(&pool, SIZE);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct spoe_out *out = &chains[rng_below(&rng, 5)];
+        if (rng_below(&rng, 2))
+            assert_true(spoe_out_append(out, &pool, bytes, 1 + rng_below(&rng, sizeof bytes)));
+        else
+            spoe_out_drop(out, &pool, rng_below(&rng, out->unsent + 1));
+        size_t extra = 0;
+        for (size_t c = 0; c < 5; c++) {
+            size_t blocks = 0;
+            for (const struct spoe_block *block = chains[c].first; block; block = block->next)
+                blocks++;
+            assert_int_equal(chains[c].blocks, blocks);
+            extra += blocks > 1 ? blocks - 1 : 0;
+        }
+        assert_int_equal(pool.extra, extra);
+        if (out->unsent > 100 * SIZE)
+            spoe_out_drop(out, &pool, out->unsent);
+    }
+    for (size_t c = 0; c < 5; c++)
+        spoe_out_drop(&chains[c], &pool, chains[c].unsent);
+    spoe_blocks_deinit(&pool);
+}
+
 static void spare_blocks_are_bounded(void **state)
 {
     (void)state;
@@ -138,6 +210,8 @@ int main(void)
         cmocka_unit_test(what_is_written_in_place_comes_out_in_order),
         cmocka_unit_test(without_memory_nothing_is_added),
         cmocka_unit_test(steady_work_allocates_nothing),
+        cmocka_unit_test(chains_that_nobody_empties_share_what_there_is),
+        cmocka_unit_test(the_sum_is_right),
         cmocka_unit_test(spare_blocks_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,6 +280,57 @@ static void answers_given_outside_of_a_feed_are_bounded_too(void **state)
     fixture_end();
 }
 
+static size_t allocated;
+
+static void *allocate_and_count(size_t size)
+{
+    allocated += size;
+    return malloc(size);
+}
+
+/* A peer that sends until it is closed, and reads nothing. */
+static void send_until_closed(struct spoe_session *session, struct wire *wire)
+{
+    uint8_t *copy = exact_copy(wire->bytes, wire->w.used);
+    enum spoe_close reason = SPOE_CLOSE_NONE;
+    for (unsigned i = 0; i < 1000 && reason == SPOE_CLOSE_NONE; i++)
+        reason = spoe_session_feed(session, copy, wire->w.used, fixture.now_ms);
+    free(copy);
+    assert_reason(reason, SPOE_CLOSE_NOT_READING);
+}
+
+static void peers_that_do_not_read_share_a_bound(void **state)
+{
+    enum { SILENT = 300, EXTRA = 1 << 20 };
+    (void)state;
+    static struct spoe_session *silent[SILENT];
+    static struct wire wire;
+    fixture_begin_greeted(&(struct spoe_limits){.max_extra = EXTRA});
+    spoe_common_set_allocator(fixture.common, allocate_and_count);
+    allocated = 0;
+    for (unsigned i = 0; i < SILENT; i++) {
+        silent[i] = spoe_session_new(fixture.common, &fixture, i + 2, fixture.now_ms);
+        assert_non_null(silent[i]);
+        wire_init(&wire);
+        wire_hello(&wire, 16380, false);
+        assert_reason(spoe_session_feed(silent[i], wire.bytes, wire.w.used, fixture.now_ms), SPOE_CLOSE_NONE);
+    }
+    wire_init(&wire);
+    for (unsigned i = 0; i < 100; i++)
+        wire_notify(&wire, i, 1, "now", "/a");
+    for (unsigned i = 0; i < SILENT; i++)
+        send_until_closed(silent[i], &wire);
+    assert_in_range(allocated, 0, EXTRA + SILENT * (16384 + 1024)); /* and not 300 times max_unsent: 77 MB */
+    for (unsigned i = 0; i < 200; i++) {                            /* one that reads does not notice */
+        assert_reason(feed(wire.bytes, wire.w.used), SPOE_CLOSE_NONE);
+        assert_int_equal(spoe_session_unsent(fixture.session) > 0, true);
+        spoe_session_sent(fixture.session, spoe_session_unsent(fixture.session), fixture.now_ms);
+    }
+    for (unsigned i = 0; i < SILENT; i++)
+        spoe_session_free(silent[i]);
+    fixture_end();
+}
+
 static void a_stall_ends_it(void **state)
 {
     (void)state;
@@ -426,6 +477,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_stays_otherwise),
         cmocka_unit_test(unsent_bytes_are_bounded),
         cmocka_unit_test(answers_given_outside_of_a_feed_are_bounded_too),
+        cmocka_unit_test(peers_that_do_not_read_share_a_bound),
         cmocka_unit_test(a_stall_ends_it),
         cmocka_unit_test(an_idle_session_finishes_at_once),
         cmocka_unit_test(everything_is_answered_before_the_goodbye),
