@@ -112,7 +112,21 @@ static void print_router(const struct haproxy_scope *scope, FILE *out)
 static void print_header_names(const struct haproxy_scope *scope, FILE *out)
 {
     for (const char *at = scope->config->haproxy.header_prefix; *at != '\0'; at++)
-        fputs(*at == '-' ? "[-_]" : (char[]){*at, '\0'}, out);
+        fputs(*at == '-' ? "[^a-z0-9]" : (char[]){*at, '\0'}, out);
+}
+
+/* A regular expression for the protocols of `upgrades`; of an empty list one that nothing matches. They have letters,
+ * digits, -, / and dots. */
+static void print_upgrades(const struct haproxy_scope *scope, FILE *out)
+{
+    const struct config_list *list = &scope->config->haproxy.upgrades;
+    if (list->count == 0)
+        fputs("(?!)", out);
+    for (size_t i = 0; i < list->count; i++) {
+        fputs(i == 0 ? "" : "|", out);
+        for (const char *at = list->items[i]; *at != '\0'; at++)
+            fputs(*at == '.' ? "[.]" : (char[]){*at, '\0'}, out);
+    }
 }
 
 static void print_long_path(const struct haproxy_scope *scope, FILE *out)
@@ -124,7 +138,7 @@ static void print_map_key(const struct haproxy_scope *scope, FILE *out)
 {
     const char *fold = scope->config->routes.fold_case ? ",lower" : "";
     if (scope->config->routes.hosts)
-        fprintf(out, "req.hdr(host),host_only,lower,concat(,txn.cellrouter.path,/)%s", fold);
+        fprintf(out, "req.fhdr(host),host_only,lower,concat(,txn.cellrouter.path,/)%s", fold);
     else
         fprintf(out, "path%s,concat(/)", fold);
 }

@@ -97,9 +97,10 @@ struct config_log {
 
 struct config_haproxy {
     enum direct_hits direct_hits;
-    char *header_prefix; /* "X-Gitlab-Cell-": of the contract's headers */
-    char *loop;          /* address of the replay pass: "abns@name" or "unix@/path" */
-    char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
+    char *header_prefix;         /* "X-Gitlab-Cell-": of the contract's headers */
+    struct config_list upgrades; /* "websocket": protocols that Upgrade may name */
+    char *loop;                  /* address of the replay pass: "abns@name" or "unix@/path" */
+    char *agent_address;         /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_server_s, timeout_tunnel_s;
     char *large_address; /* of the large-body tier; empty: none */

@@ -152,6 +152,7 @@ static const char *describe_check(enum setting_check check)
     case CHECK_PATH_OR_EMPTY: return "an absolute path";
     case CHECK_HAPROXY_PATH_OR_EMPTY: return "an absolute path without blanks, quotes, commas, brackets, \\ and $";
     case CHECK_PREFIX: return "a path that starts and ends with /, such as /admin/";
+    case CHECK_TOKEN: return "letters, digits, -, / and dots, as in websocket";
     case CHECK_HEADER: return "letters, digits and -, as in X-Gitlab-Cell-";
     case CHECK_LOOP: return "abns@name or unix@/path";
     case CHECK_NONE:

@@ -35,6 +35,7 @@ enum setting_check {
     CHECK_HAPROXY_PATH_OR_EMPTY, /* one that stands in HAProxy's configuration as an argument */
     CHECK_PREFIX,                /* path prefix: starts and ends with a slash, no empty or dot segments */
     CHECK_HEADER,                /* start of a header name */
+    CHECK_TOKEN,                 /* protocol of an Upgrade header */
     CHECK_LOOP,
     CHECK_cell_answers,
     CHECK_log_levels,

@@ -42,6 +42,11 @@ static bool header_byte(unsigned char c)
     return isalnum(c) || c == '-';
 }
 
+static bool token_byte(unsigned char c)
+{
+    return header_byte(c) || c == '/' || c == '.';
+}
+
 static bool plain_byte(unsigned char c)
 {
     return c > ' ' && c != 127;
@@ -158,6 +163,7 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_PATH_OR_EMPTY: return !*text || check_absolute(text, why);
     case CHECK_HAPROXY_PATH_OR_EMPTY: return !*text || check_haproxy_path(text, why);
     case CHECK_PREFIX: return check_prefix(text, why);
+    case CHECK_TOKEN: return all(text, token_byte, why);
     case CHECK_HEADER: return all(text, header_byte, why);
     case CHECK_LOOP: return !*text || check_loop(text, why);
     case CHECK_NONE:

@@ -1,6 +1,7 @@
 """Where two parts of HAProxy's rules meet: what a reader of them would not think of trying. Each was wrong once."""
 
 from harness import counted, expect, flows, places
+from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
 
 AWAY = {"eu": "eu1", "us": "us1"}
@@ -176,3 +177,34 @@ def test_a_host_with_a_slash_is_no_path(world):
     expect.status(router.request("GET", "/not-my-company/x", user="nora"), 200, world)
     answer = router.request("GET", "/x", user="nora", host="site.example/not-my-company")
     expect.true(f"a Host with a slash: {answer.status}", answer.status == 400 if places.haproxy_version() >= (3, 0) else "us1" not in [d.cell for d in world.deliveries_of(answer)])
+
+
+# What is no host, to the agent and to level 0 alike: a request that says it is a miss, and teaches nothing.
+NO_HOSTS = {"list": "other.example,site.example", "list_with_blank": "other.example, site.example", "user": "a@site.example", "port": "site.example:x",
+            "long_port": "site.example:123456", "dot": ".site.example", "brackets": "[site.example]", "star": "*.example", "percent": "site%2eexample"}
+SAME_HOSTS = {"port": "site.example:80", "capitals": "SITE.example", "no_port": "site.example:"}
+
+
+@scenario(pick=AWAY, routers=ONE, level0=True, settings={"routes": {"hosts": "true"}})
+def test_what_is_no_host_is_nobodys_route(world):
+    """Of `Host: b,a` no level knows a's routes, nor learns any; of two hosts HAProxy takes none."""
+    router = world.router("eu1")
+    expect.status(router.request("GET", "/my-company/x", user="alice", host="site.example"), 200, world)
+    wait_until("the route is known", lambda: "site.example/my-company/ eu0" in router.cellctl("show routes"))
+    world.cells.misbehave(path="/my-company/claimed", answer={"body": "x"}, cache="{path_prefix:/my-company/claimed/}")
+    for label, host in NO_HOSTS.items():
+        before = counted.take(world)
+        answer = router.request("GET", "/my-company/x", user="alice", host=host)
+        expect.true(f"{label}: {answer.status}", answer.status in (200, 400))
+        if answer.status == 200:
+            expect.same(f"{label}: cells", [d.cell for d in world.deliveries_of(answer)], ["eu1", "eu0"])
+            after = counted.take(world)
+            expect.same(f"{label}: hits, learned", [after[w] - before[w] for w in ("hits", "learned")], [0, 0])
+    for label, host in SAME_HOSTS.items():
+        answer = router.request("GET", "/my-company/x", user="alice", host=host)
+        expect.status(answer, 200, world)
+        expect.same(f"{label}: cells", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
+    with router.connect() as connection:
+        request = f"GET /my-company/x HTTP/1.1\r\nHost: site.example\r\nHost: other.example\r\nCookie: {world.cells.cookie('alice')}\r\n\r\n"
+        connection.socket.sendall(request.encode())
+        expect.same("two hosts", connection.read_answer("GET").status, 400)
