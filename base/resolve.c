@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,19 @@ bool resolve_is_numeric(const char *host)
     unsigned char bytes[sizeof(struct in6_addr)];
 
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+socklen_t resolve_numeric(const char *host, uint16_t port, struct sockaddr_storage *address)
+{
+    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    char service[8];
+    snprintf(service, sizeof service, "%u", (unsigned)port);
+    if (getaddrinfo(host, service, &hints, &found) != 0)
+        return 0;
+    socklen_t size = found->ai_addrlen;
+    memcpy(address, found->ai_addr, size);
+    freeaddrinfo(found);
+    return size;
 }
 
 struct resolve *resolve_start(const char *host)

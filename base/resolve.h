@@ -4,6 +4,8 @@
 #define CELLROUTER_BASE_RESOLVE_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/attributes.h"
 
@@ -15,6 +17,10 @@ enum resolve_state { RESOLVE_BUSY, RESOLVE_DONE, RESOLVE_FAILED };
 
 /* Whether the text is an address already. */
 bool resolve_is_numeric(const char *host);
+
+/* Writes the socket address of a host that is an address already, a scope included, and of a port, without looking
+ * anything up. Returns its size; 0: it is no address. */
+MUST_USE socklen_t resolve_numeric(const char *host, uint16_t port, struct sockaddr_storage *address);
 
 /* Begins a lookup; host is copied. NULL: out of memory, or no thread to be had. */
 MUST_USE struct resolve *resolve_start(const char *host);

@@ -3,6 +3,7 @@
  *
  *   WAITING     no connection. The timer runs until the next batch: IDLE without news, sooner when the hot map changed
  *               (runtime_api_poke), a backoff after a failure.
+ *   RESOLVING   the name of the address is looked up beside the loop (agent/level0/runtime_peer.h).
  *   CONNECTING  the socket is connecting; "prompt" and "show info" are ready to be sent.
  *   INFO        both were or are being sent. The reply tells pid and start time: whose socket this is.
  *   CHANGING    a process that is known is told changes, at most CHANGES at a time, until there are no more.
@@ -12,7 +13,7 @@
  *   ADDING      what is missing is added, PAYLOADS commands at a time; then the process is in line, and CHANGING goes
  *               on with what happened meanwhile.
  *
- *   WAITING -> CONNECTING -> INFO -> CHANGING -> WAITING              a process that is in line
+ *   WAITING -> [RESOLVING ->] CONNECTING -> INFO -> CHANGING -> WAITING              a process that is in line
  *                            INFO -> SHOWING -> DELETING -> ADDING -> CHANGING -> WAITING
  *                            INFO -> [SHOWING ->] CLEARING -> ADDING -> CHANGING -> WAITING
  *   any -> WAITING                                                    fail: with a backoff
@@ -34,16 +35,13 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/level0/runtime_peer.h"
 #include "base/rng.h"
 
 enum {
@@ -58,9 +56,9 @@ enum {
 
 /* Seconds. None is tuned. */
 static const double URGENT = 0.003, LAZY = 0.1, LAZY_LINEAR = 1, IDLE = 0.5, STEP = 2, BACKOFF_MIN = 0.05,
-                    BACKOFF_MAX = 2;
+                    BACKOFF_MAX = 2, RESOLVE_POLL = 0.005;
 
-enum state { WAITING, CONNECTING, INFO, CHANGING, SHOWING, CLEARING, DELETING, ADDING };
+enum state { WAITING, RESOLVING, CONNECTING, INFO, CHANGING, SHOWING, CLEARING, DELETING, ADDING };
 
 struct text {
     char *at;
@@ -80,9 +78,8 @@ struct runtime_api {
     double backoff;
     bool linear;
     unsigned failures; /* since the last success */
-    struct sockaddr_storage address;
-    socklen_t address_length;
-    int family;
+    struct runtime_peer peer;
+    ev_tstamp resolve_until;
     struct text out, in, payload, doomed;
     size_t sent;
     unsigned owed; /* replies */
@@ -220,6 +217,7 @@ static void fail(struct runtime_api *runtime, const char *why)
         hot_map_lost(runtime->options.map, runtime->target);
     struct runtime_api_event event = {
         .what = RUNTIME_API_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
+    runtime_peer_lost(&runtime->peer);
     bool tell = ++runtime->failures == (runtime->known_pid ? 1 : PATIENCE);
     hang_up(runtime);
     runtime->options.counts->errors++;
@@ -360,6 +358,7 @@ static void step(struct runtime_api *runtime)
     case DELETING: delete_doomed(runtime); break;
     case ADDING: start_adding(runtime); break;
     case WAITING:
+    case RESOLVING:
     case CONNECTING: break;
     }
 }
@@ -522,13 +521,12 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* ---- when ------------------------------------------------------------------------------------------------------- */
 
-static void connect_now(struct runtime_api *runtime)
+static void connect_to_peer(struct runtime_api *runtime)
 {
-    runtime->fd = socket(runtime->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (runtime->address_length == 0 || runtime->fd < 0 ||
-        (connect(runtime->fd, (const struct sockaddr *)&runtime->address, runtime->address_length) != 0 &&
-         errno != EINPROGRESS)) {
-        const char *why = runtime->address_length ? strerror(errno) : "the address does not resolve";
+    runtime->fd = socket(runtime->peer.at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (runtime->fd < 0 || (connect(runtime->fd, (const struct sockaddr *)&runtime->peer.at, runtime->peer.size) != 0 &&
+                            errno != EINPROGRESS)) {
+        const char *why = strerror(errno);
         if (runtime->fd >= 0)
             close(runtime->fd);
         runtime->fd = -1;
@@ -544,12 +542,32 @@ static void connect_now(struct runtime_api *runtime)
     send_step(runtime, CONNECTING);
 }
 
+/* From WAITING, and again and again while RESOLVING. */
+static void connect_now(struct runtime_api *runtime)
+{
+    const char *why = NULL;
+    enum runtime_peer_state state = runtime_peer_find(&runtime->peer, &why);
+    if (state == RUNTIME_PEER_FOUND) {
+        connect_to_peer(runtime);
+        return;
+    }
+    if (runtime->state == WAITING)
+        runtime->resolve_until = ev_now(runtime->loop) + STEP;
+    runtime->state = RESOLVING;
+    if (state == RUNTIME_PEER_FAILED)
+        fail(runtime, why);
+    else if (ev_now(runtime->loop) >= runtime->resolve_until)
+        fail(runtime, "the name server does not answer in time");
+    else
+        set_timer(runtime, RESOLVE_POLL);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct runtime_api *runtime = timer->data;
     (void)loop;
     (void)events;
-    if (runtime->state == WAITING)
+    if (runtime->state <= RESOLVING)
         connect_now(runtime);
     else
         fail(runtime, "HAProxy does not answer in time");
@@ -572,34 +590,6 @@ void runtime_api_poke(struct runtime_api *runtime)
 
 /* ---- making and freeing ----------------------------------------------------------------------------------------- */
 
-static void resolve(struct runtime_api *runtime)
-{
-    const char *address = runtime->options.address;
-    if (strncmp(address, "unix:", 5) == 0) {
-        struct sockaddr_un *path = (struct sockaddr_un *)&runtime->address;
-        path->sun_family = AF_UNIX;
-        snprintf(path->sun_path, sizeof path->sun_path, "%s", address + 5);
-        runtime->family = AF_UNIX;
-        runtime->address_length = sizeof *path;
-        return;
-    }
-    char host[300];
-    const char *colon = strrchr(address, ':');
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
-    char *name = host;
-    if (name[0] == '[') {
-        name[strcspn(name, "]")] = '\0';
-        name++;
-    }
-    if (!colon || getaddrinfo(name, colon + 1, &hints, &found) != 0 || found->ai_addrlen > sizeof runtime->address)
-        return;
-    memcpy(&runtime->address, found->ai_addr, found->ai_addrlen);
-    runtime->address_length = found->ai_addrlen;
-    runtime->family = found->ai_family;
-    freeaddrinfo(found);
-}
-
 struct runtime_api *runtime_api_new(struct ev_loop *loop, const struct runtime_api_options *options)
 {
     int target = hot_map_target(options->map);
@@ -610,10 +600,9 @@ struct runtime_api *runtime_api_new(struct ev_loop *loop, const struct runtime_a
     runtime->options = *options;
     runtime->target = target;
     runtime->fd = -1;
-    runtime->family = AF_UNIX;
     runtime->backoff = BACKOFF_MIN;
     runtime->rng.state = options->seed;
-    resolve(runtime);
+    runtime_peer_init(&runtime->peer, options->address);
     ev_init(&runtime->reader, on_readable);
     ev_init(&runtime->writer, on_writable);
     ev_init(&runtime->timer, on_timer);
@@ -627,6 +616,7 @@ void runtime_api_free(struct runtime_api *runtime)
     if (!runtime)
         return;
     hang_up(runtime);
+    runtime_peer_deinit(&runtime->peer);
     ev_timer_stop(runtime->loop, &runtime->timer);
     free(runtime->out.at);
     free(runtime->in.at);

@@ -34,7 +34,7 @@ struct runtime_api_event {
 };
 
 struct runtime_api_options {
-    const char *address;  /* "unix:/path" or "host:port"; the texts must live as long as the runtime */
+    const char *address;  /* "unix:/path", "host:port"; the texts must live as long as the runtime */
     const char *map_file; /* HAProxy's name of the map */
     struct hot_map *map;
     const struct cells *const *cells;  /* where the cells in use stand */

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,6 +31,21 @@ static void test_numeric(void **state)
     assert_false(resolve_is_numeric("localhost"));
     assert_false(resolve_is_numeric("127.0.0"));
     assert_false(resolve_is_numeric(""));
+}
+
+static void test_socket_addresses(void **state)
+{
+    struct sockaddr_storage at;
+    struct sockaddr_in v4;
+    (void)state;
+    assert_int_equal(resolve_numeric("127.0.0.1", 6379, &at), sizeof v4);
+    memcpy(&v4, &at, sizeof v4);
+    assert_int_equal(v4.sin_family, AF_INET);
+    assert_int_equal(ntohs(v4.sin_port), 6379);
+    assert_int_equal(ntohl(v4.sin_addr.s_addr), INADDR_LOOPBACK);
+    assert_int_equal(resolve_numeric("fe80::1%lo", 0, &at), sizeof(struct sockaddr_in6));
+    assert_int_equal(resolve_numeric("localhost", 1, &at), 0);
+    assert_int_equal(resolve_numeric("", 1, &at), 0);
 }
 
 static void test_localhost(void **state)
@@ -77,10 +94,8 @@ static void test_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numeric),
-        cmocka_unit_test(test_localhost),
-        cmocka_unit_test(test_no_such_name),
-        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_numeric),      cmocka_unit_test(test_socket_addresses), cmocka_unit_test(test_localhost),
+        cmocka_unit_test(test_no_such_name), cmocka_unit_test(test_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@
 #include "agent/level0/runtime_api.h"
 #include "base/listen_socket.h"
 #include "base/unix_socket.h"
+#include "tests/unit/base/name_server.h"
 
 enum { START = 1000000 };
 
@@ -374,6 +375,54 @@ static void test_peers_that_are_no_haproxy(void **state)
     listen_socket_close(&peer);
 }
 
+struct ticks {
+    unsigned count;
+    double last, longest; /* when it came, and the longest pause; seconds */
+};
+
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct ticks *ticks = timer->data;
+    double now = ev_time();
+    (void)loop;
+    (void)events;
+    if (ticks->count++ > 0 && now - ticks->last > ticks->longest)
+        ticks->longest = now - ticks->last;
+    ticks->last = now;
+}
+
+/* The loop goes on all the time, with one lookup under way over all tries. */
+static void test_a_silent_name_server(void **state)
+{
+    struct fixture *f = *state;
+    struct listen_socket peer;
+    struct ticks ticks = {0};
+    ev_timer tick;
+    ev_io watcher;
+    name_server.silent = true;
+    assert_true(listen_socket_open(&peer, "127.0.0.1:0", NULL, f->why, sizeof f->why));
+    ev_io_init(&watcher, on_peer, peer.fd, EV_READ);
+    ev_timer_init(&tick, on_tick, 0., 0.01);
+    tick.data = &ticks;
+    ev_timer_start(f->loop, &tick);
+    ev_io_start(f->loop, &watcher);
+    peer_says = "";
+    snprintf(f->address, sizeof f->address, "haproxy.example:%u", (unsigned)peer.port);
+    start_runtime(f);
+    PUMP_UNTIL(f, f->counts.errors == 1);
+    assert_true(ticks.count > 20);
+    PUMP_UNTIL(f, ticks.count > 250);
+    assert_true(ticks.longest < 1);
+    assert_int_equal(name_server.asked, 1);
+    name_server.says[0] = "127.0.0.1";
+    name_server.silent = false;
+    PUMP_UNTIL(f, f->counts.errors == 3); /* the peer ended the connection; the name is looked up again */
+    assert_int_equal(name_server.asked, 2);
+    ev_timer_stop(f->loop, &tick);
+    ev_io_stop(f->loop, &watcher);
+    listen_socket_close(&peer);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -387,6 +436,7 @@ int main(void)
         TEST(test_a_process_without_the_map),
         TEST(test_nobody_there),
         TEST(test_peers_that_are_no_haproxy),
+        TEST(test_a_silent_name_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
