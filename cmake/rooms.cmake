@@ -61,5 +61,6 @@ foreach(main agent/daemon/cellrouter agent/cellctl/cellctl agent/cellctl/haproxy
   add_executable(${program} ${CMAKE_SOURCE_DIR}/${main}_main.c)
   target_link_libraries(${program} PRIVATE cr_${name})
 endforeach()
-# A template that is wrong fails the build.
+# A template that is wrong fails the build, also one that asks for cellctl alone.
 add_custom_command(TARGET haproxy_rules_check POST_BUILD COMMAND haproxy_rules_check)
+add_dependencies(cellctl haproxy_rules_check)
