@@ -4,11 +4,11 @@
  * agent/level0/hot_map_private.h.
  *
  * Slots. An entry lives in a numbered slot and never moves to another one. Hash chains find it by its key, a heap
- * orders the slots by the end of their stay, and walks (hot_map_next, a resync) go over the slot numbers: so a walk may
+ * orders entries by the end of their stay, and walks (hot_map_next, a resync) go over the slot numbers: so a walk may
  * be interrupted by any change, and what is there all the time is met once.
  *
  * The heap serves two ends. Its root is what leaves next when its stay is over, and what makes room when the map is
- * full. heap_at lets an entry be taken out from any place.
+ * full.
  *
  * Longest match. HAProxy takes the longest prefix that it has, and it has only some of the routes. An entry /a/ would
  * be wrong for /a/b/x while /a/b/, of another cell, stands outside of the map. Two rules see to it: bars (agent/level0/
@@ -49,6 +49,19 @@ static uint64_t hash_of(const struct hot_map *map, const char *key, size_t lengt
     return XXH3_64bits_withSeed(key, length, map->options.seed);
 }
 
+/* ---- the heap of ends ------------------------------------------------------------------------------------------- */
+
+static bool ends_before(const struct heap_node *a, const struct heap_node *b)
+{
+    return HEAP_OWNER(a, const struct entry, end)->expires_ms < HEAP_OWNER(b, const struct entry, end)->expires_ms;
+}
+
+/* The entry whose stay ends first, or NULL. */
+static const struct entry *first_to_end(const struct hot_map *map)
+{
+    return map->ends.first ? HEAP_OWNER(map->ends.first, const struct entry, end) : NULL;
+}
+
 /* ---- making and freeing ----------------------------------------------------------------------------------------- */
 
 static bool grow(struct hot_map *map, uint32_t slots)
@@ -59,11 +72,8 @@ static bool grow(struct hot_map *map, uint32_t slots)
     uint32_t *next = realloc(map->free_next, slots * sizeof *next);
     if (next)
         map->free_next = next;
-    uint32_t *heap = realloc(map->heap, slots * sizeof *heap);
-    if (heap)
-        map->heap = heap;
     uint32_t *chains = malloc(slots * sizeof *chains);
-    if (!all || !next || !heap || !chains) {
+    if (!all || !next || !chains) {
         free(chains);
         return false;
     }
@@ -92,6 +102,7 @@ struct hot_map *hot_map_new(const struct hot_map_options *options)
     map->rng.state = options->seed;
     map->head = map->urgent = 1;
     map->free_slot = NO_SLOT;
+    heap_init(&map->ends, ends_before);
     map->uses = hot_uses_new(options->entries, options->uses, options->life_ms);
     map->journal = calloc(HOT_JOURNAL, sizeof *map->journal);
     if (map->uses && map->journal && grow(map, FIRST_SLOTS))
@@ -110,7 +121,6 @@ void hot_map_free(struct hot_map *map)
         free(map->journal[i].key);
     free(map->slots);
     free(map->free_next);
-    free(map->heap);
     free(map->chains);
     hot_uses_free(map->uses);
     free(map->journal);
@@ -141,42 +151,6 @@ static size_t shorter(const char *key, size_t length)
         if (key[i - 1] == '/')
             return i;
     return 0;
-}
-
-/* ---- the heap of ends ------------------------------------------------------------------------------------------- */
-
-static bool sooner(const struct hot_map *map, uint32_t a, uint32_t b)
-{
-    return map->slots[map->heap[a]]->expires_ms < map->slots[map->heap[b]]->expires_ms;
-}
-
-static void heap_swap(struct hot_map *map, uint32_t a, uint32_t b)
-{
-    uint32_t slot = map->heap[a];
-    map->heap[a] = map->heap[b];
-    map->heap[b] = slot;
-    map->slots[map->heap[a]]->heap_at = a;
-    map->slots[map->heap[b]]->heap_at = b;
-}
-
-static void heap_up(struct hot_map *map, uint32_t at)
-{
-    for (; at > 0 && sooner(map, at, (at - 1) / 2); at = (at - 1) / 2)
-        heap_swap(map, at, (at - 1) / 2);
-}
-
-static void heap_down(struct hot_map *map, uint32_t at)
-{
-    for (;;) {
-        uint32_t least = at;
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < map->count; child++)
-            if (sooner(map, child, least))
-                least = child;
-        if (least == at)
-            return;
-        heap_swap(map, at, least);
-        at = least;
-    }
 }
 
 /* ---- the journal ------------------------------------------------------------------------------------------------ */
@@ -225,18 +199,12 @@ uint32_t hot_map_slot(const struct hot_map *map, const char *key, size_t length)
 
 static void unlink_slot(struct hot_map *map, uint32_t slot)
 {
-    const struct entry *entry = map->slots[slot];
+    struct entry *entry = map->slots[slot];
     uint32_t *link = &map->chains[entry->hash & map->chain_mask];
     while (*link != slot)
         link = &map->slots[*link]->next;
     *link = entry->next;
-    uint32_t at = entry->heap_at, last = --map->count;
-    if (at == last)
-        return;
-    map->heap[at] = map->heap[last];
-    map->slots[map->heap[at]]->heap_at = at;
-    heap_down(map, at);
-    heap_up(map, at);
+    heap_remove(&map->ends, &entry->end);
 }
 
 static void drop_slot(struct hot_map *map, uint32_t slot, bool lazy)
@@ -300,14 +268,13 @@ static struct entry *put_entry(struct hot_map *map, const char *key, size_t leng
                             .expires_ms = expires_ms,
                             .added = map->head,
                             .next = map->chains[hash & map->chain_mask],
-                            .heap_at = map->count,
+                            .slot = slot,
                             .cell = cell,
                             .length = (uint8_t)length};
     memcpy(entry->key, key, length);
     map->slots[slot] = entry;
     map->chains[hash & map->chain_mask] = slot;
-    map->heap[map->count++] = slot;
-    heap_up(map, entry->heap_at);
+    heap_insert(&map->ends, &entry->end);
     map->stats.added++;
     return entry;
 }
@@ -315,8 +282,8 @@ static struct entry *put_entry(struct hot_map *map, const char *key, size_t leng
 static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
                   uint64_t expires_ms)
 {
-    while (map->count >= map->limit && map->count > 0)
-        map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
+    while (map->ends.count >= map->limit && map->ends.count > 0)
+        map->stats.evicted += drop_with_shorter(map, first_to_end(map)->slot, true);
     struct entry *entry = put_entry(map, key, length, hash, cell, expires_ms);
     if (entry)
         note(map, entry, true, false);
@@ -409,13 +376,14 @@ void hot_map_redirected(struct hot_map *map, const char *path_key, size_t length
 
 void hot_map_flush(struct hot_map *map)
 {
-    map->stats.forgotten += map->count;
-    map->stats.changes += map->count;
+    map->stats.forgotten += map->ends.count;
+    map->stats.changes += map->ends.count;
     for (uint32_t i = 0; i < map->used_slots; i++) {
         free(map->slots[i]);
         map->slots[i] = NULL;
     }
-    map->used_slots = map->count = 0;
+    map->used_slots = 0;
+    heap_init(&map->ends, ends_before);
     map->free_slot = NO_SLOT;
     memset(map->chains, 0xff, map->slot_count * sizeof *map->chains);
     hot_uses_clear_counts(map->uses);
@@ -436,12 +404,12 @@ void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count)
     hot_uses_clear_bars(map->uses);
 }
 
-/* The heap keeps its order: what ended later than its parent does not end sooner now. */
+/* The heap keeps its order: what ended later than another does not end sooner now. */
 void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms)
 {
-    for (uint32_t i = 0; i < map->count; i++) {
-        struct entry *entry = map->slots[map->heap[i]];
-        if (entry->expires_ms > now_ms + life_ms)
+    for (uint32_t slot = 0; slot < map->used_slots; slot++) {
+        struct entry *entry = map->slots[slot];
+        if (entry && entry->expires_ms > now_ms + life_ms)
             entry->expires_ms = now_ms + life_ms;
     }
 }
@@ -465,7 +433,7 @@ static bool is_under_way(const struct hot_map *map, int target, const char *key,
 bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
                    uint64_t now_ms)
 {
-    if (!hot_map_takes(key, length) || map->count >= map->limit)
+    if (!hot_map_takes(key, length) || map->ends.count >= map->limit)
         return false;
     uint64_t hash = hash_of(map, key, length);
     if (find_slot(map, key, length, hash) != NO_SLOT || hot_uses_is_barred(map->uses, hash, cell, now_ms))
@@ -500,16 +468,16 @@ void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_
     }
     entry->doubt = SURE;
     entry->expires_ms = now_ms + stay_ms;
-    heap_down(map, entry->heap_at);
-    heap_up(map, entry->heap_at);
+    heap_moved(&map->ends, &entry->end);
     map->stats.confirmed++;
 }
 
 size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max)
 {
     size_t gone = 0;
-    while (map->count > 0 && gone < max && map->slots[map->heap[0]]->expires_ms <= now_ms)
-        gone += drop_with_shorter(map, map->heap[0], true);
+    const struct entry *first;
+    while ((first = first_to_end(map)) && gone < max && first->expires_ms <= now_ms)
+        gone += drop_with_shorter(map, first->slot, true);
     map->stats.expired += gone;
     return gone;
 }
@@ -517,8 +485,8 @@ size_t hot_map_expire(struct hot_map *map, uint64_t now_ms, size_t max)
 void hot_map_limit(struct hot_map *map, uint32_t entries)
 {
     map->limit = entries < map->options.entries ? entries : map->options.entries;
-    while (map->count > map->limit)
-        map->stats.evicted += drop_with_shorter(map, map->heap[0], true);
+    while (map->ends.count > map->limit)
+        map->stats.evicted += drop_with_shorter(map, first_to_end(map)->slot, true);
 }
 
 /* ---- looking ---------------------------------------------------------------------------------------------------- */
@@ -567,6 +535,6 @@ void hot_map_doubt(struct hot_map *map, const char *key, size_t length)
 struct hot_map_stats hot_map_stats(const struct hot_map *map)
 {
     struct hot_map_stats stats = map->stats;
-    stats.entries = map->count;
+    stats.entries = map->ends.count;
     return stats;
 }

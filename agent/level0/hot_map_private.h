@@ -9,6 +9,7 @@
 
 #include "agent/level0/hot_map.h"
 #include "agent/level0/hot_uses.h"
+#include "base/heap.h"
 #include "base/rng.h"
 
 enum { NO_SLOT = UINT32_MAX };
@@ -18,7 +19,8 @@ struct entry {
     uint64_t expires_ms;
     uint64_t added; /* its change in the journal; 0: adopted */
     uint32_t next;  /* slot in the chain; of a free slot: in the free list */
-    uint32_t heap_at;
+    uint32_t slot;  /* its own */
+    struct heap_node end;
     uint16_t cell;
     uint16_t seen;   /* one bit a target: found there by the resync under way */
     uint16_t doomed; /* the same: found there wrong or twice, so that it will be deleted there by its key */
@@ -50,8 +52,9 @@ struct hot_map {
     struct rng rng;
     struct entry **slots; /* NULL: free */
     uint32_t *free_next;  /* of free slots */
-    uint32_t *chains, *heap;
-    uint32_t slot_count, used_slots, free_slot, chain_mask, count;
+    uint32_t *chains;
+    uint32_t slot_count, used_slots, free_slot, chain_mask;
+    struct heap ends; /* by expires_ms */
     struct hot_uses *uses;
     struct change *journal; /* ring */
     uint64_t head;          /* one past the last change, counted from 1; those before head - HOT_JOURNAL are gone */
