@@ -1,9 +1,39 @@
+/* redis/redis_conn.c - the states of a connection, its socket and its clock.
+ *
+ *     IDLE -> RESTING -> [RESOLVING ->] CONNECTING -> SIGNING_IN -> UP -> CLOSING -> RESTING -> ...
+ *
+ * IDLE        not started yet; never again after that.
+ * RESTING     no socket. The timer is the next try: after a backoff with jitter, or now at the start.
+ * RESOLVING   no socket. A thread looks the name up (base/resolve.c), the timer asks it every 5 ms, until connect_ms.
+ * CONNECTING  a socket that is not connected. The loop says when it is; the timer is the deadline, connect_ms.
+ * SIGNING_IN  AUTH and CLIENT SETNAME are out; the same deadline. Only this file sends here.
+ * UP          the owner sends. The timer is the watchdog's round.
+ * CLOSING     somebody called redis_conn_close(). Nothing is sent and nothing read any more; on_soon() ends it.
+ *
+ * There is a socket, and a struct replies, in CONNECTING, SIGNING_IN, UP and CLOSING, and in no other state. Every end of
+ * one goes through end(): sockets closed, everybody who waits for a reply gets a NULL, then on_down(), then RESTING.
+ *
+ * Ends come from three sides. The socket's (closed, an error) and the timer's are found at the top of a callback of the
+ * loop, where nothing of ours is on the stack but this file: end() at once. Those out of a callback of the owner, which
+ * is below replies_next(), only mark (CLOSING) and feed on_soon(), which runs when the turn's events are done. So nothing
+ * is freed below anybody's feet.
+ *
+ * What cannot happen: a callback that is called twice or not at all (the queue of struct replies ends with the socket); a
+ * command that is sent on another connection than the one whose scripts or subscriptions its sender knows of (redis_conn_send()
+ * refuses unless UP, and on_down() comes before the next UP); two connections of one struct at a time.
+ *
+ * A burst of commands is written once, at the end of the loop's turn (on_soon() has the lowest priority); only what the
+ * socket does not take at once waits for the loop. Reading takes 16 KB a turn, so that a Redis with much to say does
+ * not keep the loop; an owner for whom one message is work for many turns stops it meanwhile (redis_conn_hold()). */
 #include "redis/redis_conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <ev.h>
 
@@ -12,45 +42,45 @@
 #include "base/rng.h"
 #include "redis/pace.h"
 
-#define RESOLVE_POLL_MS 5
-/* Elements of one answer or message. hiredis 0.14 allocates whatever an array's header declares, 32 GB for ten bytes.
- * The longest that a Redis really sends us names the keys that changed in one turn of its loop. */
-#define ELEMENTS_MAX (1 << 20)
-
-#if HIREDIS_MAJOR >= 1
-typedef size_t element_count;
-#else
-typedef int element_count;
-#endif
+enum {
+    RESOLVE_POLL_MS = 5,
+    READ_MOST = 16384,        /* bytes a turn */
+    UNWRITTEN_MOST = 16 << 20 /* bytes that a Redis may leave unread before it is sent no more */
+};
 
 enum redis_conn_state {
-    CONN_IDLE,       /* not started */
-    CONN_RESTING,    /* waits for its next try */
-    CONN_RESOLVING,  /* looks the host's name up */
-    CONN_CONNECTING, /* until the socket is connected */
-    CONN_SIGNING_IN, /* AUTH and CLIENT SETNAME are out */
+    CONN_IDLE,
+    CONN_RESTING,
+    CONN_RESOLVING,
+    CONN_CONNECTING,
+    CONN_SIGNING_IN,
     CONN_UP,
-    CONN_CLOSING /* nothing is sent any more */
+    CONN_CLOSING
+};
+
+/* Bytes [sent, length) wait to be written. */
+struct outgoing {
+    char *bytes;
+    size_t sent, length, room;
 };
 
 struct redis_conn {
     struct redis_conn_setup setup;
     struct redis_conn_events events;
     void *user;
-    redisReplyObjectFunctions reply_functions;
-    void *(*create_array)(const redisReadTask *task, element_count count); /* hiredis' own */
-    redisAsyncContext *context;                                            /* NULL while there is no connection */
     enum redis_conn_state state;
-    bool was_up, connected, wants_close;
-    bool writing;     /* inside redisAsyncHandleWrite(): what is left then waits for the loop */
-    unsigned strikes; /* rounds of the watchdog in a row that found an answer overdue */
+    int fd;                  /* -1: there is no connection */
+    struct replies *replies; /* of this connection; NULL: none */
+    struct outgoing out;
+    bool was_up;
+    bool held;        /* nothing is read or handed out */
+    unsigned strikes; /* rounds of the watchdog in a row that found a reply overdue */
     ev_io reader, writer;
     ev_prepare soon; /* never started, only fed: runs when the turn's events are done */
-    ev_timer timer;  /* RESTING: the next try; CONNECTING, SIGNING_IN: the deadline; UP: the watchdog's rounds */
-    enum store_reason reason;
+    ev_timer timer;
+    enum store_reason reason; /* of the end, once it is known */
     char detail[160];
-    uint32_t owed;
-    uint64_t heard_ms; /* last answer, or begin of owing one */
+    uint64_t heard_ms; /* last reply, or begin of owing one */
     uint64_t up_ms;
     struct resolve *resolve; /* while RESOLVING */
     uint64_t resolve_until_ms;
@@ -65,9 +95,9 @@ static void set_state(struct redis_conn *conn, enum redis_conn_state state)
         [CONN_IDLE] = 1u << CONN_RESTING,
         [CONN_RESTING] = 1u << CONN_RESOLVING | 1u << CONN_CONNECTING | 1u << CONN_RESTING,
         [CONN_RESOLVING] = 1u << CONN_CONNECTING | 1u << CONN_RESTING,
-        [CONN_CONNECTING] = 1u << CONN_SIGNING_IN | 1u << CONN_CLOSING | 1u << CONN_RESTING,
-        [CONN_SIGNING_IN] = 1u << CONN_UP | 1u << CONN_CLOSING | 1u << CONN_RESTING,
-        [CONN_UP] = 1u << CONN_CLOSING | 1u << CONN_RESTING,
+        [CONN_CONNECTING] = 1u << CONN_SIGNING_IN | 1u << CONN_CLOSING,
+        [CONN_SIGNING_IN] = 1u << CONN_UP | 1u << CONN_CLOSING,
+        [CONN_UP] = 1u << CONN_CLOSING,
         [CONN_CLOSING] = 1u << CONN_RESTING,
     };
 
@@ -91,33 +121,23 @@ static void feed_soon(struct redis_conn *conn)
 
 /* The end of a connection */
 
+/* The first reason is the one that counts. */
 static void note_reason(struct redis_conn *conn, enum store_reason reason, const char *detail)
 {
     if (conn->reason == STORE_REASON_NONE) {
         conn->reason = reason;
-        snprintf(conn->detail, sizeof conn->detail, "%s", !detail ? "" : detail);
+        snprintf(conn->detail, sizeof conn->detail, "%s", detail);
     }
 }
 
-/* hiredis frees its context, or has: ours is gone. */
-static void forget(struct redis_conn *conn)
-{
-    ev_io_stop(conn->setup.loop, &conn->reader);
-    ev_io_stop(conn->setup.loop, &conn->writer);
-    conn->context = NULL;
-    conn->connected = false;
-    conn->wants_close = false;
-    conn->owed = 0;
-    conn->strikes = 0;
-}
-
+/* No connection any more, or none came about. */
 static void rest(struct redis_conn *conn)
 {
     bool was_up = conn->was_up;
     enum store_reason reason = conn->reason;
     char detail[sizeof conn->detail];
 
-    snprintf(detail, sizeof detail, "%s", conn->detail);
+    memcpy(detail, conn->detail, sizeof detail);
     if (was_up && clock_now_ms() - conn->up_ms >= conn->setup.watchdog_ms)
         backoff_reset(&conn->backoff);
     conn->was_up = false;
@@ -128,48 +148,39 @@ static void rest(struct redis_conn *conn)
     conn->events.on_down(conn->user, was_up, reason, detail);
 }
 
-/* An end that hiredis found: an error, or Redis closed. An error that Redis sent without being asked is in errstr. */
-static void note_hiredis_error(struct redis_conn *conn, const redisAsyncContext *context)
+/* Not below replies_next(). While the NULLs go out the state is CLOSING, so that nothing joins them. */
+static void drop(struct redis_conn *conn)
 {
-    const char *text = context->c.errstr[0] != '\0' ? context->c.errstr : "closed by Redis";
+    struct replies *replies = conn->replies;
 
-    if (context->c.err == REDIS_ERR_OTHER)
-        note_reason(conn, store_reason_of_error(text, strlen(text)), text);
-    else if (context->c.err == REDIS_ERR_PROTOCOL)
-        note_reason(conn, STORE_REASON_PROTOCOL, text);
-    else
-        note_reason(conn, conn->connected ? STORE_REASON_LOST : STORE_REASON_CONNECT_FAILED, text);
+    if (conn->state != CONN_CLOSING)
+        set_state(conn, CONN_CLOSING);
+    ev_io_stop(conn->setup.loop, &conn->reader);
+    ev_io_stop(conn->setup.loop, &conn->writer);
+    close(conn->fd);
+    conn->fd = -1;
+    conn->replies = NULL;
+    conn->out.sent = conn->out.length = 0;
+    conn->held = false;
+    conn->strikes = 0;
+    replies_end(replies);
+    replies_free(replies);
 }
 
-static void on_disconnect(const redisAsyncContext *context, int status)
+static void end(struct redis_conn *conn, enum store_reason reason, const char *detail)
 {
-    struct redis_conn *conn = context->data;
-
-    (void)status;
-    if (!conn->context)
-        return; /* close_now() is at it */
-    note_hiredis_error(conn, context);
-    forget(conn);
+    note_reason(conn, reason, detail);
+    drop(conn);
     rest(conn);
-}
-
-static void close_now(struct redis_conn *conn)
-{
-    redisAsyncContext *context = conn->context;
-
-    conn->context = NULL;
-    redisAsyncFree(context);
-    forget(conn);
 }
 
 void redis_conn_close(struct redis_conn *conn, enum store_reason reason, const char *detail)
 {
-    if (!conn->context)
+    if (conn->fd < 0)
         return;
     note_reason(conn, reason, detail);
     if (conn->state != CONN_CLOSING)
         set_state(conn, CONN_CLOSING);
-    conn->wants_close = true;
     feed_soon(conn);
 }
 
@@ -178,29 +189,76 @@ enum store_reason redis_conn_ending(const struct redis_conn *conn)
     return conn->reason == STORE_REASON_NONE ? STORE_REASON_LOST : conn->reason;
 }
 
-/* Reading and writing: what hiredis calls to be told of its socket, and what the loop calls then. */
+/* Writing */
 
-static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+static bool is_for_later(int error)
 {
-    struct redis_conn *conn = watcher->data;
-
-    (void)loop, (void)events;
-    redisAsyncHandleRead(conn->context);
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 static void write_out(struct redis_conn *conn)
 {
-    conn->writing = true;
-    redisAsyncHandleWrite(conn->context);
-    conn->writing = false;
+    struct outgoing *out = &conn->out;
+
+    while (out->sent < out->length) {
+        ssize_t n = send(conn->fd, out->bytes + out->sent, out->length - out->sent, MSG_NOSIGNAL);
+
+        if (n < 0 && is_for_later(errno)) {
+            ev_io_start(conn->setup.loop, &conn->writer);
+            return;
+        }
+        if (n < 0) {
+            end(conn, STORE_REASON_LOST, strerror(errno));
+            return;
+        }
+        out->sent += (size_t)n;
+    }
+    out->sent = out->length = 0;
+    ev_io_stop(conn->setup.loop, &conn->writer);
 }
 
-static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+/* False: no memory, or Redis reads nothing. */
+static bool append(struct outgoing *out, const struct command *command)
 {
-    struct redis_conn *conn = watcher->data;
+    size_t rest = out->length - out->sent;
 
-    (void)loop, (void)events;
-    write_out(conn);
+    if (command->bad || rest + command->length > UNWRITTEN_MOST)
+        return false;
+    if (out->length + command->length > out->room) {
+        size_t room = 2 * (rest + command->length);
+        char *bytes = malloc(room);
+
+        if (!bytes)
+            return false;
+        if (rest != 0)
+            memcpy(bytes, out->bytes + out->sent, rest);
+        free(out->bytes);
+        *out = (struct outgoing){.bytes = bytes, .length = rest, .room = room};
+    }
+    memcpy(out->bytes + out->length, command->bytes, command->length);
+    out->length += command->length;
+    return true;
+}
+
+static bool send_now(struct redis_conn *conn, const struct command *command)
+{
+    if (!append(&conn->out, command))
+        return false;
+    feed_soon(conn);
+    return true;
+}
+
+/* The callback stands in the queue before the command is in the output, or neither is. */
+static bool ask_now(struct redis_conn *conn, const struct command *command, redis_reply_fn *callback, void *data)
+{
+    if (replies_expected(conn->replies) == 0)
+        conn->heard_ms = clock_now_ms();
+    if (!send_now(conn, command))
+        return false;
+    if (replies_expect(conn->replies, callback, data))
+        return true;
+    conn->out.length -= command->length;
+    return false;
 }
 
 static void on_soon(struct ev_loop *loop, ev_prepare *watcher, int events)
@@ -208,151 +266,108 @@ static void on_soon(struct ev_loop *loop, ev_prepare *watcher, int events)
     struct redis_conn *conn = watcher->data;
 
     (void)loop, (void)events;
-    if (!conn->context)
+    if (conn->fd < 0)
         return;
-    if (conn->wants_close) {
-        close_now(conn);
-        rest(conn);
+    if (conn->state == CONN_CLOSING)
+        end(conn, STORE_REASON_LOST, ""); /* redis_conn_close() has said why */
+    else
+        write_out(conn);
+}
+
+/* Reading */
+
+static void hand_out(struct redis_conn *conn)
+{
+    while (conn->state != CONN_CLOSING && !conn->held) {
+        switch (replies_next(conn->replies)) {
+        case REPLIES_NONE: return;
+        case REPLIES_TAKEN: conn->heard_ms = clock_now_ms(); break;
+        case REPLIES_BROKEN: redis_conn_close(conn, STORE_REASON_PROTOCOL, replies_broken(conn->replies)); break;
+        case REPLIES_REFUSED: {
+            const char *error = replies_broken(conn->replies);
+
+            redis_conn_close(conn, store_reason_of_error(error, strlen(error)), error);
+            break;
+        }
+        }
+    }
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct redis_conn *conn = watcher->data;
+    char bytes[READ_MOST];
+    ssize_t n = recv(conn->fd, bytes, sizeof bytes, 0);
+
+    (void)loop, (void)events;
+    if (n < 0 && is_for_later(errno))
+        return;
+    if (n <= 0) {
+        end(conn, STORE_REASON_LOST, n == 0 ? "closed by Redis" : strerror(errno));
         return;
     }
-    write_out(conn);
+    replies_feed(conn->replies, bytes, (size_t)n);
+    hand_out(conn);
 }
 
-static void add_read(void *data)
+void redis_conn_hold(struct redis_conn *conn)
 {
-    struct redis_conn *conn = data;
-
-    ev_io_start(conn->setup.loop, &conn->reader);
-}
-
-static void del_read(void *data)
-{
-    struct redis_conn *conn = data;
-
+    if (conn->fd < 0)
+        return;
+    conn->held = true;
     ev_io_stop(conn->setup.loop, &conn->reader);
 }
 
-/* Before the socket is connected, and when it is full, only the loop can tell when to write. */
-static void add_write(void *data)
+void redis_conn_go_on(struct redis_conn *conn)
 {
-    struct redis_conn *conn = data;
-
-    if (conn->connected && !conn->writing)
-        feed_soon(conn);
-    else
-        ev_io_start(conn->setup.loop, &conn->writer);
-}
-
-static void del_write(void *data)
-{
-    struct redis_conn *conn = data;
-
-    ev_io_stop(conn->setup.loop, &conn->writer);
-}
-
-static void cleanup(void *data)
-{
-    del_read(data);
-    del_write(data);
-}
-
-/* NULL is "out of memory" to hiredis: it ends the connection. */
-static void *create_array(const redisReadTask *task, element_count count)
-{
-    const struct redis_conn *conn = task->privdata;
-
-    return count > ELEMENTS_MAX ? NULL : conn->create_array(task, count);
-}
-
-static void limit_arrays(struct redis_conn *conn)
-{
-    redisReader *reader = conn->context->c.reader;
-
-    conn->reply_functions = *reader->fn;
-    conn->create_array = reader->fn->createArray;
-    conn->reply_functions.createArray = create_array;
-    reader->fn = &conn->reply_functions;
-    reader->privdata = conn;
-}
-
-static void attach(struct redis_conn *conn)
-{
-    redisAsyncContext *context = conn->context;
-
-    limit_arrays(conn);
-    context->data = conn;
-    context->ev.data = conn;
-    context->ev.addRead = add_read;
-    context->ev.delRead = del_read;
-    context->ev.addWrite = add_write;
-    context->ev.delWrite = del_write;
-    context->ev.cleanup = cleanup;
-    ev_io_set(&conn->reader, context->c.fd, EV_READ);
-    ev_io_set(&conn->writer, context->c.fd, EV_WRITE);
+    if (!conn->held)
+        return;
+    conn->held = false;
+    ev_io_start(conn->setup.loop, &conn->reader);
+    hand_out(conn);
 }
 
 /* Signing in */
 
-void *redis_conn_reply(struct redisAsyncContext *context, const void *reply)
+static void on_auth(void *user, const redisReply *reply, void *data)
 {
-    struct redis_conn *conn = context->data;
+    struct redis_conn *conn = data;
 
-    if (!reply) {
-        if (conn->context && conn->state != CONN_CLOSING) { /* hiredis is ending it; on_disconnect() follows */
-            note_hiredis_error(conn, context);
-            set_state(conn, CONN_CLOSING);
-        }
-    } else {
-        conn->owed -= conn->owed != 0;
-        conn->heard_ms = clock_now_ms();
-    }
-    return conn->user;
-}
-
-static bool send_now(struct redis_conn *conn, const struct command *command, redisCallbackFn *callback, void *data)
-{
-    if (command->bad ||
-        redisAsyncFormattedCommand(conn->context, callback, data, command->bytes, command->length) != REDIS_OK)
-        return false;
-    if (conn->owed++ == 0)
-        conn->heard_ms = clock_now_ms();
-    return true;
-}
-
-static void on_auth(redisAsyncContext *context, void *data, void *unused)
-{
-    const redisReply *reply = data;
-    struct redis_conn *conn = context->data;
-
-    (void)unused;
-    redis_conn_reply(context, data);
+    (void)user;
     if (reply && reply->type == REDIS_REPLY_ERROR)
         redis_conn_close(conn, store_reason_of_error(reply->str, (size_t)reply->len), reply->str);
+    else if (reply && reply->type != REDIS_REPLY_STATUS)
+        redis_conn_close(conn, STORE_REASON_PROTOCOL, "AUTH");
+}
+
+static void come_up(struct redis_conn *conn)
+{
+    uint64_t round_ms = conn->setup.watchdog_ms / 4 + 1;
+
+    set_state(conn, CONN_UP);
+    conn->was_up = true;
+    conn->up_ms = conn->heard_ms = clock_now_ms();
+    set_timer(conn, round_ms, round_ms);
+    conn->events.on_up(conn->user);
 }
 
 /* The name is for CLIENT LIST only: a user who may not set it is as good. Any other error is one of signing in. */
-static void on_name(redisAsyncContext *context, void *data, void *unused)
+static void on_name(void *user, const redisReply *reply, void *data)
 {
-    const redisReply *reply = data;
-    struct redis_conn *conn = context->data;
+    struct redis_conn *conn = data;
     enum store_reason reason = STORE_REASON_NONE;
 
-    (void)unused;
-    redis_conn_reply(context, data);
+    (void)user;
     if (!reply || conn->state != CONN_SIGNING_IN)
         return;
     if (reply->type == REDIS_REPLY_ERROR)
         reason = store_reason_of_error(reply->str, (size_t)reply->len);
-    if (reason != STORE_REASON_NONE && reason != STORE_REASON_NOPERM) {
-        redis_conn_close(conn, reason, reply->str);
-        return;
-    }
-    set_state(conn, CONN_UP);
-    conn->was_up = true;
-    conn->up_ms = conn->heard_ms;
-    uint64_t round_ms = conn->setup.watchdog_ms / 4 + 1;
-    set_timer(conn, round_ms, round_ms);
-    conn->events.on_up(conn->user);
+    else if (reply->type != REDIS_REPLY_STATUS)
+        reason = STORE_REASON_PROTOCOL;
+    if (reason == STORE_REASON_NONE || reason == STORE_REASON_NOPERM)
+        come_up(conn);
+    else
+        redis_conn_close(conn, reason, reply->type == REDIS_REPLY_ERROR ? reply->str : "CLIENT SETNAME");
 }
 
 static void sign_in(struct redis_conn *conn)
@@ -367,54 +382,80 @@ static void sign_in(struct redis_conn *conn)
             command_of(&command, "AUTH", setup->username, setup->password, NULL);
         else
             command_of(&command, "AUTH", setup->password, NULL);
-        sent = send_now(conn, &command, on_auth, NULL);
+        sent = ask_now(conn, &command, on_auth, conn);
     }
     command_of(&command, "CLIENT", "SETNAME", setup->client_name, NULL);
-    if (!sent || !send_now(conn, &command, on_name, NULL))
+    if (!sent || !ask_now(conn, &command, on_name, conn))
         redis_conn_close(conn, STORE_REASON_MEMORY, "");
     command_free(&command);
 }
 
-/* After a failure hiredis frees the context when this returns, without a call to on_disconnect(). */
-static void on_connect(const redisAsyncContext *context, int status)
+static void on_connected(struct redis_conn *conn)
 {
-    struct redis_conn *conn = context->data;
+    int error = 0;
+    socklen_t n = sizeof error;
 
-    if (status != REDIS_OK) {
-        note_hiredis_error(conn, context);
-        forget(conn);
-        rest(conn);
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
+        error = errno;
+    if (error != 0) {
+        end(conn, STORE_REASON_CONNECT_FAILED, strerror(error));
         return;
     }
-    conn->connected = true;
-    if (conn->state == CONN_CONNECTING)
-        sign_in(conn);
+    ev_io_stop(conn->setup.loop, &conn->writer);
+    ev_io_start(conn->setup.loop, &conn->reader);
+    sign_in(conn);
+    write_out(conn);
 }
 
-/* Time */
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct redis_conn *conn = watcher->data;
+
+    (void)loop, (void)events;
+    if (conn->state == CONN_CONNECTING)
+        on_connected(conn);
+    else if (conn->state != CONN_CLOSING)
+        write_out(conn);
+}
+
+/* Connecting */
+
+/* hiredis makes the socket; it keeps nothing else of the connection. Returns -1 and the reason, noted. */
+static int open_socket(struct redis_conn *conn, const char *where)
+{
+    const struct address *address = conn->setup.address;
+    redisContext *context =
+        address->kind == ADDRESS_UNIX ? redisConnectUnixNonBlock(where) : redisConnectNonBlock(where, address->port);
+
+    if (!context) {
+        note_reason(conn, STORE_REASON_MEMORY, "");
+        return -1;
+    }
+    if (context->err != 0) {
+        note_reason(conn, STORE_REASON_CONNECT_FAILED, context->errstr);
+        redisFree(context);
+        return -1;
+    }
+    return redisFreeKeepFd(context);
+}
 
 static void connect_to(struct redis_conn *conn, const char *where)
 {
-    const struct address *address = conn->setup.address;
-
-    conn->context =
-        address->kind == ADDRESS_UNIX ? redisAsyncConnectUnix(where) : redisAsyncConnect(where, address->port);
-    if (!conn->context) {
+    conn->replies = replies_new(conn->user, conn->events.on_message);
+    if (!conn->replies)
         note_reason(conn, STORE_REASON_MEMORY, "");
-        rest(conn);
-        return;
-    }
-    if (conn->context->err != 0) {
-        note_reason(conn, STORE_REASON_CONNECT_FAILED, conn->context->errstr);
-        conn->context->data = conn;
-        close_now(conn);
+    else
+        conn->fd = open_socket(conn, where);
+    if (conn->fd < 0) {
+        replies_free(conn->replies);
+        conn->replies = NULL;
         rest(conn);
         return;
     }
     set_state(conn, CONN_CONNECTING);
-    attach(conn);
-    redisAsyncSetDisconnectCallback(conn->context, on_disconnect);
-    redisAsyncSetConnectCallback(conn->context, on_connect);
+    ev_io_set(&conn->reader, conn->fd, EV_READ);
+    ev_io_set(&conn->writer, conn->fd, EV_WRITE);
+    ev_io_start(conn->setup.loop, &conn->writer);
     set_timer(conn, conn->setup.connect_ms, 0);
 }
 
@@ -464,17 +505,17 @@ static void look_at_lookup(struct redis_conn *conn)
     }
 }
 
-/* One strike is not out: after this process itself stood still the answer may lie in the socket. */
+/* Time */
+
+/* One strike is not out: after this process itself stood still the reply may lie in the socket. */
 static void watch_over(struct redis_conn *conn)
 {
-    uint64_t quiet_ms = clock_now_ms() - conn->heard_ms;
-
-    if (conn->owed == 0 || quiet_ms < conn->setup.watchdog_ms) {
+    if (replies_expected(conn->replies) == 0 || clock_now_ms() - conn->heard_ms < conn->setup.watchdog_ms) {
         conn->strikes = 0;
         return;
     }
     if (conn->strikes++ != 0)
-        redis_conn_close(conn, STORE_REASON_WATCHDOG, "");
+        end(conn, STORE_REASON_WATCHDOG, "");
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
@@ -486,7 +527,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     case CONN_RESTING: connect_now(conn); break;
     case CONN_RESOLVING: look_at_lookup(conn); break;
     case CONN_CONNECTING:
-    case CONN_SIGNING_IN: redis_conn_close(conn, STORE_REASON_CONNECT_DEADLINE, ""); break;
+    case CONN_SIGNING_IN: end(conn, STORE_REASON_CONNECT_DEADLINE, ""); break;
     case CONN_UP: watch_over(conn); break;
     case CONN_IDLE:
     case CONN_CLOSING: break;
@@ -505,6 +546,7 @@ struct redis_conn *redis_conn_new(const struct redis_conn_setup *setup, const st
     conn->setup = *setup;
     conn->events = *events;
     conn->user = user;
+    conn->fd = -1;
     conn->rng.state = setup->seed;
     conn->backoff = (struct backoff){.min_ms = setup->backoff_min_ms, .max_ms = setup->backoff_max_ms};
     ev_init(&conn->reader, on_readable);
@@ -528,15 +570,14 @@ void redis_conn_free(struct redis_conn *conn)
 {
     if (!conn)
         return;
-    if (conn->context) {
+    if (conn->fd >= 0) {
         note_reason(conn, STORE_REASON_SHUTTING_DOWN, "");
-        if (conn->state != CONN_CLOSING)
-            set_state(conn, CONN_CLOSING);
-        close_now(conn);
+        drop(conn);
     }
     resolve_end(conn->resolve);
     ev_timer_stop(conn->setup.loop, &conn->timer);
     ev_clear_pending(conn->setup.loop, &conn->soon);
+    free(conn->out.bytes);
     free(conn);
 }
 
@@ -545,7 +586,15 @@ bool redis_conn_is_up(const struct redis_conn *conn)
     return conn->state == CONN_UP;
 }
 
-bool redis_conn_send(struct redis_conn *conn, const struct command *command, redisCallbackFn *callback, void *data)
+bool redis_conn_send(struct redis_conn *conn, const struct command *command, redis_reply_fn *callback, void *data)
 {
-    return conn->state == CONN_UP && send_now(conn, command, callback, data);
+    return conn->state == CONN_UP && ask_now(conn, command, callback, data);
+}
+
+bool redis_conn_subscribe(struct redis_conn *conn, const struct command *command)
+{
+    if (conn->state != CONN_UP || !send_now(conn, command))
+        return false;
+    replies_listen(conn->replies);
+    return true;
 }

@@ -1,29 +1,16 @@
 /* redis/redis_conn.h - one connection to Redis: connects, signs in, watches that it is answered, and comes back after a
- * pause.
- *
- * What hiredis (0.14 and 1.x) wants, and where it is seen to here:
- * - It frees its context itself after a failed connect and after a disconnect: forget() is the only place that drops
- *   ours.
- * - Every callback may get a NULL reply: the connection is ending. Nothing can be sent then; redis_conn_send() refuses.
- * - A context must not be freed inside one of its callbacks: redis_conn_close() only marks, on_soon() does it.
- * - Its own timeout does not fire while commands keep being written: the deadline of connecting and the watchdog are
- *   here.
- * - Its libev adapter asks for write events through epoll for each burst: here a burst is written in the loop turn in
- *   which it was made, without that.
- * Source: hiredis async.c of v0.14.1 and v1.2.0. */
+ * pause. What Redis says on it: redis/replies.h. */
 #ifndef CELLROUTER_REDIS_REDIS_CONN_H
 #define CELLROUTER_REDIS_REDIS_CONN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
-
 #include "base/address.h"
 #include "base/attributes.h"
 #include "redis/command.h"
 #include "redis/reason.h"
+#include "redis/replies.h"
 
 struct ev_loop;
 struct redis_conn;
@@ -40,32 +27,47 @@ struct redis_conn_setup {
     uint64_t seed;
 };
 
-/* Called from the loop. on_down comes after all callbacks of commands had their NULL; the conn tries again by itself.
- * It is called for every end, of a connection that never came up as well. */
+/* Called from the loop. */
 struct redis_conn_events {
+    /* Signed in: commands can be sent, nothing of an earlier connection is known to this one. */
     void (*on_up)(void *user);
+    /* After all callbacks of commands had their NULL; the conn tries again by itself. Called for every end, of a
+     * connection that never came up as well (was_up says). detail lives as long as the call. */
     void (*on_down)(void *user, bool was_up, enum store_reason reason, const char *detail);
+    /* A message, behind redis_conn_subscribe(); the callee owns it. NULL for a conn that never subscribes. */
+    redis_message_fn *on_message;
 };
 
 /* NULL: out of memory. redis_conn_start() makes it connect when the loop runs. */
 MUST_USE struct redis_conn *redis_conn_new(const struct redis_conn_setup *setup, const struct redis_conn_events *events,
                                            void *user);
+
+/* Connects, once the loop runs. Called once. */
 void redis_conn_start(struct redis_conn *conn);
 
 /* Closes at once, without on_down; callbacks of commands get their NULL. Not from a callback. NULL is fine. */
 void redis_conn_free(struct redis_conn *conn);
 
+/* Signed in and not ending: commands can be sent. */
 bool redis_conn_is_up(const struct redis_conn *conn);
 
-/* Sends the command when the loop turn ends. callback gets (context, redisReply or NULL, data) and calls
- * redis_conn_reply() first. False: not up, or no memory; then callback is not called. */
-MUST_USE bool redis_conn_send(struct redis_conn *conn, const struct command *command, redisCallbackFn *callback,
+/* Sends the command when the loop turn ends; its bytes are copied. callback gets the reply, or NULL when the connection
+ * ends before. False: not up, no memory, or too much is unsent; then callback is not called. */
+MUST_USE bool redis_conn_send(struct redis_conn *conn, const struct command *command, redis_reply_fn *callback,
                               void *data);
 
-/* Accounts for a reply or message; returns the user of the conn. reply may be NULL. */
-void *redis_conn_reply(struct redisAsyncContext *context, const void *reply);
+/* The same for a command whose replies are messages, SUBSCRIBE. It has to be the last one on this connection. */
+MUST_USE bool redis_conn_subscribe(struct redis_conn *conn, const struct command *command);
 
-/* Ends the connection for this reason, soon. detail is copied. A second reason is ignored. */
+/* Nothing more is read or handed out until redis_conn_go_on(); a lost connection is found out after that. Neither is
+ * called from a callback of a reply of another conn. An end of the connection lifts it. */
+void redis_conn_hold(struct redis_conn *conn);
+
+/* Hands out what came before, reads again. May call callbacks. Nothing unless it is held. */
+void redis_conn_go_on(struct redis_conn *conn);
+
+/* Ends the connection for this reason, soon; nothing more is sent or handed out. detail is copied. A second reason is
+ * ignored, as is a call without a connection. */
 void redis_conn_close(struct redis_conn *conn, enum store_reason reason, const char *detail);
 
 /* Why the connection is ending, for callbacks that got a NULL reply. */

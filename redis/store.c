@@ -88,6 +88,14 @@ void store_event(struct route_store *store, enum store_reason reason, const char
     store->handler.on_event(store->user, &event);
 }
 
+enum store_reason store_error(struct route_store *store, const char *connection, const redisReply *reply)
+{
+    enum store_reason reason = store_reason_of_error(reply->str, (size_t)reply->len);
+
+    store_event(store, reason, connection, reply->str, (size_t)reply->len);
+    return reason;
+}
+
 /* Connections */
 
 static void on_ask_up(void *user)
@@ -160,8 +168,8 @@ static bool copy_text(char **to, const char *from)
 
 static bool make_parts(struct route_store *store)
 {
-    static const struct redis_conn_events asking = {on_ask_up, on_ask_down};
-    static const struct redis_conn_events watching = {on_watch_up, on_watch_down};
+    static const struct redis_conn_events asking = {on_ask_up, on_ask_down, NULL};
+    static const struct redis_conn_events watching = {on_watch_up, on_watch_down, store_on_message};
     const struct route_store_config *config = &store->config;
 
     store->questions = questions_new(&store->hash, config->max_questions, config->max_waiting);
@@ -192,7 +200,8 @@ static void set_up(struct route_store *store)
     ev_init(&store->deadlines, on_deadline);
     ev_init(&store->writer.timer, store_on_writer_timer);
     ev_timer_init(&store->watch.timer, store_on_heartbeat, 0, (double)config->watchdog_ms / 2000);
-    store->deadlines.data = store->writer.timer.data = store->watch.timer.data = store;
+    ev_init(&store->watch.slices, store_on_slice);
+    store->deadlines.data = store->watch.slices.data = store->writer.timer.data = store->watch.timer.data = store;
 }
 
 /* Also of a store that is only half made. */
@@ -202,7 +211,7 @@ static void free_parts(struct route_store *store)
     redis_conn_free(store->watch_conn);
     ev_timer_stop(store->loop, &store->deadlines);
     ev_timer_stop(store->loop, &store->writer.timer);
-    ev_timer_stop(store->loop, &store->watch.timer);
+    store_watch_free(store);
     questions_free(store->questions);
     write_queue_free(store->writer.queue);
     expiring_set_free(store->absent);

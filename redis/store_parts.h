@@ -31,20 +31,26 @@ struct store_watch {
     uint64_t attempt;                /* number of the beat with which tracking was last turned on */
     uint64_t sent, delivered, heard; /* numbers of beats: sent, taken by Redis for one listener, heard */
     uint64_t silent_since_ms;        /* a delivered beat is not heard since; 0: none */
-    ev_timer timer;
-    long long client_id; /* of the watch connection */
+    ev_timer timer;                  /* of the beats */
+    redisReply *changes;             /* the message that is worked off in slices; NULL: none */
+    size_t next_change;              /* of its keys */
+    ev_timer slices;                 /* its next turn */
+    long long client_id;             /* of the watch connection */
     unsigned subscriptions;
     char beat[128]; /* the channel of the heartbeat, of this store alone */
 };
 
-enum { STAMP_SLOTS = 4096 };
+enum {
+    STAMP_SLOTS = 4096,
+    SCRIPT_SHA = 40 /* bytes of a script's hash */
+};
 
 struct store_writer {
     struct write_queue *queue;
     unsigned in_flight;
-    char put_sha[41], forget_sha[41]; /* empty: not loaded on this connection */
-    bool loading;                     /* the scripts are on their way */
-    uint64_t load_again_ms;           /* Redis refused them: not before */
+    char put_sha[SCRIPT_SHA + 1], forget_sha[SCRIPT_SHA + 1]; /* empty: not loaded on this connection */
+    bool loading;                                             /* the scripts are on their way */
+    uint64_t load_again_ms;                                   /* Redis refused them: not before */
     struct backoff load_pause;
     uint64_t last_stamp_ms[STAMP_SLOTS]; /* by the hash of the route's name */
     bool paused;
@@ -93,6 +99,9 @@ void store_event(struct route_store *store, enum store_reason reason, const char
 /* Ends every wait of the question with this answer. */
 void store_answer_all(struct route_store *store, struct question *question, const struct route_answer *answer);
 
+/* Counts and tells an error that Redis replied with; returns its reason. */
+enum store_reason store_error(struct route_store *store, const char *connection, const redisReply *reply);
+
 /* store_read.c */
 /* Sends the question; names known as absent are left out. All are: ABSENT. Not sent: FAILED. Else WAITING, *questionp
  * is it. */
@@ -121,5 +130,9 @@ void store_watch_down(struct route_store *store);
 void store_track(struct route_store *store);
 void store_untrack(struct route_store *store);
 void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events);
+void store_on_slice(struct ev_loop *loop, ev_timer *timer, int events);
+void store_on_message(void *user, redisReply *message);
+/* At the end of the store. */
+void store_watch_free(struct route_store *store);
 
 #endif

@@ -76,11 +76,17 @@ static void take_value(struct route_store *store, struct question *question, siz
 
 static void take_error(struct route_store *store, struct question *question, const redisReply *reply)
 {
-    enum store_reason reason = store_reason_of_error(reply->str, (size_t)reply->len);
+    enum store_reason reason = store_error(store, "ask", reply);
 
-    store_event(store, reason, "ask", reply->str, (size_t)reply->len);
     if (reason != STORE_REASON_WRONGTYPE && question->failure == STORE_REASON_NONE)
         question->failure = reason; /* WRONGTYPE is a miss for this prefix, nothing to the others */
+}
+
+/* Replies have come out of step with the questions: none of them can be believed. */
+static void take_nonsense(struct route_store *store, struct question *question)
+{
+    question->failure = STORE_REASON_PROTOCOL;
+    redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "GETRANGE");
 }
 
 /* All replies to a question */
@@ -182,11 +188,10 @@ static size_t next_asked(const struct question *question, size_t from)
     return from;
 }
 
-static void on_value(redisAsyncContext *context, void *data, void *user)
+static void on_value(void *user, const redisReply *reply, void *data)
 {
-    struct route_store *store = redis_conn_reply(context, data);
-    struct question *question = user;
-    const redisReply *reply = data;
+    struct route_store *store = user;
+    struct question *question = data;
 
     if (!reply)
         question->failure = store->ending ? STORE_REASON_SHUTTING_DOWN : redis_conn_ending(store->ask_conn);
@@ -195,7 +200,7 @@ static void on_value(redisAsyncContext *context, void *data, void *user)
     else if (reply->type == REDIS_REPLY_ERROR)
         take_error(store, question, reply);
     else
-        question->failure = STORE_REASON_PROTOCOL;
+        take_nonsense(store, question);
     question->next = (uint8_t)next_asked(question, question->next + 1u);
     if (question->next == question->what.count)
         finish(store, question);
@@ -289,15 +294,17 @@ void store_overtake_probes(struct route_store *store, const struct route_name *n
     }
 }
 
-static void on_verify(redisAsyncContext *context, void *data, void *user)
+static void on_verify(void *user, const redisReply *reply, void *data)
 {
-    struct route_store *store = redis_conn_reply(context, data);
-    struct claim *probe = user;
+    struct route_store *store = user;
+    struct claim *probe = data;
     bool is_overtaken = list_is_empty(&probe->order);
 
     list_remove(&probe->order);
     store->verifying--;
-    if ((data && is_overtaken) || is_ours(store, &probe->name, data))
+    if (reply && reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_ERROR)
+        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "GETRANGE");
+    if ((reply && is_overtaken) || is_ours(store, &probe->name, reply))
         store->counters.own_echoes++;
     else
         store_tell_changed(store, &probe->name);

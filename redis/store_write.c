@@ -76,20 +76,23 @@ static void pause_writing(struct route_store *store)
 
 /* Scripts */
 
-static void take_sha(char sha[41], const redisReply *reply)
+static void take_sha(struct route_store *store, char sha[SCRIPT_SHA + 1], const redisReply *reply)
 {
     sha[0] = '\0';
-    if (reply && reply->type == REDIS_REPLY_STRING && reply->len == 40)
-        memcpy(sha, reply->str, 41);
+    if (!reply || reply->type == REDIS_REPLY_ERROR)
+        return;
+    if (reply->type == REDIS_REPLY_STRING && reply->len == SCRIPT_SHA && strlen(reply->str) == SCRIPT_SHA)
+        memcpy(sha, reply->str, SCRIPT_SHA + 1);
+    else
+        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "SCRIPT LOAD");
 }
 
-static void on_put_loaded(redisAsyncContext *context, void *data, void *unused)
+static void on_put_loaded(void *user, const redisReply *reply, void *unused)
 {
-    struct route_store *store = redis_conn_reply(context, data);
-    const redisReply *reply = data;
+    struct route_store *store = user;
 
     (void)unused;
-    take_sha(store->writer.put_sha, data);
+    take_sha(store, store->writer.put_sha, reply);
     if (reply && reply->type == REDIS_REPLY_ERROR) {
         store->counters.reasons[store_reason_of_error(reply->str, (size_t)reply->len)]++;
         store->writer.load_again_ms = clock_now_ms() + backoff_next(&store->writer.load_pause, &store->rng);
@@ -98,12 +101,12 @@ static void on_put_loaded(redisAsyncContext *context, void *data, void *unused)
     }
 }
 
-static void on_forget_loaded(redisAsyncContext *context, void *data, void *unused)
+static void on_forget_loaded(void *user, const redisReply *reply, void *unused)
 {
-    struct route_store *store = redis_conn_reply(context, data);
+    struct route_store *store = user;
 
     (void)unused;
-    take_sha(store->writer.forget_sha, data);
+    take_sha(store, store->writer.forget_sha, reply);
     store->writer.loading = false;
 }
 
@@ -153,7 +156,7 @@ static void take_verdict(struct route_store *store, const struct claim *claim, c
     if (verdict == VERDICT_SKEWED) {
         store_event(store, STORE_REASON_SKEWED, "ask", "", 0);
     } else if (verdict == VERDICT_UNKNOWN) {
-        store_event(store, STORE_REASON_PROTOCOL, "ask", "a verdict that the script does not give", 39);
+        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "a verdict that the script does not give");
     } else if (claim->kind == CLAIM_PUT) {
         take_put_verdict(store, claim, verdict);
     } else {
@@ -167,12 +170,9 @@ static void take_verdict(struct route_store *store, const struct claim *claim, c
 
 static void take_write_error(struct route_store *store, struct claim *claim, const redisReply *reply)
 {
-    enum store_reason reason = reply->type == REDIS_REPLY_ERROR ? store_reason_of_error(reply->str, (size_t)reply->len)
-                                                                : STORE_REASON_PROTOCOL;
+    enum store_reason reason = store_error(store, "ask", reply);
 
     store->counters.write_errors++;
-    store_event(store, reason, "ask", reply->type == REDIS_REPLY_ERROR ? reply->str : "",
-                reply->type == REDIS_REPLY_ERROR ? (size_t)reply->len : 0);
     if (store_is_misplaced(reason)) {
         store->counters.lost_misplaced++;
         claim_free(claim); /* this Redis will never take it, but does take others */
@@ -185,11 +185,10 @@ static void take_write_error(struct route_store *store, struct claim *claim, con
     enqueue(store, claim);
 }
 
-static void on_written(redisAsyncContext *context, void *data, void *user)
+static void on_written(void *user, const redisReply *reply, void *data)
 {
-    struct route_store *store = redis_conn_reply(context, data);
-    struct claim *claim = user;
-    const redisReply *reply = data;
+    struct route_store *store = user;
+    struct claim *claim = data;
 
     store->writer.in_flight--;
     if (!reply && store->ending) {
@@ -199,8 +198,11 @@ static void on_written(redisAsyncContext *context, void *data, void *user)
     } else if (reply->type == REDIS_REPLY_STRING) {
         take_verdict(store, claim, reply);
         claim_free(claim);
-    } else {
+    } else if (reply->type == REDIS_REPLY_ERROR) {
         take_write_error(store, claim, reply);
+    } else {
+        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "a verdict that is no text");
+        enqueue(store, claim);
     }
     store_drain(store);
 }
