@@ -55,39 +55,22 @@ enum { FILES_BESIDE = 64 }; /* listeners, loop, log, Redis, and what the librari
 
 /* ---- counting --------------------------------------------------------------------------------------------------- */
 
-static void sample_server(struct counters *counters, const struct spoe_stats *stats)
+static void sample_server(struct counters *counters, const struct spoe_server *server)
 {
-    const struct spoe_counters *sessions = &stats->sessions;
-    counter_set(counters, COUNTER_SPOE_CONNECTIONS, stats->connections_now);
-    counter_set(counters, COUNTER_SPOE_CALLS, sessions->calls_now);
-    counter_set(counters, COUNTER_SPOE_ACCEPTED, stats->connections);
-    counter_set(counters, COUNTER_SPOE_ACCEPT_ERRORS, stats->accept_errors);
-    counter_set(counters, COUNTER_SPOE_NOTIFIES, sessions->notifies);
-    counter_set(counters, COUNTER_SPOE_ACKS, sessions->acks);
-    counter_set(counters, COUNTER_SPOE_BATCHES, sessions->batches);
-    counter_set(counters, COUNTER_SPOE_OVERLOADS, sessions->overloads);
-    counter_set(counters, COUNTER_SPOE_TIMEOUTS, sessions->timeouts);
-    counter_set(counters, COUNTER_SPOE_CANCELLED, sessions->cancelled);
-    counter_set(counters, COUNTER_SPOE_BAD_ACKS, sessions->bad_acks);
-    counter_set(counters, COUNTER_SPOE_LATE_ACKS, sessions->late_acks);
-    counter_set(counters, COUNTER_SPOE_HEALTHCHECKS, sessions->healthchecks);
-    counter_set(counters, COUNTER_SPOE_HEALTHCHECKS_REFUSED, sessions->healthchecks_drain);
-    counter_set(counters, COUNTER_SPOE_UNKNOWN_FRAMES, sessions->unknown_frames);
-    counter_set(counters, COUNTER_SPOE_BYTES_IN, sessions->bytes_in);
-    counter_set(counters, COUNTER_SPOE_BYTES_OUT, sessions->bytes_out);
-    counter_set(counters, COUNTER_SPOE_READS, stats->reads);
-    counter_set(counters, COUNTER_SPOE_WRITES, stats->writes);
+    struct spoe_stats now;
+    spoe_server_stats(server, &now);
+#define SPOE_COUNTER(id, family, labels, text, field) counter_set(counters, COUNTER_##id, now.field);
+#define SPOE_GAUGE SPOE_COUNTER
+#include "agent/report/counters.def"
 #define SPOE_CLOSE(id, name, level, status, text) \
-    counter_set(counters, COUNTER_SPOE_CLOSE_##id, sessions->closes[SPOE_CLOSE_##id]);
+    counter_set(counters, COUNTER_SPOE_CLOSE_##id, now.sessions.closes[SPOE_CLOSE_##id]);
 #include "spoe/close.def"
 #undef SPOE_CLOSE
 }
 
 void daemon_sample(struct daemon *daemon)
 {
-    struct spoe_stats stats;
-    spoe_server_stats(daemon->server, &stats);
-    sample_server(&daemon->counters, &stats);
+    sample_server(&daemon->counters, daemon->server);
     router_sample(daemon->router);
     counter_set(&daemon->counters, COUNTER_UPTIME_SECONDS, (clock_now_ms() - daemon->started_ms) / 1000);
     counter_set(&daemon->counters, COUNTER_ADMIN_CLIENTS, daemon->admin ? admin_clients(daemon->admin) : 0);

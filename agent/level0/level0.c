@@ -353,23 +353,14 @@ void level0_sample(struct level0 *level0)
     if (!level0)
         return;
     struct counters *counters = level0->options.counters;
-    struct hot_map_stats stats = hot_map_stats(level0->map);
-    uint64_t synced = 0;
+    struct {
+        struct hot_map_stats map;
+        struct runtime_api_counts commands;
+        uint64_t keeper, synced;
+    } now = {hot_map_stats(level0->map), level0->counts, level0->lock >= 0, 0};
     for (size_t i = 0; i < level0->runtime_api_count; i++)
-        synced += runtime_api_is_synced(level0->runtimes[i]);
-    counter_set(counters, COUNTER_LEVEL0_ENTERED, stats.added);
-    counter_set(counters, COUNTER_LEVEL0_ADOPTED, stats.adopted);
-    counter_set(counters, COUNTER_LEVEL0_CONFIRMED, stats.confirmed);
-    counter_set(counters, COUNTER_LEVEL0_EXPIRED, stats.expired);
-    counter_set(counters, COUNTER_LEVEL0_EVICTED, stats.evicted);
-    counter_set(counters, COUNTER_LEVEL0_FORGOTTEN, stats.forgotten);
-    counter_set(counters, COUNTER_LEVEL0_REFUSED, stats.refused);
-    counter_set(counters, COUNTER_LEVEL0_ADDS, level0->counts.adds);
-    counter_set(counters, COUNTER_LEVEL0_DELS, level0->counts.dels);
-    counter_set(counters, COUNTER_LEVEL0_BATCHES, level0->counts.batches);
-    counter_set(counters, COUNTER_LEVEL0_RESYNCS, level0->counts.resyncs);
-    counter_set(counters, COUNTER_LEVEL0_ERRORS, level0->counts.errors);
-    counter_set(counters, COUNTER_LEVEL0_ENTRIES, stats.entries);
-    counter_set(counters, COUNTER_LEVEL0_KEEPER, level0->lock >= 0);
-    counter_set(counters, COUNTER_LEVEL0_SYNCED, synced);
+        now.synced += runtime_api_is_synced(level0->runtimes[i]);
+#define LEVEL0_COUNTER(id, family, labels, text, field) counter_set(counters, COUNTER_##id, now.field);
+#define LEVEL0_GAUGE LEVEL0_COUNTER
+#include "agent/report/counters.def"
 }

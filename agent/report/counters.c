@@ -19,8 +19,6 @@ static const struct row rows[COUNTER_COUNT] = {
 #define COUNTER(id, family, labels, text) [COUNTER_##id] = {"", #id, family, labels, NULL, text, false},
 #define GAUGE(id, family, labels, text) [COUNTER_##id] = {"", #id, family, labels, NULL, text, true},
 #include "agent/report/counters.def"
-#undef COUNTER
-#undef GAUGE
 #define STORE_COUNTER(field, text) \
     [COUNTER_STORE_##field] = {"store_", #field, "store_" #field "_total", "", NULL, text, false},
 #define STORE_GAUGE(field, text) [COUNTER_STORE_##field] = {"store_", #field, "store_" #field, "", NULL, text, true},

@@ -16,8 +16,6 @@ enum counter {
 #define COUNTER(id, family, labels, text) COUNTER_##id,
 #define GAUGE(id, family, labels, text) COUNTER_##id,
 #include "agent/report/counters.def"
-#undef COUNTER
-#undef GAUGE
 #define STORE_COUNTER(field, text) COUNTER_STORE_##field,
 #define STORE_GAUGE(field, text) COUNTER_STORE_##field,
 #include "redis/counters.def"

@@ -233,18 +233,15 @@ static void sample_store(struct router *router)
 void router_sample(struct router *router)
 {
     struct counters *counters = router->counters;
-    struct route_table_stats table = route_table_stats(router->table);
-    struct damping_stats damping = damping_stats(router->damping);
-    counter_set(counters, COUNTER_ROUTES, table.routes);
-    counter_set(counters, COUNTER_ROUTES_PINNED, table.pinned);
-    counter_set(counters, COUNTER_ROUTES_BYTES, table.bytes);
-    counter_set(counters, COUNTER_ROUTES_BYTES_MAX, table.limit);
-    counter_set(counters, COUNTER_ROUTES_EVICTED, table.evicted);
-    counter_set(counters, COUNTER_ROUTES_EXPIRED, table.expired);
-    counter_set(counters, COUNTER_CLAIM_CONFLICTS, damping.moves);
-    counter_set(counters, COUNTER_CLAIM_HOLDS, damping.holds);
-    counter_set(counters, COUNTER_CELLS, cells_count(router->cells));
-    counter_set(counters, COUNTER_HIDDEN_WAITING, hidden_count(router->hidden));
+    const struct {
+        struct route_table_stats table;
+        struct damping_stats damping;
+        uint64_t cells, hidden;
+    } now = {route_table_stats(router->table), damping_stats(router->damping), cells_count(router->cells),
+             hidden_count(router->hidden)};
+#define ROUTER_COUNTER(id, family, labels, text, field) counter_set(counters, COUNTER_##id, now.field);
+#define ROUTER_GAUGE ROUTER_COUNTER
+#include "agent/report/counters.def"
     level0_sample(router->level0);
     if (router->store)
         sample_store(router);
