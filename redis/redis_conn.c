@@ -566,6 +566,11 @@ void redis_conn_start(struct redis_conn *conn)
     set_timer(conn, 0, 0);
 }
 
+void redis_conn_set_password(struct redis_conn *conn, const char *password)
+{
+    conn->setup.password = password;
+}
+
 void redis_conn_free(struct redis_conn *conn)
 {
     if (!conn)

@@ -45,6 +45,9 @@ MUST_USE struct redis_conn *redis_conn_new(const struct redis_conn_setup *setup,
 /* Connects, once the loop runs. Called once. */
 void redis_conn_start(struct redis_conn *conn);
 
+/* Signs in with this password from the next time on, borrowed as the setup's. NULL: none. */
+void redis_conn_set_password(struct redis_conn *conn, const char *password);
+
 /* Closes at once, without on_down; callbacks of commands get their NULL. Not from a callback. NULL is fine. */
 void redis_conn_free(struct redis_conn *conn);
 

@@ -258,6 +258,22 @@ struct route_store *route_store_new(struct ev_loop *loop, const struct route_sto
     return NULL;
 }
 
+bool route_store_set_password(struct route_store *store, const char *password)
+{
+    char *old = store->password;
+
+    if (!copy_text(&store->password, password)) {
+        store->password = old;
+        return false;
+    }
+    redis_conn_set_password(store->ask_conn, store->password);
+    redis_conn_set_password(store->watch_conn, store->password);
+    if (old)
+        explicit_bzero(old, strlen(old));
+    free(old);
+    return true;
+}
+
 void route_store_free(struct route_store *store)
 {
     static const struct route_answer over = {.outcome = ROUTE_FAILED, .reason = STORE_REASON_SHUTTING_DOWN};

@@ -115,6 +115,10 @@ MUST_USE struct route_store *route_store_new(struct ev_loop *loop, const struct 
                                              const struct route_store_handler *handler, void *user,
                                              enum store_reason *reason);
 
+/* Signs in with this password from the next connection on; those that are up stay. Copied; NULL or "": none. False:
+ * out of memory, the old one stays. */
+MUST_USE bool route_store_set_password(struct route_store *store, const char *password);
+
 /* Closes both connections at once and frees everything. Lookups that wait are answered FAILED SHUTTING_DOWN from within
  * this call; these callbacks may not call the store, route_store_cancel() included. Queued writes are lost. NULL is
  * fine. Not from a callback of the store. */

@@ -15,7 +15,7 @@ static const char usage[] =
     "usage: cellctl [-f FILE] [-s SOCKET] COMMAND…\n"
     "\n"
     "Commands that read the configuration:\n"
-    "  check               check FILE, as `cellrouter -c` does\n"
+    "  check               check FILE by itself; `cellrouter -c` also looks at this machine\n"
     "  haproxy             print HAProxy's configuration, made from FILE\n"
     "  haproxy --large     print the configuration of the second HAProxy process, for large bodies\n"
     "  settings            print all settings, with limits and defaults\n"

@@ -4,21 +4,24 @@
 #include <stdlib.h>
 
 #include "agent/config/config.h"
+#include "agent/config/config_machine.h"
 #include "agent/daemon/daemon.h"
 
 #define DEFAULT_FILE "/etc/cellrouter/cellrouter.conf"
 
-static const char usage[] = "usage: cellrouter [-c] [-d] [-f FILE]\n"
-                            "\n"
-                            "The agent of the cell router. It runs in the foreground and logs to stderr.\n"
-                            "SIGTERM or SIGINT ends it after its work is done (drain); a second one ends it at once.\n"
-                            "SIGHUP reads FILE again.\n"
-                            "\n"
-                            "  -f, --file FILE   the configuration (default: " DEFAULT_FILE ")\n"
-                            "  -c, --check       only check FILE; exit with status 0 when it is valid\n"
-                            "  -d, --debug       log at level debug, whatever FILE says\n"
-                            "  -h, --help        print this text\n"
-                            "  -V, --version     print the version\n";
+static const char usage[] =
+    "usage: cellrouter [-c] [-d] [-f FILE]\n"
+    "\n"
+    "The agent of the cell router. It runs in the foreground and logs to stderr.\n"
+    "SIGTERM or SIGINT ends it after its work is done (drain); a second one ends it at once.\n"
+    "SIGHUP reads FILE again.\n"
+    "\n"
+    "  -f, --file FILE   the configuration (default: " DEFAULT_FILE ")\n"
+    "  -c, --check       only check FILE, and the users, folders and the password file that it names;\n"
+    "                    exit with status 0 when it is valid here (`cellctl check`: anywhere)\n"
+    "  -d, --debug       log at level debug, whatever FILE says\n"
+    "  -h, --help        print this text\n"
+    "  -V, --version     print the version\n";
 
 int main(int argc, char **argv)
 {
@@ -45,9 +48,11 @@ int main(int argc, char **argv)
     if (!config)
         return 1;
     if (check) {
-        printf("%s is valid: %zu cells\n", file, config->cell_count);
+        bool fits = config_check_machine(config, stderr) == 0;
+        if (fits)
+            printf("%s is valid: %zu cells\n", file, config->cell_count);
         config_free(config);
-        return 0;
+        return fits ? 0 : 1;
     }
     return daemon_run(config, debug);
 }

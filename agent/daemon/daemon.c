@@ -43,6 +43,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/config/config_machine.h"
 #include "agent/daemon/daemon_private.h"
 #include "agent/daemon/privileges.h"
 #include "agent/daemon/service_notify.h"
@@ -53,7 +54,7 @@ enum { FILES_BESIDE = 64 }; /* listeners, loop, log, Redis, and what the librari
 /* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names in our ACKs. */
 #define VAR_PREFIX "cellrouter"
 
-/* ---- counting --------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 static void sample_server(struct counters *counters, const struct spoe_server *server)
 {
@@ -77,7 +78,7 @@ void daemon_sample(struct daemon *daemon)
     counter_set(&daemon->counters, COUNTER_LOG_LINES_LOST, log_lost(daemon->log));
 }
 
-/* ---- while it runs ---------------------------------------------------------------------------------------------- */
+/* ---- while it runs ----------------------------------------------------------------------------------------------- */
 
 /* The timer of ACKs that are delayed on purpose follows the one that is due next. */
 static void set_release(struct daemon *daemon)
@@ -190,7 +191,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     spoe_server_drain(daemon->server, (uint32_t)lame_ms);
 }
 
-/* ---- reload ----------------------------------------------------------------------------------------------------- */
+/* ---- reload ------------------------------------------------------------------------------------------------------ */
 
 static void on_needs_restart(void *user, const char *section, const char *key)
 {
@@ -233,12 +234,73 @@ static void use(struct daemon *daemon, struct config *fresh)
               LOG_FIELDS(LOG_STR("file", fresh->file), LOG_NUM("cells", fresh->cell_count)));
 }
 
+/* Remembers how the file looks, so that a reload knows whether it changed. */
+static void note_password_file(struct daemon *daemon, const struct config *config)
+{
+    if (stat(config->redis.password_file, &daemon->password_file) != 0)
+        memset(&daemon->password_file, 0, sizeof daemon->password_file);
+}
+
+static bool password_file_changed(const struct daemon *daemon, const struct config *fresh)
+{
+    const struct stat *was = &daemon->password_file;
+    struct stat is;
+    return stat(fresh->redis.password_file, &is) != 0 || is.st_ino != was->st_ino || is.st_size != was->st_size ||
+           is.st_mtim.tv_sec != was->st_mtim.tv_sec || is.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
+}
+
+static void free_password(char *password)
+{
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+}
+
+/* Takes password, which is the caller's no more. */
+static void use_password(struct daemon *daemon, const struct config *fresh, char *password)
+{
+    note_password_file(daemon, fresh);
+    if (strcmp(password, daemon->password) == 0 || !route_store_set_password(daemon->store, password)) {
+        free_password(password);
+        return;
+    }
+    free_password(daemon->password);
+    daemon->password = password;
+    log_write(daemon->log, REASON_NEW_PASSWORD, LOG_FIELDS(LOG_STR("file", fresh->redis.password_file)));
+}
+
+/* A password that changed is used; one that cannot be read refuses the new configuration. The file that only root may
+ * read was read before the daemon became somebody else: then all that can be seen is whether it changed. */
+static int reload_password(struct daemon *daemon, const struct config *fresh)
+{
+    char *password = NULL, why[CONFIG_WHY_MAX];
+    bool in_use = daemon->store && daemon->password &&
+                  strcmp(daemon->started->redis.password_file, fresh->redis.password_file) == 0;
+    enum config_password outcome = config_read_password(fresh, &password, why);
+    if (outcome == CONFIG_PASSWORD_FORBIDDEN && in_use) {
+        if (password_file_changed(daemon, fresh))
+            log_write(daemon->log, REASON_OLD_PASSWORD, LOG_FIELDS(LOG_STR("file", fresh->redis.password_file)));
+        return 0;
+    }
+    if (outcome == CONFIG_PASSWORD_OK && in_use)
+        use_password(daemon, fresh, password);
+    else if (outcome == CONFIG_PASSWORD_OK)
+        free_password(password); /* another file: it takes effect with the restart that the setting needs */
+    if (outcome == CONFIG_PASSWORD_UNREADABLE || outcome == CONFIG_PASSWORD_FORBIDDEN)
+        log_write(daemon->log, REASON_RELOAD_ERROR, LOG_FIELDS(LOG_STR("error", why)));
+    return outcome == CONFIG_PASSWORD_OK || outcome == CONFIG_PASSWORD_NONE ? 0 : -1;
+}
+
 void daemon_reload(struct daemon *daemon)
 {
     char state[80];
     snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now_ms() * 1000);
     service_notify(state);
     struct config *fresh = load_again(daemon);
+    if (fresh && reload_password(daemon, fresh) != 0) {
+        config_free(fresh);
+        fresh = NULL;
+    }
     if (fresh && router_reload(daemon->router, fresh) == 0) {
         use(daemon, fresh);
     } else {
@@ -257,7 +319,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
     daemon_reload(watcher->data);
 }
 
-/* ---- start ------------------------------------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static int failed(const struct daemon *daemon, const char *why)
 {
@@ -347,21 +409,16 @@ static int open_admin(struct daemon *daemon)
 /* While still root: the file is nobody else's to read. */
 static int read_password(struct daemon *daemon)
 {
-    const char *file = daemon->config->redis.password_file;
-    char line[600] = "", why[1200];
-    if (!file[0] || !daemon->config->redis.address[0])
-        return 0;
-    FILE *in = fopen(file, "re");
-    bool read = in && fgets(line, sizeof line, in);
-    snprintf(why, sizeof why, "redis.password-file %s: %s", file, in ? "its first line is empty" : strerror(errno));
-    if (in)
-        fclose(in);
-    line[strcspn(line, "\r\n")] = '\0';
-    if (!read || !line[0])
-        return failed(daemon, why);
-    daemon->password = strdup(line);
-    explicit_bzero(line, sizeof line);
-    return daemon->password ? 0 : failed(daemon, "out of memory");
+    char why[CONFIG_WHY_MAX];
+    note_password_file(daemon, daemon->config);
+    switch (config_read_password(daemon->config, &daemon->password, why)) {
+    case CONFIG_PASSWORD_OK:
+    case CONFIG_PASSWORD_NONE: return 0;
+    case CONFIG_PASSWORD_MEMORY: return failed(daemon, "out of memory");
+    case CONFIG_PASSWORD_FORBIDDEN:
+    case CONFIG_PASSWORD_UNREADABLE: break;
+    }
+    return failed(daemon, why);
 }
 
 /* After privileges were dropped: that is who connects, from the first time on. */
@@ -471,7 +528,7 @@ static int start(struct daemon *daemon)
     return 0;
 }
 
-/* ---- end -------------------------------------------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------------------------------------- */
 
 /* The server first: its calls let go of their lookups; then the store, whose replies have nobody left; then the
  * rest. */
@@ -486,9 +543,7 @@ static void stop(struct daemon *daemon)
     }
     level0_free(daemon->level0);
     router_free(daemon->router);
-    if (daemon->password)
-        explicit_bzero(daemon->password, strlen(daemon->password));
-    free(daemon->password);
+    free_password(daemon->password);
     if (daemon->loop)
         ev_loop_destroy(daemon->loop);
     if (daemon->config != daemon->started)

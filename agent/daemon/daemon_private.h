@@ -7,6 +7,7 @@
 #define CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
 
 #include <ev.h>
+#include <sys/stat.h>
 
 #include "agent/daemon/admin.h"
 #include "agent/config/config.h"
@@ -31,8 +32,9 @@ struct daemon {
     struct admin *admin;       /* NULL: none configured */
     ev_signal term, interrupt, hangup;
     ev_timer tick, cut, release;
-    uint64_t release_ms; /* what release is set to */
-    char *password;      /* of Redis; NULL: none */
+    uint64_t release_ms;       /* what release is set to */
+    char *password;            /* of Redis; NULL: none */
+    struct stat password_file; /* as it was when the password was read */
     uint64_t started_ms;
     bool draining;
     int status;

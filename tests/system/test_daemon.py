@@ -50,6 +50,57 @@ def test_mistakes_in_the_configuration(world):
     says(run(places.built("cellrouter"), "-c", "-f", world.run / "absent.conf"), False, r"absent\.conf")
 
 
+# label -> (text in the file, what stands there instead, what the error must name)
+MISSING = {
+    "folder_of_a_socket": ('socket = "', 'socket = "/no/such/folder', r"admin\.socket .*/no/such/folder.*no such folder"),
+    "folder_of_the_map": ('map-file = "', 'map-file = "/no/such/folder', r"haproxy\.map-file .*no such folder"),
+    "owner": ("spoe {", 'spoe {\n    user = "nobody-at-all"', r'spoe\.user "nobody-at-all": there is no such user'),
+    "group": ("region =", 'group = "nobody-at-all"\nregion =', r'group "nobody-at-all": there is no such group'),
+    "password_file": ('password-file = "', 'password-file = "/no/such/file', r"redis\.password-file .*No such file"),
+}
+
+
+@scenario(routers={"eu1": "eu"}, level0=True)
+def test_the_check_looks_at_this_machine(world):
+    """cellrouter -c finds what is not here; cellctl check is about the file alone, wherever it runs."""
+    router = world.router("eu1")
+    good = router.conf.read_text()
+    says(run(places.built("cellrouter"), "-c", "-f", router.conf), True, r"is valid: \d+ cells")
+    for label, (there, instead, names) in MISSING.items():
+        expect.true(f"'{there}' is in the configuration", there in good)
+        bad = configs.write(world.run / "cellrouter.conf", good.replace(there, instead, 1))
+        says(run(places.built("cellrouter"), "-c", "-f", bad), False, r"cellrouter\.conf:\d+: " + names)
+        says(run(places.built("cellctl"), "check", "-f", bad), True, r"is valid")
+
+
+@scenario(routers={"eu1": "eu"}, password="secret", settings={"redis": {"backoff-max": 500}})
+def test_a_changed_password_file_is_read_at_reload(world):
+    world.allow(r"wrongpass|reload_(refused|error)")
+    router = world.router("eu1")
+    file = world.run / "password"
+    with world.redis_client() as redis:
+        redis("CONFIG", "SET", "requirepass", "another")
+        redis("CLIENT", "KILL", "TYPE", "pubsub")
+        redis("CLIENT", "KILL", "TYPE", "normal")
+    world.password = "another"
+    # Twice: the log tells of a connection once a second at most.
+    wait_until("Redis to refuse the old password", lambda: router.agent.text().count("connection ask: WRONGPASS") > 1)
+    connected = router.agent.text().count("store_connected")
+    configs.write(file, "another\n")
+    router.agent.send(signal.SIGHUP)
+    wait_until("the new password to be in use", lambda: router.agent.text().count("store_connected") > connected)
+    expect.true("the log tells of the new password", "reason=new_password" in router.agent.text())
+    file.unlink()
+    router.agent.send(signal.SIGHUP)
+    wait_until("the log to tell of the missing file", lambda: "reload_refused" in router.agent.text())
+    expect.true("the error names the setting", re.search(r"reload_error.*redis\.password-file.*No such file", router.agent.text()))
+    says(run(places.built("cellrouter"), "-c", "-f", router.conf), False, r"redis\.password-file")
+    configs.write(file, "another\n")
+    router.agent.send(signal.SIGHUP)
+    wait_until("the good file to be in use", lambda: router.agent.text().count("reason=reloaded") == 2)
+    expect.same("lines about new passwords", router.agent.text().count("reason=new_password"), 1)
+
+
 @scenario(routers={"eu1": "eu"})
 def test_help_and_version(world):
     for program in ("cellrouter", "cellctl"):
