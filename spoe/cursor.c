@@ -18,15 +18,15 @@ uint64_t spop_read_more(struct spop_cursor *c, uint8_t first)
     return 0;
 }
 
-struct spop_text spop_read_any_text(struct spop_cursor *c)
+struct text_view spop_read_any_text(struct spop_cursor *c)
 {
     uint64_t length = spop_read_varint(c);
     if (length > c->left) {
         c->bad = true;
-        return (struct spop_text){0};
+        return (struct text_view){0};
     }
     const uint8_t *at = spop_take(c, (size_t)length);
-    return at ? (struct spop_text){.at = (const char *)at, .length = (size_t)length} : (struct spop_text){0};
+    return at ? (struct text_view){.at = (const char *)at, .length = (size_t)length} : (struct text_view){0};
 }
 
 void spop_write_long(struct spop_writer *w, uint64_t value)
@@ -50,7 +50,7 @@ void spop_write_bytes(struct spop_writer *w, const void *bytes, size_t n)
         memcpy(room, bytes, n);
 }
 
-void spop_write_text(struct spop_writer *w, struct spop_text text)
+void spop_write_text(struct spop_writer *w, struct text_view text)
 {
     spop_write_varint(w, text.length);
     spop_write_bytes(w, text.at, text.length);

@@ -10,24 +10,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/text_view.h"
+
 enum {
     SPOP_VARINT_MAX = 10,  /* bytes of the longest varint: 4 bits in the first one, then 7 a byte */
     SPOP_VARINT_LONG = 240 /* numbers below are one byte */
 };
-
-/* A view of bytes that somebody else owns; no ending zero. at may be NULL when length is 0. */
-struct spop_text {
-    const char *at;
-    size_t length;
-};
-
-#define SPOP_TEXT(literal) ((struct spop_text){.at = "" literal, .length = sizeof(literal) - 1})
-
-/* Exact comparison, by length too. word ends in a zero. */
-static inline bool spop_text_is(struct spop_text text, const char *word)
-{
-    return strlen(word) == text.length && (text.length == 0 || memcmp(text.at, word, text.length) == 0);
-}
 
 /* Reads; bad once anything was short or senseless, and then every read yields zeros. */
 struct spop_cursor {
@@ -95,14 +83,14 @@ static inline bool spop_pass(struct spop_cursor *c, const void *bytes, size_t n)
 }
 
 /* spop_read_text without its short cut: also for lengths of more than one byte, and for what is short or bad. */
-struct spop_text spop_read_any_text(struct spop_cursor *c);
+struct text_view spop_read_any_text(struct spop_cursor *c);
 
 /* A varint length and that many bytes: <STRING> of the specification without its type. */
-static inline struct spop_text spop_read_text(struct spop_cursor *c)
+static inline struct text_view spop_read_text(struct spop_cursor *c)
 {
     if (c->bad || c->left == 0 || *c->at >= SPOP_VARINT_LONG || *c->at >= c->left)
         return spop_read_any_text(c);
-    struct spop_text text = {.at = (const char *)c->at + 1, .length = *c->at};
+    struct text_view text = {.at = (const char *)c->at + 1, .length = *c->at};
     c->at += 1 + text.length;
     c->left -= 1 + text.length;
     return text;
@@ -166,6 +154,6 @@ static inline void spop_write_varint(struct spop_writer *w, uint64_t value)
 void spop_write_bytes(struct spop_writer *w, const void *bytes, size_t n);
 
 /* A varint with the length, and the bytes: <STRING> of the specification without its type. */
-void spop_write_text(struct spop_writer *w, struct spop_text text);
+void spop_write_text(struct spop_writer *w, struct text_view text);
 
 #endif

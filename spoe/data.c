@@ -76,9 +76,9 @@ void spop_write_data(struct spop_writer *w, const struct spop_data *value)
     }
 }
 
-bool spop_next_message(struct spop_messages *m, struct spop_text *name)
+bool spop_next_message(struct spop_messages *m, struct text_view *name)
 {
-    struct spop_text skipped_name;
+    struct text_view skipped_name;
     struct spop_data skipped;
     while (spop_next_arg(m, &skipped_name, &skipped))
         ;
@@ -89,7 +89,7 @@ bool spop_next_message(struct spop_messages *m, struct spop_text *name)
     return !m->in.bad;
 }
 
-bool spop_next_arg(struct spop_messages *m, struct spop_text *name, struct spop_data *value)
+bool spop_next_arg(struct spop_messages *m, struct text_view *name, struct spop_data *value)
 {
     if (m->args_left == 0 || m->in.bad)
         return false;
@@ -105,13 +105,13 @@ bool spop_next_arg(struct spop_messages *m, struct spop_text *name, struct spop_
     return !m->in.bad;
 }
 
-void spop_write_message(struct spop_writer *w, struct spop_text name, uint8_t args)
+void spop_write_message(struct spop_writer *w, struct text_view name, uint8_t args)
 {
     spop_write_text(w, name);
     spop_write_u8(w, args);
 }
 
-void spop_write_arg(struct spop_writer *w, struct spop_text name, const struct spop_data *value)
+void spop_write_arg(struct spop_writer *w, struct text_view name, const struct spop_data *value)
 {
     spop_write_text(w, name);
     spop_write_data(w, value);
@@ -135,7 +135,7 @@ static bool is_name_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
 
-bool spop_name_is_valid(enum spop_scope scope, size_t prefix_length, struct spop_text name)
+bool spop_name_is_valid(enum spop_scope scope, size_t prefix_length, struct text_view name)
 {
     size_t before = scope_length(scope) + 1 + (prefix_length > 0 ? prefix_length : 1) + 1;
     if (scope_length(scope) == 0 || prefix_length >= SPOP_NAME_MAX || before >= SPOP_NAME_MAX)

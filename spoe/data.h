@@ -31,7 +31,7 @@ struct spop_data {
         int64_t integer;       /* INT32, INT64 */
         uint64_t natural;      /* UINT32, UINT64 */
         uint8_t ip[16];        /* IPV4: the first 4; IPV6: all; network byte order */
-        struct spop_text text; /* STRING, BINARY */
+        struct text_view text; /* STRING, BINARY */
     };
 };
 
@@ -78,12 +78,12 @@ static inline struct spop_messages spop_messages(struct spop_cursor payload)
 }
 
 /* False at the end, and when malformed. */
-bool spop_next_message(struct spop_messages *m, struct spop_text *name);
-bool spop_next_arg(struct spop_messages *m, struct spop_text *name, struct spop_data *value);
+bool spop_next_message(struct spop_messages *m, struct text_view *name);
+bool spop_next_arg(struct spop_messages *m, struct text_view *name, struct spop_data *value);
 
 /* Writes the head of a message; exactly args keys with values must follow. */
-void spop_write_message(struct spop_writer *w, struct spop_text name, uint8_t args);
-void spop_write_arg(struct spop_writer *w, struct spop_text name, const struct spop_data *value);
+void spop_write_message(struct spop_writer *w, struct text_view name, uint8_t args);
+void spop_write_arg(struct spop_writer *w, struct text_view name, const struct spop_data *value);
 
 /* The numbers are those of the wire. */
 enum spop_scope { SPOP_PROCESS = 0, SPOP_SESSION = 1, SPOP_TRANSACTION = 2, SPOP_REQUEST = 3, SPOP_RESPONSE = 4 };
@@ -92,7 +92,7 @@ enum spop_action_kind { SPOP_SET_VAR = 1, SPOP_UNSET_VAR = 2 };
 struct spop_action {
     enum spop_action_kind kind;
     enum spop_scope scope;
-    struct spop_text name;  /* without scope and prefix: HAProxy makes it "txn.prefix.name" */
+    struct text_view name;  /* without scope and prefix: HAProxy makes it "txn.prefix.name" */
     struct spop_data value; /* of SET_VAR; never NULL data */
 };
 
@@ -102,7 +102,7 @@ enum { SPOP_NAME_MAX = 63 };
 
 /* HAProxy would take this name: of [A-Za-z0-9_.], not empty, and short enough together with its scope and a prefix of
  * prefix_length bytes (0 counts as 1: HAProxy knows no empty prefix). */
-bool spop_name_is_valid(enum spop_scope scope, size_t prefix_length, struct spop_text name);
+bool spop_name_is_valid(enum spop_scope scope, size_t prefix_length, struct text_view name);
 
 /* Every action is one that HAProxy would carry out: name as above, a value for SET_VAR that is not NULL, at least
  * one. */

@@ -12,7 +12,7 @@ static const char engine_id_key[] = "engine-id";
 static const char status_key[] = "status-code";
 static const char text_key[] = "message";
 
-bool spop_next_pair(struct spop_cursor *list, struct spop_text *key, struct spop_data *value)
+bool spop_next_pair(struct spop_cursor *list, struct text_view *key, struct spop_data *value)
 {
     if (!spop_more(list))
         return false;
@@ -29,24 +29,24 @@ static bool is_space(char c)
 }
 
 /* Takes the next item of a comma-separated list, without the spaces around it. False at the end. */
-static bool next_item(struct spop_text *list, struct spop_text *item)
+static bool next_item(struct text_view *list, struct text_view *item)
 {
     if (list->length == 0)
         return false;
     const char *at = list->at, *end = at + list->length;
     const char *comma = memchr(at, ',', list->length);
     const char *stop = comma ? comma : end;
-    *list = comma ? (struct spop_text){.at = comma + 1, .length = (size_t)(end - comma - 1)} : (struct spop_text){0};
+    *list = comma ? (struct text_view){.at = comma + 1, .length = (size_t)(end - comma - 1)} : (struct text_view){0};
     while (at < stop && is_space(*at))
         at++;
     while (stop > at && is_space(stop[-1]))
         stop--;
-    *item = (struct spop_text){.at = at, .length = (size_t)(stop - at)};
+    *item = (struct text_view){.at = at, .length = (size_t)(stop - at)};
     return true;
 }
 
 /* "2.0", "2.12": digits, a dot, digits. */
-static bool is_version_2(struct spop_text version)
+static bool is_version_2(struct text_view version)
 {
     if (version.length < 3 || version.at[0] != '2' || version.at[1] != '.')
         return false;
@@ -56,22 +56,22 @@ static bool is_version_2(struct spop_text version)
     return true;
 }
 
-static bool has_version_2(struct spop_text versions)
+static bool has_version_2(struct text_view versions)
 {
-    struct spop_text version;
+    struct text_view version;
     while (next_item(&versions, &version))
         if (is_version_2(version))
             return true;
     return false;
 }
 
-static void read_capabilities(struct spop_text list, struct spop_hello *hello)
+static void read_capabilities(struct text_view list, struct spop_hello *hello)
 {
-    struct spop_text item;
+    struct text_view item;
     while (next_item(&list, &item)) {
-        hello->pipelining = hello->pipelining || spop_text_is(item, "pipelining");
-        hello->async = hello->async || spop_text_is(item, "async");
-        hello->fragmentation = hello->fragmentation || spop_text_is(item, "fragmentation");
+        hello->pipelining = hello->pipelining || text_view_is(item, "pipelining");
+        hello->async = hello->async || text_view_is(item, "async");
+        hello->fragmentation = hello->fragmentation || text_view_is(item, "fragmentation");
     }
 }
 
@@ -94,31 +94,31 @@ struct seen {
 };
 
 /* False: a known key with a value of the wrong type. */
-static bool read_hello_pair(const char *versions_key, struct spop_text key, const struct spop_data *value,
+static bool read_hello_pair(const char *versions_key, struct text_view key, const struct spop_data *value,
                             struct spop_hello *hello, struct seen *seen)
 {
     bool is_string = value->type == SPOP_STRING;
-    if (spop_text_is(key, versions_key)) {
+    if (text_view_is(key, versions_key)) {
         seen->versions = true;
         hello->version_2 = is_string && has_version_2(value->text);
         return is_string;
     }
-    if (spop_text_is(key, frame_size_key)) {
+    if (text_view_is(key, frame_size_key)) {
         seen->frame_size = true;
         return read_number(value, &hello->frame_size);
     }
-    if (spop_text_is(key, capabilities_key)) {
+    if (text_view_is(key, capabilities_key)) {
         seen->capabilities = true;
         if (is_string)
             read_capabilities(value->text, hello);
         return is_string;
     }
-    if (spop_text_is(key, healthcheck_key)) {
+    if (text_view_is(key, healthcheck_key)) {
         hello->healthcheck = value->type == SPOP_BOOL && value->boolean;
         return value->type == SPOP_BOOL;
     }
-    if (spop_text_is(key, engine_id_key)) {
-        hello->engine_id = is_string ? value->text : (struct spop_text){0};
+    if (text_view_is(key, engine_id_key)) {
+        hello->engine_id = is_string ? value->text : (struct text_view){0};
         return is_string;
     }
     return true;
@@ -128,7 +128,7 @@ static enum spop_status read_hello(struct spop_cursor payload, const char *versi
 {
     struct spop_hello read = {0};
     struct seen seen = {0};
-    struct spop_text key;
+    struct text_view key;
     struct spop_data value;
     while (spop_next_pair(&payload, &key, &value))
         if (!read_hello_pair(versions_key, key, &value, &read, &seen))
@@ -161,7 +161,7 @@ enum spop_status spop_read_agent_hello(struct spop_cursor payload, struct spop_h
 
 static void write_pair(struct spop_writer *w, const char *key, struct spop_data value)
 {
-    spop_write_arg(w, (struct spop_text){.at = key, .length = strlen(key)}, &value);
+    spop_write_arg(w, (struct text_view){.at = key, .length = strlen(key)}, &value);
 }
 
 static struct spop_data number(uint32_t value)
@@ -169,7 +169,7 @@ static struct spop_data number(uint32_t value)
     return (struct spop_data){.type = SPOP_UINT32, .natural = value};
 }
 
-static struct spop_data string(struct spop_text text)
+static struct spop_data string(struct text_view text)
 {
     return (struct spop_data){.type = SPOP_STRING, .text = text};
 }
@@ -177,18 +177,18 @@ static struct spop_data string(struct spop_text text)
 bool spop_write_agent_hello(struct spop_writer *w, uint32_t frame_size, uint32_t max)
 {
     size_t begin = spop_begin_frame(w, SPOP_AGENT_HELLO, 0, 0);
-    write_pair(w, version_key, string(SPOP_TEXT("2.0")));
+    write_pair(w, version_key, string(TEXT_VIEW("2.0")));
     write_pair(w, frame_size_key, number(frame_size));
-    write_pair(w, capabilities_key, string(SPOP_TEXT("pipelining")));
+    write_pair(w, capabilities_key, string(TEXT_VIEW("pipelining")));
     return spop_end_frame(w, begin, max);
 }
 
 bool spop_write_haproxy_hello(struct spop_writer *w, const struct spop_hello *hello, uint32_t max)
 {
     size_t begin = spop_begin_frame(w, SPOP_HAPROXY_HELLO, 0, 0);
-    write_pair(w, supported_versions_key, string(hello->version_2 ? SPOP_TEXT("2.0") : SPOP_TEXT("1.0")));
+    write_pair(w, supported_versions_key, string(hello->version_2 ? TEXT_VIEW("2.0") : TEXT_VIEW("1.0")));
     write_pair(w, frame_size_key, number(hello->frame_size));
-    write_pair(w, capabilities_key, string(hello->pipelining ? SPOP_TEXT("pipelining") : SPOP_TEXT("")));
+    write_pair(w, capabilities_key, string(hello->pipelining ? TEXT_VIEW("pipelining") : TEXT_VIEW("")));
     if (hello->engine_id.length > 0)
         write_pair(w, engine_id_key, string(hello->engine_id));
     if (hello->healthcheck)
@@ -197,7 +197,7 @@ bool spop_write_haproxy_hello(struct spop_writer *w, const struct spop_hello *he
 }
 
 bool spop_write_disconnect(struct spop_writer *w, enum spop_frame_type type, enum spop_status status,
-                           struct spop_text text, uint32_t max)
+                           struct text_view text, uint32_t max)
 {
     size_t begin = spop_begin_frame(w, type, 0, 0);
     write_pair(w, status_key, number((uint32_t)status));
@@ -208,12 +208,12 @@ bool spop_write_disconnect(struct spop_writer *w, enum spop_frame_type type, enu
 bool spop_read_disconnect(struct spop_cursor payload, struct spop_disconnect *disconnect)
 {
     struct spop_disconnect read = {.status = SPOP_STATUS_UNKNOWN};
-    struct spop_text key;
+    struct text_view key;
     struct spop_data value;
     while (spop_next_pair(&payload, &key, &value)) {
-        if (spop_text_is(key, status_key) && !read_number(&value, &read.status))
+        if (text_view_is(key, status_key) && !read_number(&value, &read.status))
             return false;
-        if (spop_text_is(key, text_key)) {
+        if (text_view_is(key, text_key)) {
             if (value.type != SPOP_STRING)
                 return false;
             read.text = value.text;

@@ -12,14 +12,14 @@
 
 /* The next key and value of a list. False at the end, and when malformed: then list is bad. An empty key is
  * malformed. */
-bool spop_next_pair(struct spop_cursor *list, struct spop_text *key, struct spop_data *value);
+bool spop_next_pair(struct spop_cursor *list, struct text_view *key, struct spop_data *value);
 
 struct spop_hello {
     bool version_2;      /* a version 2.x is among HAProxy's, or is the agent's */
     uint32_t frame_size; /* largest frame */
     bool pipelining, async, fragmentation;
     bool healthcheck;           /* HAProxy only */
-    struct spop_text engine_id; /* HAProxy only; may be empty */
+    struct text_view engine_id; /* HAProxy only; may be empty */
 };
 
 /* Reads HAPROXY-HELLO. OK, or the status to answer with: INVALID, NO_VERSION, NO_FRAME_SIZE, NO_CAPABILITIES,
@@ -36,11 +36,11 @@ MUST_USE bool spop_write_haproxy_hello(struct spop_writer *w, const struct spop_
 
 /* AGENT_DISCONNECT or HAPROXY_DISCONNECT. text: HAProxy refuses more than 255 bytes. */
 MUST_USE bool spop_write_disconnect(struct spop_writer *w, enum spop_frame_type type, enum spop_status status,
-                                    struct spop_text text, uint32_t max);
+                                    struct text_view text, uint32_t max);
 
 struct spop_disconnect {
     uint32_t status; /* UNKNOWN when it was missing or more than 32 bits */
-    struct spop_text text;
+    struct text_view text;
 };
 
 /* Reads either DISCONNECT. False when malformed. */

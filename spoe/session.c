@@ -188,7 +188,7 @@ static void put_disconnect(struct spoe_session *s)
     const char *text = spoe_close_text(s->reason);
     struct spop_writer w = scratch(s);
     if (spop_write_disconnect(&w, SPOP_AGENT_DISCONNECT, (enum spop_status)status,
-                              (struct spop_text){.at = text, .length = strlen(text)}, s->frame_max))
+                              (struct text_view){.at = text, .length = strlen(text)}, s->frame_max))
         append(s, &w);
 }
 

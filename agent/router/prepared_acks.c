@@ -11,7 +11,7 @@ struct prepared_acks {
     struct spoe_prepared prepared[];
 };
 
-static struct spop_action set(struct spop_text name, struct spop_data value)
+static struct spop_action set(struct text_view name, struct spop_data value)
 {
     return (struct spop_action){.kind = SPOP_SET_VAR, .scope = SPOP_TRANSACTION, .name = name, .value = value};
 }
@@ -20,16 +20,16 @@ size_t ack_actions(const struct cells *cells, const struct decision *decision, s
 {
     size_t n = 0;
     if (decision->cell != CELL_NONE)
-        actions[n++] = set(SPOP_TEXT("cell"),
+        actions[n++] = set(TEXT_VIEW("cell"),
                            spop_string(cells_id(cells, decision->cell), cells_id_length(cells, decision->cell)));
-    actions[n++] = set(SPOP_TEXT("learn"), spop_bool(decision->learn));
-    actions[n++] = set(SPOP_TEXT("level"), spop_int32(decision->level));
+    actions[n++] = set(TEXT_VIEW("learn"), spop_bool(decision->learn));
+    actions[n++] = set(TEXT_VIEW("level"), spop_int32(decision->level));
     return n;
 }
 
 struct spop_action ack_done(bool done)
 {
-    return set(SPOP_TEXT("done"), spop_bool(done));
+    return set(TEXT_VIEW("done"), spop_bool(done));
 }
 
 static bool prepare(struct spoe_prepared *prepared, const struct cells *cells, struct decision decision)

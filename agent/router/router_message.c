@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-static struct spop_text text_of(const struct spop_data *value)
+static struct text_view text_of(const struct spop_data *value)
 {
-    return value->type == SPOP_STRING ? value->text : (struct spop_text){NULL, 0};
+    return value->type == SPOP_STRING ? value->text : (struct text_view){NULL, 0};
 }
 
 /* HAProxy makes booleans of samples in more than one way. */
@@ -29,14 +29,14 @@ static bool truth_of(const struct spop_data *value)
 
 static void read_lookup(struct spop_messages *messages, struct request *request)
 {
-    struct spop_text name;
+    struct text_view name;
     struct spop_data value;
     request->lookup = true;
     while (spop_next_arg(messages, &name, &value)) {
-        if (spop_text_is(name, "path")) {
+        if (text_view_is(name, "path")) {
             request->path = text_of(&value);
             request->path_given = value.type == SPOP_STRING;
-        } else if (spop_text_is(name, "host")) {
+        } else if (text_view_is(name, "host")) {
             request->host = text_of(&value);
         }
     }
@@ -50,10 +50,10 @@ static bool read_usual_lookup(struct spop_messages *messages, struct request *re
     struct spop_cursor in = messages->in;
     if (!spop_pass(&in, before_path, sizeof before_path - 1))
         return false;
-    struct spop_text path = spop_read_text(&in);
+    struct text_view path = spop_read_text(&in);
     if (!spop_pass(&in, before_host, sizeof before_host - 1))
         return false;
-    struct spop_text host = spop_read_text(&in);
+    struct text_view host = spop_read_text(&in);
     if (in.bad || in.left > 0)
         return false;
     request->lookup = request->path_given = true;
@@ -66,26 +66,26 @@ static bool read_usual_lookup(struct spop_messages *messages, struct request *re
 /* The three messages about a response (haproxy/cellrouter-spoe.conf) differ only in when HAProxy sends them. */
 static void read_learn(struct spop_messages *messages, struct request *request)
 {
-    struct spop_text name;
+    struct text_view name;
     struct spop_data value;
     bool path = false, cell = false;
     if (!request->learn) /* what a second one does not say, the first one has said */
         memset(&request->teach, 0, sizeof request->teach);
     request->learn = true;
     while (spop_next_arg(messages, &name, &value)) {
-        if (spop_text_is(name, "path")) {
+        if (text_view_is(name, "path")) {
             request->teach.path = text_of(&value);
             path = value.type == SPOP_STRING;
-        } else if (spop_text_is(name, "cell")) {
+        } else if (text_view_is(name, "cell")) {
             request->teach.cell = text_of(&value);
             cell = value.type == SPOP_STRING;
-        } else if (spop_text_is(name, "host")) {
+        } else if (text_view_is(name, "host")) {
             request->teach.host = text_of(&value);
-        } else if (spop_text_is(name, "cache")) {
+        } else if (text_view_is(name, "cache")) {
             request->teach.cache = text_of(&value);
-        } else if (spop_text_is(name, "from")) {
+        } else if (text_view_is(name, "from")) {
             request->teach.from = text_of(&value);
-        } else if (spop_text_is(name, "redirected")) {
+        } else if (text_view_is(name, "redirected")) {
             request->teach.redirected = truth_of(&value);
         }
     }
@@ -95,16 +95,16 @@ static void read_learn(struct spop_messages *messages, struct request *request)
 /* A difference of two clock readings: what is missing or negative is not known. */
 static void read_hide(struct spop_messages *messages, struct request *request)
 {
-    struct spop_text name;
+    struct text_view name;
     struct spop_data value;
     request->hide = true;
     while (spop_next_arg(messages, &name, &value))
-        if (spop_text_is(name, "elapsed") && (value.type == SPOP_INT32 || value.type == SPOP_INT64) &&
+        if (text_view_is(name, "elapsed") && (value.type == SPOP_INT32 || value.type == SPOP_INT64) &&
             value.integer >= 0)
             request->elapsed_ms = (uint64_t)value.integer;
 }
 
-static void unknown(struct router *router, struct spop_text name)
+static void unknown(struct router *router, struct text_view name)
 {
     router_count(router, COUNTER_MESSAGES_UNKNOWN);
     log_write(router->log, REASON_MALFORMED_MESSAGE,
@@ -113,19 +113,19 @@ static void unknown(struct router *router, struct spop_text name)
 
 void router_read_messages(struct router *router, struct spoe_notify *notify, struct request *request)
 {
-    struct spop_text name;
+    struct text_view name;
     request->call = notify->call;
     request->lookup = request->learn = request->hide = request->malformed = request->path_given = false;
     request->elapsed_ms = HIDDEN_UNKNOWN_MS;
-    request->path = request->host = (struct spop_text){NULL, 0};
+    request->path = request->host = (struct text_view){NULL, 0};
     if (read_usual_lookup(&notify->messages, request))
         return;
     while (spop_next_message(&notify->messages, &name))
-        if (spop_text_is(name, "lookup"))
+        if (text_view_is(name, "lookup"))
             read_lookup(&notify->messages, request);
-        else if (spop_text_is(name, "learn") || spop_text_is(name, "learn-direct") || spop_text_is(name, "stale"))
+        else if (text_view_is(name, "learn") || text_view_is(name, "learn-direct") || text_view_is(name, "stale"))
             read_learn(&notify->messages, request);
-        else if (spop_text_is(name, "hide"))
+        else if (text_view_is(name, "hide"))
             read_hide(&notify->messages, request);
         else
             unknown(router, name);

@@ -29,9 +29,9 @@ struct request {
     uint64_t elapsed_ms;      /* of hide: the request's age, or HIDDEN_UNKNOWN_MS */
     bool malformed;           /* the list of messages does not parse: nothing of it counts */
     bool path_given;          /* of the lookup: the argument was there and a string */
-    struct spop_text path, host;
+    struct text_view path, host;
     struct {
-        struct spop_text path, host, cell, cache, from;
+        struct text_view path, host, cell, cache, from;
         bool redirected;
         bool complete; /* path and cell were there */
     } teach;

@@ -152,11 +152,11 @@ static char unpack_escape(const char **at, const char *end)
 }
 
 /* The text of a value that is used. */
-static enum directive_outcome unpack(struct reader *in, const struct token *token, struct directive_text *text)
+static enum directive_outcome unpack(struct reader *in, const struct token *token, struct text_view *text)
 {
     if (token->length == 0)
         return DIRECTIVE_BAD_VALUE;
-    *text = (struct directive_text){token->bytes, token->length};
+    *text = (struct text_view){token->bytes, token->length};
     if (!token->escaped)
         return DIRECTIVE_OK;
     char *out = in->storage;
@@ -166,19 +166,19 @@ static enum directive_outcome unpack(struct reader *in, const struct token *toke
         if (*out == '\0')
             return DIRECTIVE_BAD_STRING;
     }
-    *text = (struct directive_text){in->storage, (size_t)(out - in->storage)};
+    *text = (struct text_view){in->storage, (size_t)(out - in->storage)};
     in->storage = out;
     return DIRECTIVE_OK;
 }
 
-static enum directive_outcome set_text(struct reader *in, const struct token *value, struct directive_text *text)
+static enum directive_outcome set_text(struct reader *in, const struct token *value, struct text_view *text)
 {
-    return text->bytes ? DIRECTIVE_TWICE : unpack(in, value, text);
+    return text->at ? DIRECTIVE_TWICE : unpack(in, value, text);
 }
 
 static enum directive_outcome set_ttl(struct reader *in, const struct token *value, struct directive *directive)
 {
-    struct directive_text digits;
+    struct text_view digits;
     if (directive->has_ttl)
         return DIRECTIVE_TWICE;
     enum directive_outcome outcome = unpack(in, value, &digits);
@@ -186,9 +186,9 @@ static enum directive_outcome set_ttl(struct reader *in, const struct token *val
         return outcome;
     uint64_t seconds = 0;
     for (size_t i = 0; i < digits.length; i++) {
-        if (digits.bytes[i] < '0' || digits.bytes[i] > '9')
+        if (digits.at[i] < '0' || digits.at[i] > '9')
             return DIRECTIVE_BAD_TTL;
-        seconds = seconds * 10 + (uint64_t)(digits.bytes[i] - '0');
+        seconds = seconds * 10 + (uint64_t)(digits.at[i] - '0');
         if (seconds > UINT32_MAX)
             seconds = UINT32_MAX;
     }
@@ -197,24 +197,19 @@ static enum directive_outcome set_ttl(struct reader *in, const struct token *val
     return DIRECTIVE_OK;
 }
 
-static bool is(const struct directive_text *text, const char *word)
-{
-    return text->length == strlen(word) && memcmp(text->bytes, word, text->length) == 0;
-}
-
 static enum directive_outcome set(struct reader *in, const struct token *key, const struct token *value,
                                   struct directive *directive)
 {
-    struct directive_text name;
+    struct text_view name;
     if (key->length == 0)
         return DIRECTIVE_BAD_KEY;
     if (unpack(in, key, &name) != DIRECTIVE_OK)
         return DIRECTIVE_OK; /* spelled with other than ASCII: none of ours */
-    if (is(&name, "cell"))
+    if (text_view_is(name, "cell"))
         return set_text(in, value, &directive->cell);
-    if (is(&name, "path_prefix"))
+    if (text_view_is(name, "path_prefix"))
         return set_text(in, value, &directive->path_prefix);
-    if (is(&name, "ttl"))
+    if (text_view_is(name, "ttl"))
         return set_ttl(in, value, directive);
     return DIRECTIVE_OK;
 }

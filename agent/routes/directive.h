@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/text_view.h"
 
 enum {
     DIRECTIVE_MAX_LENGTH = 4096, /* bytes; a prefix in it can be no longer, and neither can a header of a sane cell */
@@ -49,15 +50,11 @@ enum directive_outcome {
         DIRECTIVE_OUTCOME_COUNT
 };
 
-/* Bytes inside the text or the storage given to directive_parse; bytes is NULL when the key was not there. */
-struct directive_text {
-    const char *bytes;
-    size_t length;
-};
-
+/* What a directive says: views into the text or the storage given to directive_parse; at is NULL when the key was not
+ * there. */
 struct directive {
-    struct directive_text cell;        /* id or display name */
-    struct directive_text path_prefix; /* as written */
+    struct text_view cell;        /* id or display name */
+    struct text_view path_prefix; /* as written */
     bool has_ttl;
     uint32_t ttl_s; /* larger numbers are UINT32_MAX */
 };

@@ -5,20 +5,20 @@
 #include <string.h>
 
 /* The prefix that a cell claims, compared as a key is: folded, with a slash at its end. */
-static char prefix_at(const struct directive_text *prefix, size_t i, bool fold)
+static char prefix_at(const struct text_view *prefix, size_t i, bool fold)
 {
     if (i == prefix->length)
         return '/';
-    return fold ? path_fold(prefix->bytes[i]) : prefix->bytes[i];
+    return fold ? path_fold(prefix->at[i]) : prefix->at[i];
 }
 
 /* Its length with that slash. */
-static size_t prefix_length(const struct directive_text *prefix)
+static size_t prefix_length(const struct text_view *prefix)
 {
-    return prefix->length + (prefix->bytes[prefix->length - 1] != '/');
+    return prefix->length + (prefix->at[prefix->length - 1] != '/');
 }
 
-static bool prefix_is(const struct directive_text *prefix, bool fold, const char *text, size_t length)
+static bool prefix_is(const struct text_view *prefix, bool fold, const char *text, size_t length)
 {
     if (prefix_length(prefix) != length)
         return false;
@@ -28,7 +28,7 @@ static bool prefix_is(const struct directive_text *prefix, bool fold, const char
     return true;
 }
 
-static bool is_refused(const struct learning_options *options, const struct directive_text *prefix)
+static bool is_refused(const struct learning_options *options, const struct text_view *prefix)
 {
     if (prefix->length == 1)
         return true; /* "/": what everybody gets */
@@ -38,7 +38,7 @@ static bool is_refused(const struct learning_options *options, const struct dire
     return false;
 }
 
-static size_t prefix_depth(const struct directive_text *prefix)
+static size_t prefix_depth(const struct text_view *prefix)
 {
     size_t slashes = 0;
     for (size_t i = 0; i < prefix_length(prefix); i++)
@@ -48,7 +48,7 @@ static size_t prefix_depth(const struct directive_text *prefix)
 
 /* Length of the path's key up to the end of this prefix; 0: it is no whole-segment prefix of the path. Since the path
  * has neither empty nor dot segments nor control bytes, neither has a prefix of it. */
-static size_t key_length_of(const struct path *path, const struct directive_text *prefix, bool fold)
+static size_t key_length_of(const struct path *path, const struct text_view *prefix, bool fold)
 {
     size_t depth = prefix_depth(prefix);
     if (depth == 0 || depth > path->depth)
@@ -59,9 +59,9 @@ static size_t key_length_of(const struct path *path, const struct directive_text
 }
 
 static enum learn_verdict judge_prefix(const struct learning_options *options, const struct path *path,
-                                       const struct directive_text *prefix, uint16_t *key_length)
+                                       const struct text_view *prefix, uint16_t *key_length)
 {
-    if (prefix->bytes[0] != '/')
+    if (prefix->at[0] != '/')
         return LEARN_BAD_PREFIX;
     if (is_refused(options, prefix))
         return LEARN_REFUSED_PREFIX;
@@ -99,9 +99,9 @@ static enum learn_verdict judge_claim(const struct learning_options *options, co
         return LEARN_DIRECTIVE;
     if (lesson->cell == CELL_NONE)
         return LEARN_UNKNOWN_CELL;
-    if (!directive.path_prefix.bytes)
+    if (!directive.path_prefix.at)
         return LEARN_NO_PREFIX;
-    if (directive.cell.bytes && cells_find(cells, directive.cell.bytes, directive.cell.length) != lesson->cell)
+    if (directive.cell.at && cells_find(cells, directive.cell.at, directive.cell.length) != lesson->cell)
         return LEARN_OTHER_CELL;
     lesson->lifetime_s = lifetime_of(options, &directive);
     return judge_prefix(options, response->path, &directive.path_prefix, &lesson->key_length);

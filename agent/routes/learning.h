@@ -63,7 +63,7 @@ struct lesson {
     uint16_t cell;                    /* that answered, or CELL_NONE */
     uint16_t key_length;              /* of the claim, when verdict is CLAIM or KNOWN */
     uint32_t lifetime_s;              /* when verdict is CLAIM */
-    struct directive_text prefix;     /* as the cell wrote it, for the log; may lie in storage */
+    struct text_view prefix;          /* as the cell wrote it, for the log; may lie in storage */
     enum learn_drop drop;
     uint16_t drop_cell;
     uint16_t drop_length;

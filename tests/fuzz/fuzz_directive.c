@@ -8,17 +8,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The text must be printable and lie in one of the two places. */
-static void check(const struct directive_text *text, const char *in, const char *storage, size_t size)
+static void check(const struct text_view *text, const char *in, const char *storage, size_t size)
 {
-    if (!text->bytes)
+    if (!text->at)
         return;
-    uintptr_t at = (uintptr_t)text->bytes, a = (uintptr_t)in, b = (uintptr_t)storage;
+    uintptr_t at = (uintptr_t)text->at, a = (uintptr_t)in, b = (uintptr_t)storage;
     if (text->length == 0 || text->length > size)
         abort();
     if (!(at >= a && at + text->length <= a + size) && !(at >= b && at + text->length <= b + size))
         abort();
     for (size_t i = 0; i < text->length; i++)
-        if ((unsigned char)text->bytes[i] < ' ' || text->bytes[i] == 127)
+        if ((unsigned char)text->at[i] < ' ' || text->at[i] == 127)
             abort();
 }
 
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum directive_outcome outcome = directive_parse(&directive, exact, size, storage);
     check(&directive.cell, exact, storage, size);
     check(&directive.path_prefix, exact, storage, size);
-    if (outcome != DIRECTIVE_OK && (directive.cell.bytes || directive.path_prefix.bytes || directive.has_ttl))
+    if (outcome != DIRECTIVE_OK && (directive.cell.at || directive.path_prefix.at || directive.has_ttl))
         abort();
     /* Whatever is good is unfinished without its last }. */
     while (outcome == DIRECTIVE_OK && exact[size - 1] != '}')

@@ -65,7 +65,7 @@ static void check_data(const struct spop_data *value)
 static void read_messages(const uint8_t *data, size_t size)
 {
     struct spop_messages m = spop_messages(spop_cursor(data, size));
-    struct spop_text name, key;
+    struct text_view name, key;
     struct spop_data value;
     while (spop_next_message(&m, &name)) {
         check(name.length <= size);

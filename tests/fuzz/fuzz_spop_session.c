@@ -32,9 +32,9 @@ static void check(bool holds)
 
 static void answer(struct spoe_call *call, uint64_t id)
 {
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_int64((int64_t)id)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("cell"), spop_int64((int64_t)id)};
     if (id % 5 == 0)
-        action.name = SPOP_TEXT("not a name");
+        action.name = TEXT_VIEW("not a name");
     struct spoe_prepared prepared;
     if (id % 2 == 0 || !spoe_prepare(&prepared, &action, 1))
         spoe_call_ack(call, &action, 1);
@@ -47,7 +47,7 @@ static void on_notify(void *user, struct spoe_notify *batch, size_t n)
 {
     struct run *run = user;
     for (size_t i = 0; i < n; i++) {
-        struct spop_text name, key;
+        struct text_view name, key;
         struct spop_data value;
         while (spop_next_message(&batch[i].messages, &name))
             while (spop_next_arg(&batch[i].messages, &key, &value))

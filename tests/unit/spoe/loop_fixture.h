@@ -35,7 +35,7 @@ static const struct spop_action loop_unknown = {
 
 static inline void loop_answer(struct spoe_call *call)
 {
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_string("eu0", 3)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("cell"), spop_string("eu0", 3)};
     spoe_call_ack(call, &action, 1);
 }
 
@@ -57,9 +57,9 @@ static inline void loop_on_notify(void *user, struct spoe_notify *batch, size_t 
     if (n > loop_fixture.largest_batch)
         loop_fixture.largest_batch = n;
     for (size_t i = 0; i < n; i++) {
-        struct spop_text name = {0};
+        struct text_view name = {0};
         assert_true(spop_next_message(&batch[i].messages, &name));
-        if (!spop_text_is(name, "hold")) {
+        if (!text_view_is(name, "hold")) {
             loop_answer(batch[i].call);
             continue;
         }

@@ -33,20 +33,20 @@ static inline void *fixture_allocate(size_t size)
 
 static inline void answer(struct spoe_call *call)
 {
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_string("eu0", 3)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("cell"), spop_string("eu0", 3)};
     spoe_call_ack(call, &action, 1);
 }
 
 static inline void answer_senseless(struct spoe_call *call)
 {
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("a b"), spop_bool(true)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("a b"), spop_bool(true)};
     spoe_call_ack(call, &action, 1);
 }
 
 static inline void answer_huge(struct spoe_call *call)
 {
     static const char huge[17000];
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_string(huge, sizeof huge)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("cell"), spop_string(huge, sizeof huge)};
     spoe_call_ack(call, &action, 1);
 }
 
@@ -81,7 +81,7 @@ static inline void on_notify(void *user, struct spoe_notify *batch, size_t n)
     if (n > f->largest_batch)
         f->largest_batch = n;
     for (size_t i = 0; i < n; i++) {
-        struct spop_text name = {0}, key;
+        struct text_view name = {0}, key;
         struct spop_data value = {0};
         spop_next_message(&batch[i].messages, &name);
         spop_next_arg(&batch[i].messages, &key, &value);
@@ -89,13 +89,13 @@ static inline void on_notify(void *user, struct spoe_notify *batch, size_t n)
                 (unsigned long long)batch[i].frame_id, (int)name.length, name.at ? name.at : "", (int)value.text.length,
                 value.text.at ? value.text.at : "");
         assert_null(spoe_call_user(batch[i].call));
-        if (spop_text_is(name, "hold"))
+        if (text_view_is(name, "hold"))
             hold(batch[i].call);
-        else if (spop_text_is(name, "senseless"))
+        else if (text_view_is(name, "senseless"))
             answer_senseless(batch[i].call);
-        else if (spop_text_is(name, "huge"))
+        else if (text_view_is(name, "huge"))
             answer_huge(batch[i].call);
-        else if (spop_text_is(name, "close"))
+        else if (text_view_is(name, "close"))
             close_within(batch[i].call);
         else
             answer(batch[i].call);

@@ -147,12 +147,12 @@ static size_t two_messages(uint8_t *bytes, size_t size)
 {
     struct spop_writer w = spop_writer(bytes, size);
     struct spop_data number = spop_int64(-5), yes = spop_bool(true), path = spop_string("/a", 2);
-    spop_write_message(&w, SPOP_TEXT("lookup"), 2);
-    spop_write_arg(&w, SPOP_TEXT("path"), &path);
-    spop_write_arg(&w, SPOP_TEXT("n"), &number);
-    spop_write_message(&w, SPOP_TEXT("empty"), 0);
-    spop_write_message(&w, SPOP_TEXT("learn"), 1);
-    spop_write_arg(&w, SPOP_TEXT(""), &yes); /* HAProxy allows arguments without a name */
+    spop_write_message(&w, TEXT_VIEW("lookup"), 2);
+    spop_write_arg(&w, TEXT_VIEW("path"), &path);
+    spop_write_arg(&w, TEXT_VIEW("n"), &number);
+    spop_write_message(&w, TEXT_VIEW("empty"), 0);
+    spop_write_message(&w, TEXT_VIEW("learn"), 1);
+    spop_write_arg(&w, TEXT_VIEW(""), &yes); /* HAProxy allows arguments without a name */
     assert_false(w.full);
     return w.used;
 }
@@ -164,7 +164,7 @@ static void messages_are_read_in_order(void **state)
     size_t n = two_messages(bytes, sizeof bytes);
     uint8_t *copy = exact_copy(bytes, n);
     struct spop_messages m = spop_messages(spop_cursor(copy, n));
-    struct spop_text name, key;
+    struct text_view name, key;
     struct spop_data value;
     assert_true(spop_next_message(&m, &name));
     assert_text(name, "lookup");
@@ -191,7 +191,7 @@ static void unread_arguments_are_skipped(void **state)
     (void)state;
     uint8_t bytes[128];
     struct spop_messages m = spop_messages(spop_cursor(bytes, two_messages(bytes, sizeof bytes)));
-    struct spop_text name;
+    struct text_view name;
     unsigned count = 0;
     while (spop_next_message(&m, &name))
         count++;
@@ -202,7 +202,7 @@ static void unread_arguments_are_skipped(void **state)
 /* Reads everything; how many arguments there were. */
 static unsigned walk(struct spop_messages *m)
 {
-    struct spop_text name, key;
+    struct text_view name, key;
     struct spop_data value;
     unsigned count = 0;
     while (spop_next_message(m, &name))
@@ -307,29 +307,29 @@ static void names_have_63_bytes_with_scope_and_prefix(void **state)
     char name[100];
     memset(name, 'n', sizeof name);
     /* "txn." + "cellrouter" + "." leave 48 */
-    assert_true(spop_name_is_valid(SPOP_TRANSACTION, 10, (struct spop_text){name, 48}));
-    assert_false(spop_name_is_valid(SPOP_TRANSACTION, 10, (struct spop_text){name, 49}));
-    assert_true(spop_name_is_valid(SPOP_PROCESS, 10, (struct spop_text){name, 47}));
-    assert_false(spop_name_is_valid(SPOP_SESSION, 10, (struct spop_text){name, 48}));
-    assert_true(spop_name_is_valid(SPOP_REQUEST, 0, (struct spop_text){name, 57})); /* a prefix has at least one byte */
-    assert_false(spop_name_is_valid(SPOP_REQUEST, 0, (struct spop_text){name, 58}));
-    assert_false(spop_name_is_valid(SPOP_REQUEST, 58, (struct spop_text){name, 1}));
-    assert_true(spop_name_is_valid(SPOP_REQUEST, 57, (struct spop_text){name, 1}));
-    assert_false(spop_name_is_valid(SPOP_REQUEST, SIZE_MAX, (struct spop_text){name, 1}));
-    assert_false(spop_name_is_valid(SPOP_REQUEST, 1, (struct spop_text){name, SIZE_MAX}));
+    assert_true(spop_name_is_valid(SPOP_TRANSACTION, 10, (struct text_view){name, 48}));
+    assert_false(spop_name_is_valid(SPOP_TRANSACTION, 10, (struct text_view){name, 49}));
+    assert_true(spop_name_is_valid(SPOP_PROCESS, 10, (struct text_view){name, 47}));
+    assert_false(spop_name_is_valid(SPOP_SESSION, 10, (struct text_view){name, 48}));
+    assert_true(spop_name_is_valid(SPOP_REQUEST, 0, (struct text_view){name, 57})); /* a prefix has at least one byte */
+    assert_false(spop_name_is_valid(SPOP_REQUEST, 0, (struct text_view){name, 58}));
+    assert_false(spop_name_is_valid(SPOP_REQUEST, 58, (struct text_view){name, 1}));
+    assert_true(spop_name_is_valid(SPOP_REQUEST, 57, (struct text_view){name, 1}));
+    assert_false(spop_name_is_valid(SPOP_REQUEST, SIZE_MAX, (struct text_view){name, 1}));
+    assert_false(spop_name_is_valid(SPOP_REQUEST, 1, (struct text_view){name, SIZE_MAX}));
 }
 
 static void names_have_harmless_characters(void **state)
 {
     (void)state;
-    assert_true(spop_name_is_valid(SPOP_REQUEST, 1, SPOP_TEXT("aZ09_.")));
+    assert_true(spop_name_is_valid(SPOP_REQUEST, 1, TEXT_VIEW("aZ09_.")));
     for (unsigned c = 0; c < 256; c++) {
         char name[2] = {'a', (char)c};
         bool harmless = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.", (int)c) && c;
-        assert_int_equal(spop_name_is_valid(SPOP_REQUEST, 1, (struct spop_text){name, 2}), harmless);
+        assert_int_equal(spop_name_is_valid(SPOP_REQUEST, 1, (struct text_view){name, 2}), harmless);
     }
-    assert_false(spop_name_is_valid(SPOP_REQUEST, 1, (struct spop_text){0}));
-    assert_false(spop_name_is_valid((enum spop_scope)5, 1, SPOP_TEXT("a")));
+    assert_false(spop_name_is_valid(SPOP_REQUEST, 1, (struct text_view){0}));
+    assert_false(spop_name_is_valid((enum spop_scope)5, 1, TEXT_VIEW("a")));
 }
 
 static void answers_that_haproxy_would_not_take_are_invalid(void **state)
@@ -341,7 +341,7 @@ static void answers_that_haproxy_would_not_take_are_invalid(void **state)
     action.value.type = SPOP_NULL;
     assert_false(spop_actions_are_valid(&action, 1, 10));
     action = actions[0];
-    action.name = SPOP_TEXT("a-b");
+    action.name = TEXT_VIEW("a-b");
     assert_false(spop_actions_are_valid(&action, 1, 10));
     action = actions[0];
     action.kind = (enum spop_action_kind)3;

@@ -8,7 +8,7 @@ static void an_ack_is_written_as_specified(void **state)
     (void)state;
     uint8_t bytes[64];
     struct spop_writer w = spop_writer(bytes, sizeof bytes);
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("learn"), spop_bool(true)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("learn"), spop_bool(true)};
     assert_true(spop_write_ack(&w, 240, 1, &action, 1, MAX));
     static const uint8_t expected[] = "\0\0\0\x12\x67\0\0\0\1\xf0\0\1\1\3\2\5learn\x11";
     assert_int_equal(w.used, sizeof expected - 1);
@@ -106,7 +106,7 @@ static void frames_follow_each_other(void **state)
 static void an_ack_that_does_not_fit_leaves_no_trace(void **state)
 {
     (void)state;
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("learn"), spop_bool(true)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("learn"), spop_bool(true)};
     for (size_t size = 0; size <= 30; size++) {
         uint8_t *bytes = exact_copy("******************************", size);
         struct spop_writer w = spop_writer(bytes, size);
@@ -123,7 +123,7 @@ static void max_counts_without_the_length(void **state)
     (void)state;
     uint8_t bytes[64];
     struct spop_writer w = spop_writer(bytes, sizeof bytes);
-    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("learn"), spop_bool(true)};
+    struct spop_action action = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("learn"), spop_bool(true)};
     assert_true(spop_write_ack(&w, 5, 1, &action, 1, 17));
     assert_false(spop_write_ack(&w, 5, 1, &action, 1, 16));
     assert_int_equal(w.used, 21);

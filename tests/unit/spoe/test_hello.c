@@ -55,7 +55,7 @@ struct pairs {
 
 static void add(struct pairs *pairs, const char *key, struct spop_data value)
 {
-    spop_write_arg(&pairs->w, (struct spop_text){key, strlen(key)}, &value);
+    spop_write_arg(&pairs->w, (struct text_view){key, strlen(key)}, &value);
 }
 
 static struct spop_data text(const char *s)
@@ -206,7 +206,7 @@ static void disconnects_come_back(void **state)
     (void)state;
     uint8_t bytes[128];
     struct spop_writer w = spop_writer(bytes, sizeof bytes);
-    assert_true(spop_write_disconnect(&w, SPOP_AGENT_DISCONNECT, SPOP_STATUS_UNKNOWN, SPOP_TEXT("why"), 16380));
+    assert_true(spop_write_disconnect(&w, SPOP_AGENT_DISCONNECT, SPOP_STATUS_UNKNOWN, TEXT_VIEW("why"), 16380));
     struct spop_cursor whole = payload(bytes, w.used);
     for (size_t n = 0; n <= whole.left; n++) {
         uint8_t *copy = exact_copy(whole.at, n);

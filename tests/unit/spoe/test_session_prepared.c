@@ -10,8 +10,8 @@ static struct spoe_prepared prepare(const char *cell)
     char *name = (char *)exact_copy("cell", 4), *value = (char *)exact_copy(cell, strlen(cell));
     const struct spop_action actions[] = {
         {SPOP_SET_VAR, SPOP_TRANSACTION, {name, 4}, spop_string(value, strlen(cell))},
-        {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("learn"), spop_bool(true)},
-        {SPOP_SET_VAR, SPOP_SESSION, SPOP_TEXT("level"), spop_int32(1)},
+        {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("learn"), spop_bool(true)},
+        {SPOP_SET_VAR, SPOP_SESSION, TEXT_VIEW("level"), spop_int32(1)},
     };
     assert_true(spoe_prepare(&prepared, actions, 3));
     free(name);
@@ -53,9 +53,9 @@ static void they_are_the_same_bytes(void **state)
     size_t length[2];
     struct spoe_prepared prepared = prepare("eu0");
     const struct spop_action actions[] = {
-        {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_string("eu0", 3)},
-        {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("learn"), spop_bool(true)},
-        {SPOP_SET_VAR, SPOP_SESSION, SPOP_TEXT("level"), spop_int32(1)},
+        {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("cell"), spop_string("eu0", 3)},
+        {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("learn"), spop_bool(true)},
+        {SPOP_SET_VAR, SPOP_SESSION, TEXT_VIEW("level"), spop_int32(1)},
     };
     for (unsigned round = 0; round < 2; round++) {
         fixture_begin_greeted(&(struct spoe_limits){.max_calls = CALLS});
@@ -83,9 +83,9 @@ static void what_haproxy_would_not_take_is_not_prepared(void **state)
     (void)state;
     static const char large[SPOE_PREPARED_MAX - 9] = "x";
     static const struct spoe_prepared nothing;
-    struct spop_action good = {SPOP_SET_VAR, SPOP_TRANSACTION, SPOP_TEXT("cell"), spop_string("eu0", 3)};
+    struct spop_action good = {SPOP_SET_VAR, SPOP_TRANSACTION, TEXT_VIEW("cell"), spop_string("eu0", 3)};
     struct spop_action name = good, null = good, scope = good, size = good, fits = good;
-    name.name = SPOP_TEXT("a b");
+    name.name = TEXT_VIEW("a b");
     null.value.type = SPOP_NULL;
     scope.scope = (enum spop_scope)5;
     size.value = spop_string(large, sizeof large);

@@ -62,15 +62,15 @@ static inline void wire_notify(struct wire *wire, uint64_t stream_id, uint64_t f
 {
     struct spop_data data = spop_string(value, strlen(value));
     size_t begin = spop_begin_frame(&wire->w, SPOP_NOTIFY, stream_id, frame_id);
-    spop_write_message(&wire->w, (struct spop_text){.at = name, .length = strlen(name)}, 1);
-    spop_write_arg(&wire->w, SPOP_TEXT("path"), &data);
+    spop_write_message(&wire->w, (struct text_view){.at = name, .length = strlen(name)}, 1);
+    spop_write_arg(&wire->w, TEXT_VIEW("path"), &data);
     assert_true(spop_end_frame(&wire->w, begin, 65000));
 }
 
 static inline void wire_disconnect(struct wire *wire, enum spop_status status)
 {
     assert_true(
-        spop_write_disconnect(&wire->w, SPOP_HAPROXY_DISCONNECT, status, SPOP_TEXT("a timeout occurred"), 16380));
+        spop_write_disconnect(&wire->w, SPOP_HAPROXY_DISCONNECT, status, TEXT_VIEW("a timeout occurred"), 16380));
 }
 
 /* Any frame; flags and payload as they are. */
@@ -124,8 +124,8 @@ static inline size_t describe_frames(const uint8_t *bytes, size_t n, char *text,
 
 #define assert_text(text, word) \
     do { \
-        struct spop_text text_ = (text); \
-        if (!spop_text_is(text_, word)) \
+        struct text_view text_ = (text); \
+        if (!text_view_is(text_, word)) \
             fail_msg("\"%.*s\" instead of \"%s\"", (int)text_.length, text_.at ? text_.at : "", word); \
     } while (0)
 

@@ -204,13 +204,13 @@ static void arg(struct fixture *f, const char *name, const char *text)
     struct spop_data value = {.type = SPOP_NULL};
     if (text)
         value = spop_string(text, strlen(text));
-    spop_write_arg(&f->out, (struct spop_text){name, strlen(name)}, &value);
+    spop_write_arg(&f->out, (struct text_view){name, strlen(name)}, &value);
 }
 
 static void lookup(struct fixture *f, const char *path)
 {
     size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
-    spop_write_message(&f->out, SPOP_TEXT("lookup"), 3);
+    spop_write_message(&f->out, TEXT_VIEW("lookup"), 3);
     arg(f, "later", "an argument that is not known yet");
     arg(f, "path", path);
     arg(f, "host", "Site.Example:8080");
@@ -220,14 +220,14 @@ static void lookup(struct fixture *f, const char *path)
 static void write_learn(struct fixture *f, const char *path, const char *cell, const char *cache, const char *from,
                         bool redirected)
 {
-    spop_write_message(&f->out, SPOP_TEXT("learn"), 6);
+    spop_write_message(&f->out, TEXT_VIEW("learn"), 6);
     arg(f, "path", path);
     arg(f, "host", "site.example");
     arg(f, "cell", cell);
     arg(f, "cache", cache);
     arg(f, "from", from);
     struct spop_data value = spop_bool(redirected);
-    spop_write_arg(&f->out, SPOP_TEXT("redirected"), &value);
+    spop_write_arg(&f->out, TEXT_VIEW("redirected"), &value);
 }
 
 static __attribute__((unused)) void learn(struct fixture *f, const char *path, const char *cell, const char *cache,

@@ -75,13 +75,13 @@ static void test_what_the_actions_say(void **state)
     struct spop_action actions[ACK_ACTIONS_MAX];
     struct decision decision = {.cell = 0, .level = 2, .learn = true};
     assert_int_equal(ack_actions(cells, &decision, actions), 3);
-    assert_true(spop_text_is(actions[0].name, "cell") && spop_text_is(actions[0].value.text, "0000"));
-    assert_true(spop_text_is(actions[1].name, "learn") && actions[1].value.boolean);
-    assert_true(spop_text_is(actions[2].name, "level") && actions[2].value.integer == 2);
+    assert_true(text_view_is(actions[0].name, "cell") && text_view_is(actions[0].value.text, "0000"));
+    assert_true(text_view_is(actions[1].name, "learn") && actions[1].value.boolean);
+    assert_true(text_view_is(actions[2].name, "level") && actions[2].value.integer == 2);
     decision = (struct decision){.cell = CELL_NONE};
     assert_int_equal(ack_actions(cells, &decision, actions), 2);
-    assert_true(spop_text_is(actions[0].name, "learn") && !actions[0].value.boolean);
-    assert_true(spop_text_is(actions[1].name, "level") && actions[1].value.integer == 0);
+    assert_true(text_view_is(actions[0].name, "learn") && !actions[0].value.boolean);
+    assert_true(text_view_is(actions[1].name, "level") && actions[1].value.integer == 0);
     cells_free(cells);
 }
 

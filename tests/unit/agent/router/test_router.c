@@ -145,7 +145,7 @@ static void messages_that_make_no_sense_are_answered_and_counted(void **state)
 {
     struct fixture *f = *state;
     size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
-    spop_write_message(&f->out, SPOP_TEXT("nonsense"), 0);
+    spop_write_message(&f->out, TEXT_VIEW("nonsense"), 0);
     assert_true(spop_end_frame(&f->out, begin, 16380));
     lookup(f, NULL);
     learn(f, "/a/x", NULL, "{path_prefix:/a/}", NULL, false);
@@ -161,7 +161,7 @@ static void two_messages_in_one_notify_and_every_cut_of_them(void **state)
     uint8_t payload[1000];
     struct spop_writer frames = f->out;
     f->out = spop_writer(payload, sizeof payload);
-    spop_write_message(&f->out, SPOP_TEXT("lookup"), 1);
+    spop_write_message(&f->out, TEXT_VIEW("lookup"), 1);
     arg(f, "path", "/a/x");
     write_learn(f, "/a/x", "eu0", "{path_prefix:/a/}", NULL, false);
     size_t length = f->out.used;
@@ -214,11 +214,11 @@ static void a_lookup_as_haproxy_writes_it(void **state)
         memset(host, 'h', sizeof host);
         host[host_length] = '\0';
         f->out = spop_writer(payload, sizeof payload);
-        spop_write_message(&f->out, SPOP_TEXT("lookup"), 2);
+        spop_write_message(&f->out, TEXT_VIEW("lookup"), 2);
         arg(f, "path", "/a/x");
         arg(f, "host", host);
         size_t length = f->out.used;
-        spop_write_message(&f->out, SPOP_TEXT("lookup"), 2);
+        spop_write_message(&f->out, TEXT_VIEW("lookup"), 2);
         arg(f, "path", "/b/x");
         arg(f, "host", "h");
         size_t both = f->out.used;

@@ -13,9 +13,9 @@ static void hide(struct fixture *f, const struct spop_data *elapsed)
 {
     static const struct spop_data null = {.type = SPOP_NULL};
     size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
-    spop_write_message(&f->out, SPOP_TEXT("hide"), 2);
+    spop_write_message(&f->out, TEXT_VIEW("hide"), 2);
     arg(f, "later", "an argument that is not known yet");
-    spop_write_arg(&f->out, SPOP_TEXT("elapsed"), elapsed ? elapsed : &null);
+    spop_write_arg(&f->out, TEXT_VIEW("elapsed"), elapsed ? elapsed : &null);
     assert_true(spop_end_frame(&f->out, begin, 16380));
 }
 
@@ -104,7 +104,7 @@ static void a_message_cut_short_is_answered_at_once(void **state)
 {
     struct fixture *f = *state;
     size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
-    spop_write_message(&f->out, SPOP_TEXT("hide"), 1);
+    spop_write_message(&f->out, TEXT_VIEW("hide"), 1);
     assert_true(spop_end_frame(&f->out, begin, 16380));
     expect(f, "1:done=false");
     expect_counter(f, COUNTER_MESSAGES_MALFORMED, 1);

@@ -19,11 +19,11 @@ static enum directive_outcome parse_bytes(const char *text, size_t length, char 
     enum directive_outcome outcome = directive_parse(&directive, exact, length, storage);
     int used = 0;
     printed[0] = '\0';
-    if (directive.cell.bytes)
-        used += snprintf(printed, size, "cell=%.*s;", (int)directive.cell.length, directive.cell.bytes);
-    if (directive.path_prefix.bytes)
+    if (directive.cell.at)
+        used += snprintf(printed, size, "cell=%.*s;", (int)directive.cell.length, directive.cell.at);
+    if (directive.path_prefix.at)
         used += snprintf(printed + used, size - (size_t)used, "path_prefix=%.*s;", (int)directive.path_prefix.length,
-                         directive.path_prefix.bytes);
+                         directive.path_prefix.at);
     if (directive.has_ttl)
         snprintf(printed + used, size - (size_t)used, "ttl=%u;", directive.ttl_s);
     free(exact);

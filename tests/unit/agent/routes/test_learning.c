@@ -68,7 +68,7 @@ static struct lesson judge_at(const char *text, const char *cell, const char *ca
     struct lesson lesson = learning_judge(&options, cells, table, &response, now, storage);
     free(exact);
     free(storage);
-    lesson.prefix.bytes = NULL;
+    lesson.prefix.at = NULL;
     return lesson;
 }
 
