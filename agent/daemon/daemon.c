@@ -4,7 +4,8 @@
  *
  * Start (start). The order is that of rights and needs:
  *
- *   1. the loop, the limit of files, the watchers of signals: a signal that comes from here on waits for the loop
+ *   1. the limit of files, and with it how many connections fit; the loop, with memory of its own (agent/daemon/
+ *      loop_memory.h); the watchers of signals: a signal that comes from here on waits for the loop
  *   2. the router, which needs nothing but the configuration
  *   3. the SPOE server with its listeners, and the admin socket: while still root, since their files may get other
  *   owners
@@ -45,11 +46,11 @@
 
 #include "agent/config/config_machine.h"
 #include "agent/daemon/daemon_private.h"
+#include "agent/daemon/files.h"
+#include "agent/daemon/loop_memory.h"
 #include "agent/daemon/privileges.h"
 #include "agent/daemon/service_notify.h"
 #include "base/clock.h"
-
-enum { FILES_BESIDE = 64 }; /* listeners, loop, log, Redis, and what the libraries open for a moment */
 
 /* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names in our ACKs. */
 #define VAR_PREFIX "cellrouter"
@@ -335,12 +336,38 @@ static uint64_t random_seed(void)
     return seed;
 }
 
-static void allow_files(const struct daemon *daemon)
+/* Decides how many connections HAProxy may have: as many as configured, or as fit beside what the agent needs
+ * itself. */
+static int allow_files(struct daemon *daemon)
 {
-    uint64_t wanted = (uint64_t)daemon->config->spoe.max_connections + daemon->config->admin.max_clients + FILES_BESIDE;
-    uint64_t got = privileges_allow_files(wanted);
-    if (got < wanted)
-        log_write(daemon->log, REASON_FILES_LIMIT, LOG_FIELDS(LOG_NUM("limit", got), LOG_NUM("wanted", wanted)));
+    uint32_t configured = daemon->config->spoe.max_connections;
+    uint64_t own = files_own(daemon->config, privileges_open_files());
+    uint64_t limit = privileges_allow_files(own + configured);
+    char why[160];
+    daemon->max_connections = files_fit(limit, own, configured);
+    daemon->files = own + daemon->max_connections;
+    counter_set(&daemon->counters, COUNTER_SPOE_CONNECTIONS_MAX, daemon->max_connections);
+    if (daemon->max_connections == configured)
+        return 0;
+    if (daemon->max_connections > 0) {
+        log_write(daemon->log, REASON_FILES_LIMIT,
+                  LOG_FIELDS(LOG_NUM("limit", limit), LOG_NUM("wanted", own + configured),
+                             LOG_NUM("connections", daemon->max_connections)));
+        return 0;
+    }
+    snprintf(why, sizeof why,
+             "the limit of open files is %" PRIu64 ", and the agent itself needs %" PRIu64
+             ": raise ulimit -n or LimitNOFILE=",
+             limit, own);
+    return failed(daemon, why);
+}
+
+static int open_loop(struct daemon *daemon)
+{
+    if (loop_memory_init(daemon->files) != 0)
+        return failed(daemon, "out of memory");
+    daemon->loop = ev_default_loop(EVFLAG_AUTO);
+    return daemon->loop ? 0 : failed(daemon, "no event loop: libev finds no way to wait for events");
 }
 
 static int open_router(struct daemon *daemon)
@@ -378,7 +405,7 @@ static int open_server(struct daemon *daemon)
                                                      .deadline_ms = spoe->deadline_ms,
                                                      .idle_ms = spoe->idle_s * 1000,
                                                      .prefix_length = sizeof VAR_PREFIX - 1},
-                                          .max_connections = spoe->max_connections,
+                                          .max_connections = daemon->max_connections,
                                           .handler = daemon->requests,
                                           .on_close = on_close,
                                           .on_drained = on_drained};
@@ -513,10 +540,8 @@ static void watch(struct daemon *daemon)
 
 static int start(struct daemon *daemon)
 {
-    daemon->loop = ev_default_loop(EVFLAG_AUTO);
-    if (!daemon->loop)
-        return failed(daemon, "no event loop: libev finds no way to wait for events");
-    allow_files(daemon);
+    if (allow_files(daemon) != 0 || open_loop(daemon) != 0)
+        return -1;
     watch(daemon);
     if (open_router(daemon) != 0 || open_server(daemon) != 0 || open_admin(daemon) != 0 || read_password(daemon) != 0 ||
         drop_privileges(daemon) != 0 || open_level0(daemon) != 0 || open_store(daemon) != 0)
@@ -546,6 +571,7 @@ static void stop(struct daemon *daemon)
     free_password(daemon->password);
     if (daemon->loop)
         ev_loop_destroy(daemon->loop);
+    loop_memory_deinit();
     if (daemon->config != daemon->started)
         config_free(daemon->config);
     config_free(daemon->started);

@@ -36,6 +36,8 @@ struct daemon {
     char *password;            /* of Redis; NULL: none */
     struct stat password_file; /* as it was when the password was read */
     uint64_t started_ms;
+    uint64_t files;           /* descriptors that may be open at a time */
+    uint32_t max_connections; /* of HAProxy's: as configured, or what the limit of open files leaves */
     bool draining;
     int status;
 };

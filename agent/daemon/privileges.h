@@ -12,6 +12,9 @@
  * with *whyp, in static memory. Sockets with an owner must have been opened before. */
 MUST_USE int privileges_drop(const char *user, const char *group, const char **whyp);
 
+/* Descriptors that are open now; 3 when nobody can say. */
+uint64_t privileges_open_files(void);
+
 /* Raises the soft limit of open files to wanted, as far as the hard limit goes. Returns the limit that holds now. */
 uint64_t privileges_allow_files(uint64_t wanted);
 

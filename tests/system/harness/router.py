@@ -38,7 +38,9 @@ class Router:
 
     def start_agent(self):
         environment = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "quarantine_size_mb=8") + ":exitcode=99:detect_leaks=1"}
-        self.agent = Process(f"agent {self.id}", [places.built("cellrouter"), "-f", self.conf], self.world.logs / f"agent-{self.id}.log", environment)
+        limit = ["prlimit", f"--nofile={self.world.files}:{self.world.files}"] if self.world.files else []
+        self.agent = Process(f"agent {self.id}", [*limit, places.built("cellrouter"), "-f", self.conf],
+                             self.world.logs / f"agent-{self.id}.log", environment)
 
     def wait_agent(self):
         self.agent.ready("answers on its sockets", lambda: connects(self.spoe_socket) and connects(self.admin_socket))
