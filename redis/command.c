@@ -1,3 +1,4 @@
+/* redis/command.c - RESP out: every argument is a bulk string, so that no byte of it can mean anything. */
 #include "redis/command.h"
 
 #include <inttypes.h>

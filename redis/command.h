@@ -18,6 +18,7 @@ struct command {
     bool bad;
 };
 
+/* Twice is safe. */
 void command_free(struct command *command);
 
 /* Begins a new command of so many arguments, the command's name counted; each must then be written. */

@@ -1,3 +1,4 @@
+/* redis/expiring_set.c - a table of sets of four places each; no lists, no moving, no rehashing. */
 #include "redis/expiring_set.h"
 
 #include <stdlib.h>

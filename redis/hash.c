@@ -1,3 +1,4 @@
+/* redis/hash.c - SipHash-1-3 of a host and a prefix. */
 #include "redis/hash.h"
 
 #include <string.h>

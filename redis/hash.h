@@ -13,6 +13,7 @@ struct hash_key {
     uint64_t low, high;
 };
 
+/* Of n bytes; any length. */
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n);
 
 /* Of host and prefix: of names that differ, the same only by chance. */

@@ -1,3 +1,4 @@
+/* redis/key.c - what a name must be like, its key, and the way back. */
 #include "redis/key.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* redis/pace.c - backoff and bucket, in whole numbers. */
 #include "redis/pace.h"
 
 static const uint64_t TOKEN = 1000000;

@@ -1,3 +1,7 @@
+/* redis/questions.c - three hash tables over the same questions: by what was asked, by the first segment, by age.
+ *
+ * A changed name has to find the questions that ask for it, and one question asks for up to 32 prefixes. All prefixes
+ * of a path have host and first segment in common, so that one table of that (tags) serves all of them. */
 #include "redis/questions.h"
 
 #include <assert.h>

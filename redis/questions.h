@@ -78,6 +78,7 @@ struct question *questions_oldest(struct questions *questions);
 void questions_changed(struct questions *questions, const struct route_name *name);
 void questions_all_changed(struct questions *questions);
 
+/* How many are in flight, and how many lookups wait for them. */
 uint32_t questions_count(const struct questions *questions);
 uint32_t questions_waits(const struct questions *questions);
 

@@ -1,3 +1,4 @@
+/* redis/reason.c - the table of reasons, and Redis' error codes looked up in it. */
 #include "redis/reason.h"
 
 #include <stdbool.h>

@@ -21,6 +21,7 @@ const char *store_reason_name(enum store_reason reason);
 /* One sentence for a log line. Never NULL. */
 const char *store_reason_text(enum store_reason reason);
 
+/* Whether an operator must act; WARN for a number that is no reason. */
 enum store_level store_reason_level(enum store_reason reason);
 
 /* The reason for an error reply: text of n bytes, without the leading '-', as Redis sent it. An error that a script met

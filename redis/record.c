@@ -1,3 +1,5 @@
+/* redis/record.c - bytes to record and back. What is read is bounded and checked field by field; what is written
+ * is in msgpack's shortest form. */
 #include "redis/record.h"
 
 #include <assert.h>

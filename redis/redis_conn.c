@@ -10,17 +10,18 @@
  * UP          the owner sends. The timer is the watchdog's round.
  * CLOSING     somebody called redis_conn_close(). Nothing is sent and nothing read any more; on_soon() ends it.
  *
- * There is a socket, and a struct replies, in CONNECTING, SIGNING_IN, UP and CLOSING, and in no other state. Every end of
- * one goes through end(): sockets closed, everybody who waits for a reply gets a NULL, then on_down(), then RESTING.
+ * There is a socket, and a struct replies, in CONNECTING, SIGNING_IN, UP and CLOSING, and in no other state. Every end
+ * of one goes through end(): sockets closed, everybody who waits for a reply gets a NULL, then on_down(), then RESTING.
  *
  * Ends come from three sides. The socket's (closed, an error) and the timer's are found at the top of a callback of the
  * loop, where nothing of ours is on the stack but this file: end() at once. Those out of a callback of the owner, which
- * is below replies_next(), only mark (CLOSING) and feed on_soon(), which runs when the turn's events are done. So nothing
- * is freed below anybody's feet.
+ * is below replies_next(), only mark (CLOSING) and feed on_soon(), which runs when the turn's events are done. So
+ * nothing is freed below anybody's feet.
  *
- * What cannot happen: a callback that is called twice or not at all (the queue of struct replies ends with the socket); a
- * command that is sent on another connection than the one whose scripts or subscriptions its sender knows of (redis_conn_send()
- * refuses unless UP, and on_down() comes before the next UP); two connections of one struct at a time.
+ * What cannot happen: a callback that is called twice or not at all (the queue of struct replies ends with the socket);
+ * a command that is sent on another connection than the one whose scripts or subscriptions its sender knows of
+ * (redis_conn_send() refuses unless UP, and on_down() comes before the next UP); two connections of one struct at a
+ * time.
  *
  * A burst of commands is written once, at the end of the loop's turn (on_soon() has the lowest priority); only what the
  * socket does not take at once waits for the loop. Reading takes 16 KB a turn, so that a Redis with much to say does

@@ -24,8 +24,8 @@
 #include "base/attributes.h"
 
 enum {
-    /* Elements of one reply, those of arrays in it counted. The longest that a Redis really sends us names the keys that
-     * changed in one turn of its loop. */
+    /* Elements of one reply, those of arrays in it counted. The longest that a Redis really sends us names the keys
+     * that changed in one turn of its loop. */
     REPLIES_ELEMENTS_MAX = 1 << 20,
     REPLIES_LINE_MAX = 65536,  /* bytes of a line: an error, a number; Redis' own are below 1 KB */
     REPLIES_TEXT_MAX = 1 << 20 /* bytes of one text: the key of a change by somebody else, at most */

@@ -1,3 +1,7 @@
+/* redis/scripts.c - the scripts' text, in Lua, and their verdicts.
+ *
+ * The text is part of the protocol between routers of different versions: it has to read every record that was ever
+ * written, and leave alone those of later versions. */
 #include "redis/scripts.h"
 
 #include <string.h>

@@ -1,3 +1,33 @@
+/* redis/store.c - a store's birth and end, its lookups and their deadlines, and what it says.
+ *
+ * A store is two connections (redis_conn.c) and three jobs on them, each with a file of its own:
+ *
+ *     store_read.c    ask connection    questions: which record do these prefixes have?
+ *     store_write.c   ask connection    claims: this cell owns the route, or does not
+ *     store_watch.c   both              news of what others changed, and the proof that it arrives
+ *
+ * The three share struct route_store (store_parts.h), one loop and one clock. A lookup goes this way:
+ *
+ *     route_store_get() --- a question for the same prefixes is in flight and in time ----> wait for that one
+ *          |                the oldest question is past the deadline -----------------------> FAILED not_answering
+ *          v
+ *     store_ask() --------- not up: FAILED away; each prefix known as absent: ABSENT
+ *          |
+ *          v   WAITING: one struct route_wait on one struct question (questions.h)
+ *     the reply -> finish() in store_read.c -> every wait is answered, FOUND, ABSENT or FAILED
+ *     the deadline -> on_deadline() here -> this wait is answered FAILED; its question stays in flight
+ *     route_store_cancel() -> nobody is answered; the same
+ *
+ * So a question lives as long as Redis owes its reply, whoever waits. A reply that comes after all its waits is of use
+ * all the same: on_late() tells it, and level 1 has it for the next request.
+ *
+ * A Redis that owes a reply past its deadline is not asked for more until it comes: the first lookups pay the deadline,
+ * those behind them nothing. Where Redis is always that slow (another region), one question goes at a time for each
+ * round trip, and what it brings is for later requests.
+ *
+ * What cannot happen: a lookup that is answered twice or never (the wait is taken out of every list before its callback
+ * runs, and route_store_free() answers those that are left); a callback that frees the store (it is forbidden, see
+ * store.h); an answer that is older than a change that was told (store_read.c marks it, TRUST_ONCE). */
 #include "redis/store_parts.h"
 
 #include <stdio.h>

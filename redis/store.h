@@ -107,6 +107,7 @@ struct route_store_counters {
     uint64_t hostile[ROUTE_RECORD_STATES]; /* values read that were not used; [OK] counts the good ones */
 };
 
+/* The numbers of docs/cellrouter.conf, and no address. */
 struct route_store_config route_store_defaults(void);
 
 /* Starts connecting. Returns NULL, with *reason, for BAD_ADDRESS, BAD_NAME (the router's id) and MEMORY; that Redis is

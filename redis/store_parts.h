@@ -1,8 +1,18 @@
-/* redis/store_parts.h - the inside of a store, for redis/store*.c only. Who does what:
- *   store.c        birth, end, configuration, get and cancel, the deadlines of lookups
- *   store_read.c   questions to Redis and what the replies mean
- *   store_write.c  the queue of claims, the scripts, their verdicts
- *   store_watch.c  invalidations, and the heartbeat through both connections */
+/* redis/store_parts.h - the inside of a store, for redis/store*.c only. What it is as a whole: redis/store.c.
+ *
+ * The four files are one job and call each other in circles (a change that is told may be our own, so the watch asks the
+ * reader; the reader asks the writer what waits to be written; the writer tells what it lost). This says who may see what:
+ *
+ *     file           owns                                            is called by the others for
+ *     store.c        config, the connections, deadlines, events      store_event, store_error, store_answer_all
+ *     store_read.c   questions, absent, probes, verifying            store_ask, store_verify, store_tell_changed,
+ *                                                                    store_overtake_probes
+ *     store_write.c  writer (queue, scripts, stamps), own            store_wrote, store_wrote_claim, store_drain, up, down
+ *     store_watch.c  watch (tracking, beats, slices)                 store_track, store_untrack, up, down
+ *
+ * A file changes only what it owns, but for three things: whoever hears of a change marks the questions that it overtakes
+ * (questions_changed()) and drops its name from absent; a flush empties own; counters are everybody's. Reading is free.
+ * store->command is scratch: built and sent by one function, never kept over a call. */
 #ifndef CELLROUTER_REDIS_STORE_PARTS_H
 #define CELLROUTER_REDIS_STORE_PARTS_H
 
@@ -45,6 +55,7 @@ enum {
     SCRIPT_SHA = 40 /* bytes of a script's hash */
 };
 
+/* What is on its way to Redis. */
 struct store_writer {
     struct write_queue *queue;
     unsigned in_flight;
@@ -80,7 +91,7 @@ struct route_store {
     struct store_writer writer;
     ev_timer deadlines;
     unsigned verifying;
-    struct list_node probes; /* of these reads, those that no word on the same name has overtaken */
+    struct list_node probes; /* of these reads, those that no claim on the same name has overtaken */
     bool used;               /* level 1 may hold something by now */
     bool ending;
     uint64_t event_ms[3][STORE_REASON_COUNT]; /* of "", ask, watch: when it was last told */
@@ -88,51 +99,75 @@ struct route_store {
 };
 
 /* store.c */
+
+/* Wall time at the begin of the loop's turn, ms since 1970: for stamps and lives. */
 uint64_t store_wall_ms(const struct route_store *store);
+
 /* Whether Redis says with it that it is the wrong one for this key, or about to be: nothing to other keys, and not
  * worth waiting for. */
 bool store_is_misplaced(enum store_reason reason);
+
 /* Counts the reason and tells it to the handler, at most once a second; that a key is misplaced, once a connection.
- * text may hold anything. */
+ * connection is "ask", "watch" or "". text may hold anything. */
 void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
                  size_t n);
+
+/* The same for an error that Redis replied with; returns its reason. */
+enum store_reason store_error(struct route_store *store, const char *connection, const redisReply *reply);
+
 /* Ends every wait of the question with this answer. */
 void store_answer_all(struct route_store *store, struct question *question, const struct route_answer *answer);
 
-/* Counts and tells an error that Redis replied with; returns its reason. */
-enum store_reason store_error(struct route_store *store, const char *connection, const redisReply *reply);
-
 /* store_read.c */
+
 /* Sends the question; names known as absent are left out. All are: ABSENT. Not sent: FAILED. Else WAITING, *questionp
  * is it. */
 enum route_outcome store_ask(struct route_store *store, const struct route_question *what, struct question **questionp,
                              enum store_reason *reason);
+
 /* The name changed, and it may have been by this router: reads it, and tells the handler unless it was. */
 void store_verify(struct route_store *store, const struct route_name *name);
+
 /* A claim on the name goes out now: a verifying read that was sent before it must not judge it. */
 void store_overtake_probes(struct route_store *store, const struct route_name *name);
+
+/* The handler's on_changed(). */
 void store_tell_changed(struct route_store *store, const struct route_name *name);
 
 /* store_write.c */
-/* Whether this router wrote the name a moment ago; the claim with this stamp. */
+
+/* Whether this router wrote the name a moment ago; the second: with this very claim. */
 bool store_wrote(const struct route_store *store, const struct route_name *name);
 bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms);
+
+/* The ask connection came up, or went down. */
 void store_writer_up(struct route_store *store);
 void store_writer_down(struct route_store *store);
+
 /* Sends what may be sent now. */
 void store_drain(struct route_store *store);
+
+/* The timer of store_writer. */
 void store_on_writer_timer(struct ev_loop *loop, ev_timer *timer, int events);
 
 /* store_watch.c */
+
+/* The watch connection came up, or went down. */
 void store_watch_up(struct route_store *store);
 void store_watch_down(struct route_store *store);
-/* The ask connection came up or went down. */
+
+/* The ask connection came up, or may be allowed to turn tracking on by now; it went down. */
 void store_track(struct route_store *store);
 void store_untrack(struct route_store *store);
+
+/* What came on the watch connection, owned by the callee. */
+void store_on_message(void *user, redisReply *message);
+
+/* The timers of store_watch. */
 void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events);
 void store_on_slice(struct ev_loop *loop, ev_timer *timer, int events);
-void store_on_message(void *user, redisReply *message);
-/* At the end of the store. */
+
+/* At the end of the store, also of one that is half made. */
 void store_watch_free(struct route_store *store);
 
 #endif

@@ -1,14 +1,14 @@
 /* redis/store_watch.c - news of what others changed: Redis' client-side caching, over RESP2.
  *
- * Level 1 may keep a route for as long as it lives only if every change in Redis is told. Redis tells: `CLIENT TRACKING ON
- * BCAST PREFIX cellrouter:` makes it send the names of changed keys. In RESP2 they go to another connection that has
+ * Level 1 may keep a route for as long as it lives only if every change in Redis is told. Redis tells: `CLIENT TRACKING
+ * ON BCAST PREFIX cellrouter:` makes it send the names of changed keys. In RESP2 they go to another connection that has
  * subscribed to __redis__:invalidate, so there are two: the ask connection turns tracking on and names the watch
  * connection by its client id (REDIRECT). Four things have to be right, and each may stop being so without a word:
  * both connections live, they lead to the same server (a failover proxy may have sent them to two), the redirection
  * still names this watch connection, and messages come through.
  *
- * So it is proved, not assumed. A beat is a PUBLISH on the ask connection to a channel that only this store's watch listens
- * to, sent when tracking is turned on and twice in each watchdog time. Beats are numbered:
+ * So it is proved, not assumed. A beat is a PUBLISH on the ask connection to a channel that only this store's watch
+ * listens to, sent when tracking is turned on and twice in each watchdog time. Beats are numbered:
  *
  *     sent       the last one that was published
  *     delivered  the last one that Redis says it gave to one listener (the PUBLISH's reply: 1, or 0 for nobody)
@@ -22,21 +22,22 @@
  *     tracking    Redis said OK to that
  *     protects    a beat >= attempt was heard: whatever changes from here on will be told
  *
- * Forward: store_watch_up(), take_subscription(), store_track() and on_tracking(), hear_beat(). Back to away or subscribed:
- * either connection ends, a beat reaches nobody, a delivered beat is not heard for watchdog_ms, tracking is refused. Each
- * time that protection begins or ends level 1 is told to distrust what it has: changes may have been missed. Each beginning
- * is an epoch: a reply to a question of another epoch is trusted for seconds only (store_read.c).
+ * Forward: store_watch_up(), take_subscription(), store_track() and on_tracking(), hear_beat(). Back to away or
+ * subscribed: either connection ends, a beat reaches nobody, a delivered beat is not heard for watchdog_ms, tracking is
+ * refused. Each time that protection begins or ends level 1 is told to distrust what it has: changes may have been
+ * missed. Each beginning is an epoch: a reply to a question of another epoch is trusted for seconds only
+ * (store_read.c).
  *
  * "Nobody heard" is most often a watch connection that was taken away and has not noticed: it is closed, and connects
  * anew. If it happens again at once the two lead to different servers, and both connect anew (split()).
  *
  * What cannot happen: a change that was made while `protects` was true and is not told, unless Redis loses it and yet
- * delivers the beats behind it. A change is told later than it was made, and later than a reply that was read before it:
- * that race is the business of questions_changed().
+ * delivers the beats behind it. A change is told later than it was made, and later than a reply that was read before
+ * it: that race is the business of questions_changed().
  *
- * One message may name as many keys as changed in one turn of Redis' loop: a script that deletes a million makes one of a
- * million. It is worked off in slices, CHANGES_A_TURN in a turn of our loop, in their order; until the last one nothing
- * else is read from the watch connection, beats included, so the silence of the meantime is none. */
+ * One message may name as many keys as changed in one turn of Redis' loop: a script that deletes a million makes one of
+ * a million. It is worked off in slices, CHANGES_A_TURN in a turn of our loop, in their order; until the last one
+ * nothing else is read from the watch connection, beats included, so the silence of the meantime is none. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,8 +268,8 @@ static void drop_changes(struct route_store *store)
     store->watch.changes = NULL;
 }
 
-/* Takes the next keys of the message at hand. Each is freed behind its use: a million at once would stop the loop. False: one
- * of them is no key, and the connection is closing. */
+/* Takes the next keys of the message at hand. Each is freed behind its use: a million at once would stop the loop.
+ * False: one of them is no key, and the connection is closing. */
 static bool take_slice(struct route_store *store)
 {
     struct store_watch *watch = &store->watch;
@@ -346,7 +347,8 @@ static bool is_text(const redisReply *reply, const char *text)
            memcmp(reply->str, text, (size_t)reply->len) == 0;
 }
 
-/* What a message is. Everything but these has another shape than what Redis sends to a connection that subscribed twice. */
+/* What a message is. Everything but these has another shape than what Redis sends to a connection that subscribed
+ * twice. */
 enum message { MESSAGE_SUBSCRIBED, MESSAGE_BEAT, MESSAGE_CHANGES, MESSAGE_FLUSH, MESSAGE_NONE };
 
 static enum message kind_of(const struct route_store *store, const redisReply *message)

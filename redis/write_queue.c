@@ -1,3 +1,4 @@
+/* redis/write_queue.c - a hash table by route and a list by stamp over the same claims. */
 #include "redis/write_queue.h"
 
 #include <stdlib.h>

@@ -36,7 +36,10 @@ enum write_queue_added {
     WRITE_QUEUE_REFUSED
 };
 
+/* Holds at most so many claims. NULL: out of memory. */
 MUST_USE struct write_queue *write_queue_new(const struct hash_key *key, uint32_t most);
+
+/* With all claims in it. NULL is fine. */
 void write_queue_free(struct write_queue *queue);
 
 /* A new claim, not in the queue. NULL: out of memory. claim_free() frees one that is not in the queue. */
@@ -53,6 +56,7 @@ MUST_USE struct claim *write_queue_take(struct write_queue *queue);
 /* The claim that waits for this route, or NULL. The queue keeps it. */
 const struct claim *write_queue_find(const struct write_queue *queue, const struct route_name *name);
 
+/* Claims in the queue. */
 uint32_t write_queue_count(const struct write_queue *queue);
 
 #endif

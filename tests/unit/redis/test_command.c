@@ -1,4 +1,4 @@
-/* Commands in RESP, hashes of names. */
+/* tests/unit/redis/test_command.c - commands in RESP, hashes of names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The bounded memory: life, dropping, bounds. */
+/* tests/unit/redis/test_expiring_set.c - the bounded memory: life, dropping, bounds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Keys: layout, hash tags, reading back, truncation, foreign keys. */
+/* tests/unit/redis/test_key.c - keys: layout, hash tags, reading back, truncation, foreign keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Pauses and tokens, with stepped time. */
+/* tests/unit/redis/test_pace.c - pauses and tokens, with stepped time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* The books of questions: sharing, bounds, deadlines in order, what a change makes of those in flight. */
+/* tests/unit/redis/test_questions.c - the books of questions: sharing, bounds, deadlines in order, what a change makes
+ * of those in flight. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

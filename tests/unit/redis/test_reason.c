@@ -1,4 +1,5 @@
-/* Redis' error replies, as its versions 6 and 7 put them, and the table's own names. */
+/* tests/unit/redis/test_reason.c - Redis' error replies, as its versions 6 and 7 put them, and the table's own
+ * names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Records: round trips, msgpack-c as the second opinion, every truncation, every kind of hostile value. */
+/* tests/unit/redis/test_record.c - records: round trips, msgpack-c as the second opinion, every truncation, every kind
+ * of hostile value. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

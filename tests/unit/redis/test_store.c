@@ -1,5 +1,5 @@
-/* The store against a real Redis that does what it should: get, put, forget, sharing, invalidations, races of two
- * routers. */
+/* tests/unit/redis/test_store.c - the store against a real Redis that does what it should: get, put, forget, sharing,
+ * invalidations, races of two routers. */
 #include "tests/unit/redis/player.h"
 
 static struct server server;

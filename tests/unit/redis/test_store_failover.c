@@ -1,4 +1,5 @@
-/* A failover, followed by the shipped HAProxy configuration: a real replica is promoted when its master dies. */
+/* tests/unit/redis/test_store_failover.c - a failover, followed by the shipped HAProxy configuration: a real replica is
+ * promoted when its master dies. */
 #include "tests/unit/redis/tcp.h"
 
 static const char *haproxy_program(void)

@@ -1,4 +1,5 @@
-/* The store while Redis is away, slow, stopped, full, read-only, loading, or wants a password; and its way back. */
+/* tests/unit/redis/test_store_outages.c - the store while Redis is away, slow, stopped, full, read-only, loading, or
+ * wants a password; and its way back. */
 #include "tests/unit/redis/proxy.h"
 
 static struct server server;

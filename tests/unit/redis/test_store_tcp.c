@@ -1,4 +1,5 @@
-/* The store over TCP, by address and by name, and against one node of a Redis Cluster. */
+/* tests/unit/redis/test_store_tcp.c - the store over TCP, by address and by name, and against one node of a Redis
+ * Cluster. */
 #include "tests/unit/redis/proxy.h"
 #include "tests/unit/redis/tcp.h"
 

@@ -1,4 +1,4 @@
-/* The queue of queue: newest first, one a route, bounded. */
+/* tests/unit/redis/test_write_queue.c - the queue of queue: newest first, one a route, bounded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
