@@ -312,7 +312,7 @@ void route_store_free(struct route_store *store)
     if (!store)
         return;
     store->ending = true;
-    while ((wait = questions_first_wait(store->questions)) != NULL)
+    while ((wait = questions_first_wait(store->questions)))
         store_answer_all(store, wait->question, &over);
     free_parts(store);
 }
@@ -361,7 +361,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
     struct route_wait *wait;
 
     (void)loop, (void)events;
-    while ((wait = questions_first_wait(store->questions)) != NULL && wait->deadline_ms <= now_ms)
+    while ((wait = questions_first_wait(store->questions)) && wait->deadline_ms <= now_ms)
         answer_one(store, wait, &late);
     set_deadline(store);
 }

@@ -1,18 +1,19 @@
 /* redis/store_parts.h - the inside of a store, for redis/store*.c only. What it is as a whole: redis/store.c.
  *
- * The four files are one job and call each other in circles (a change that is told may be our own, so the watch asks the
- * reader; the reader asks the writer what waits to be written; the writer tells what it lost). This says who may see what:
+ * The four files are one job and call each other in circles: a change that is told may be our own, so the watch asks the
+ * reader; the reader asks the writer what waits to be written; the writer tells what it lost. Who may see what:
  *
- *     file           owns                                            is called by the others for
- *     store.c        config, the connections, deadlines, events      store_event, store_error, store_answer_all
- *     store_read.c   questions, absent, probes, verifying            store_ask, store_verify, store_tell_changed,
- *                                                                    store_overtake_probes
- *     store_write.c  writer (queue, scripts, stamps), own            store_wrote, store_wrote_claim, store_drain, up, down
- *     store_watch.c  watch (tracking, beats, slices)                 store_track, store_untrack, up, down
+ *     store.c        owns config, the connections, deadlines, events. Called for store_event(), store_error(),
+ *                    store_answer_all()
+ *     store_read.c   owns questions, absent, probes, verifying. Called for store_ask(), store_verify(),
+ *                    store_tell_changed(), store_overtake_probes()
+ *     store_write.c  owns writer (queue, scripts, stamps) and own. Called for store_wrote(), store_wrote_claim(),
+ *                    store_drain(), up and down
+ *     store_watch.c  owns watch (tracking, beats, slices). Called for store_track(), store_untrack(), up and down
  *
- * A file changes only what it owns, but for three things: whoever hears of a change marks the questions that it overtakes
- * (questions_changed()) and drops its name from absent; a flush empties own; counters are everybody's. Reading is free.
- * store->command is scratch: built and sent by one function, never kept over a call. */
+ * A file changes only what it owns, but for three things: whoever hears of a change marks the questions that it
+ * overtakes (questions_changed()) and drops its name from absent; a flush empties own; counters are everybody's.
+ * Reading is free. store->command is scratch: built and sent by one function, never kept over a call. */
 #ifndef CELLROUTER_REDIS_STORE_PARTS_H
 #define CELLROUTER_REDIS_STORE_PARTS_H
 

@@ -48,7 +48,7 @@ void write_queue_free(struct write_queue *queue)
 
     if (!queue)
         return;
-    while ((claim = write_queue_take(queue)) != NULL)
+    while ((claim = write_queue_take(queue)))
         claim_free(claim);
     free(queue->buckets);
     free(queue);

@@ -1,7 +1,8 @@
 /* tests/unit/redis/fake.h - a Redis on the loop of the test that behaves, and then says whatever the test wants.
  *
  * It accepts the connections of a store, knows which is which by their names, and gives each command the reply that a
- * Redis with no keys gives; fake_say() puts any bytes behind that. What it was asked is counted by the command's name. */
+ * Redis with no keys gives; fake_say() puts any bytes behind that. What it was asked is counted by the command's
+ * name. */
 #ifndef CELLROUTER_TESTS_UNIT_REDIS_FAKE_H
 #define CELLROUTER_TESTS_UNIT_REDIS_FAKE_H
 

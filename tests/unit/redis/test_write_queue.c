@@ -137,7 +137,7 @@ static void test_many(void **state)
         newest[which] = stamp > newest[which] ? stamp : newest[which];
     }
     assert_int_equal(write_queue_count(queue), 200);
-    while ((claim = write_queue_take(queue)) != NULL) {
+    while ((claim = write_queue_take(queue))) {
         assert_true(claim->record.stamp_ms <= last);
         last = claim->record.stamp_ms;
         assert_int_equal(newest[(unsigned)(claim->name.prefix[2] - '0') * 100 +
