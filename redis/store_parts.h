@@ -1,7 +1,7 @@
 /* redis/store_parts.h - the inside of a store, for redis/store*.c only. What it is as a whole: redis/store.c.
  *
- * The four files are one job and call each other in circles: a change that is told may be our own, so the watch asks the
- * reader; the reader asks the writer what waits to be written; the writer tells what it lost. Who may see what:
+ * The four files are one job and call each other in circles: a change that is told may be our own, so the watch asks
+ * the reader; the reader asks the writer what waits to be written; the writer tells what it lost. Who may see what:
  *
  *     store.c        owns config, the connections, deadlines, events. Called for store_event(), store_error(),
  *                    store_answer_all()
