@@ -23,6 +23,9 @@ enum {
     HIDDEN_SLACK_MS = 500,
 };
 
+/* Servers that may get an unknown path have numbers in the map of the cells that no cell has. */
+static const uint64_t PICKS_FROM = UINT64_C(1) << 32;
+
 static const struct config_cell *cell_of(const struct haproxy_scope *scope)
 {
     return &scope->config->cells[scope->cell];
@@ -38,11 +41,10 @@ static bool is_picked(const struct config *config, const struct config_cell *cel
     return strcmp(cell->region, config->region) == 0;
 }
 
-/* Servers of the picked cells from this one on. */
-static size_t picked_servers(const struct config *config, size_t from)
+static size_t picked_servers(const struct config *config)
 {
     size_t servers = 0;
-    for (size_t i = from; i < config->cell_count; i++)
+    for (size_t i = 0; i < config->cell_count; i++)
         servers += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
     return servers;
 }
@@ -61,17 +63,6 @@ static bool has_retry_cells(const struct haproxy_scope *scope, bool also_421)
         if (retries(&config->cells[i], also_421))
             return true;
     return false;
-}
-
-static void print_retry_ids(const struct haproxy_scope *scope, bool also_421, FILE *out)
-{
-    const char *before = "";
-    for (size_t i = 0; i < scope->config->cell_count; i++) {
-        if (!retries(&scope->config->cells[i], also_421))
-            continue;
-        fprintf(out, "%s%s", before, scope->config->cells[i].id);
-        before = " ";
-    }
 }
 
 /* Whether an unknown path may be asked for without the replay pass: all cells that are picked for it redirect by a
@@ -197,16 +188,6 @@ static void print_hidden_timeout(const struct haproxy_scope *scope, FILE *out)
     fprintf(out, "%u", scope->config->hidden.max_ms + HIDDEN_SLACK_MS);
 }
 
-static void print_retry_cells(const struct haproxy_scope *scope, FILE *out)
-{
-    print_retry_ids(scope, true, out);
-}
-
-static void print_retry_cells_425(const struct haproxy_scope *scope, FILE *out)
-{
-    print_retry_ids(scope, false, out);
-}
-
 /* As HAProxy's server line has it. */
 static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
 {
@@ -219,10 +200,15 @@ static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
         fputs(address, out);
 }
 
+static void print_servers_picked(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%zu", picked_servers(scope->config));
+}
+
 /* Tries of an unknown path beyond the first: the template says why so many. */
 static void print_any_retries(const struct haproxy_scope *scope, FILE *out)
 {
-    size_t tries = picked_servers(scope->config, 0) * 2 + 1;
+    size_t tries = picked_servers(scope->config) * 2 + 1;
     fprintf(out, "%zu", tries < 3 ? 3 : tries > 10 ? 10 : tries);
 }
 
@@ -234,6 +220,33 @@ static void print_cell_id(const struct haproxy_scope *scope, FILE *out)
 static void print_cell_number(const struct haproxy_scope *scope, FILE *out)
 {
     fprintf(out, "%zu", scope->cell + 1);
+}
+
+/* Keys of rules/cell-map.cfg: what HAProxy's converter `hex` makes of a number, and of a text. */
+static void print_number_key(uint64_t number, FILE *out)
+{
+    fprintf(out, "%016" PRIX64, number);
+}
+
+static void print_text_key(const char *text, FILE *out)
+{
+    for (; *text != '\0'; text++)
+        fprintf(out, "%02X", (unsigned)(unsigned char)*text);
+}
+
+static void print_cell_number_key(const struct haproxy_scope *scope, FILE *out)
+{
+    print_number_key(scope->cell + 1, out);
+}
+
+static void print_cell_id_key(const struct haproxy_scope *scope, FILE *out)
+{
+    print_text_key(cell_of(scope)->id, out);
+}
+
+static void print_cell_name_key(const struct haproxy_scope *scope, FILE *out)
+{
+    print_text_key(cell_of(scope)->name, out);
 }
 
 static void print_cell_retries(const struct haproxy_scope *scope, FILE *out)
@@ -271,10 +284,9 @@ static void print_server_follower_options(const struct haproxy_scope *scope, FIL
         fprintf(out, " track cellrouter-cell-%s/%s.%zu", cell->id, cell->id, scope->server + 1);
 }
 
-/* Servers of picked cells from this one on. */
-static void print_server_left(const struct haproxy_scope *scope, FILE *out)
+static void print_server_pick_key(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%zu", picked_servers(scope->config, scope->cell) - scope->server);
+    print_number_key(PICKS_FROM + scope->servers_before + scope->server, out);
 }
 
 /* Conditions */
@@ -352,6 +364,7 @@ static bool turn_wanted(struct haproxy_scope *scope, size_t index,
 
 static bool turn_picked_cell(struct haproxy_scope *scope, size_t index)
 {
+    scope->servers_before = index == 0 ? 0 : scope->servers_before + cell_of(scope)->servers.count;
     return turn_wanted(scope, index, is_picked);
 }
 

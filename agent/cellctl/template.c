@@ -329,7 +329,7 @@ static bool walk_lines(struct walk *walk, struct place *place, unsigned blocks)
         else if (word.length >= 2 && memcmp(word.at, "##", 2) == 0)
             continue;
         else
-            fine = (word.length == 0 || *word.at == '#' || is_known_word(walk, place, word)) &&
+            fine = (word.length == 0 || *word.at == '#' || *word.at == '@' || is_known_word(walk, place, word)) &&
                    print_line(walk, place, line);
         if (!fine)
             return false;

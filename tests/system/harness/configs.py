@@ -35,9 +35,16 @@ def cellrouter_conf(router, world):
         lines += [f'cell "{id}" {{', f'    name = "{cell.name}"', f'    region = "{cell.region}"',
                   f"    answers = {cell.answers}", "    servers = " + quoted([f"127.0.0.1:{port}" for port in (cell.port, *cell.more)]),
                   f'    server-options = "{world.server_options}"', "}"]
+    for number in range(1, world.far_cells + 1):
+        lines += [f'cell "far{number}" {{', f'    name = "Cell FAR {number}"', '    region = "far"', f"    answers = {far_answers(world)}",
+                  f'    servers = {{"127.9.{number // 250}.{number % 250 + 1}:1"}}', "}"]
     for name, values in sections.items():
         lines += [f"{name} {{", *(f"    {key} = {quoted(value)}" for key, value in values.items()), "}"]
     return "\n".join(lines) + "\n"
+
+
+def far_answers(world):
+    return next(iter(world.cells.table.values())).answers
 
 
 def redis(world):

@@ -135,6 +135,7 @@ static void values_stand_anywhere_in_a_line(void **state)
     (void)state;
     assert_string_equal(printed_of("mode @site@/@site@\n"), "mode site/site\n");
     assert_string_equal(printed_of("# @site@\n"), "# site\n");
+    assert_string_equal(printed_of("@site@ a\n"), "site a\n");
     assert_string_equal(printed_of("server a unix@@/x\n"), "server a unix@/x\n");
 }
 
