@@ -8,6 +8,7 @@ from harness.runner import ANSWERS, ONE, scenario
 
 AWAY = {"eu": "eu1", "us": "us1"}
 H2 = "check inter 500ms fall 1 rise 1 proto h2"
+LARGE = 16 << 20  # announced as the size of a frame this would be an error
 GRPC = [("content-type", "application/grpc"), ("te", "trailers")]
 
 
@@ -36,6 +37,27 @@ def test_cells_that_speak_http2(world):
     answer = router.request("POST", "/my-company/moved", user="alice", body=b"a=b")
     expect.status(answer, 200, world)
     expect.saw(world, answer, "eu0", "eu1")
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2, large=LARGE, timeout=90)
+def test_large_bodies_to_cells_that_speak_http2(world):
+    """By the large-body tier, whose buffer is larger than any frame of HTTP/2 may be: miss, hit and stale route, each whole."""
+    router = world.router("eu1")
+    for way, connect in (("h1", router.connect), ("h2", router.connect_h2)):
+        for length in (16000, 17000, 40000, 300000, 3 << 20):
+            name = f"{way}-{length}"
+            world.cells.control("organization", name=name, cell="eu0")
+            body = random.Random(length).randbytes(length)
+            digest = hashlib.sha256(body).hexdigest()
+            for kind, owner in (("miss", "eu0"), ("hit", "eu0"), ("stale", "eu1")):
+                if kind == "stale":
+                    world.cells.move(name, "eu1")
+                with connect() as connection:
+                    answer = connection.request(router.prepare("POST", f"/{name}/{kind}", user="alice", body=body))
+                expect.status(answer, 200, world)
+                got = [(d.cell, d.whole, d.body_sha256) for d in world.deliveries_of(answer)]
+                expect.same(f"{kind}: the owner's delivery of {name}", got[-1], (owner, True, digest))
+                flows.wait_known(world, router, f"/{name}/")
 
 
 def call(router, target, pieces):
