@@ -16,9 +16,9 @@
 /* What is being printed: the user of haproxy_meaning. config is borrowed. */
 struct haproxy_scope {
     const struct config *config;
-    bool large;    /* the second process, for large bodies */
-    size_t cell;   /* of the current turn of a loop over cells */
-    size_t server; /* of its loop over servers */
+    bool large;            /* the second process, for large bodies */
+    size_t cell;           /* of the current turn of a loop over cells */
+    size_t server;         /* of its loop over servers */
     size_t servers_before; /* of the picked cells before this one */
 };
 

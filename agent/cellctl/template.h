@@ -9,8 +9,8 @@
  *     ## ...                  a remark on the template, not printed; # remarks are HAProxy's and are printed
  *
  * Each of the first three stands alone in its line. Every other line begins with a value, or with a word of HAProxy's
- * that the vocabulary has. So a misspelt word of either language is found: by template_check(), which reads every text as it
- * will be printed, with all `if` lines taken to hold. The build runs it (haproxy_rules_check_main.c), so that a
+ * that the vocabulary has. So a misspelt word of either language is found: by template_check(), which reads every text
+ * as it will be printed, with all `if` lines taken to hold. The build runs it (haproxy_rules_check_main.c), so that a
  * template that is wrong does not ship. */
 #ifndef CELLROUTER_AGENT_CELLCTL_TEMPLATE_H
 #define CELLROUTER_AGENT_CELLCTL_TEMPLATE_H
