@@ -409,7 +409,7 @@ static bool read_entry(struct runtime_api *runtime, char *line)
         return false;
     size_t length = strlen(key), id = strcspn(rest, "|");
     bool whole = rest[id] == '|' && strcmp(rest + id + 1, key) == 0;
-    uint16_t cell = whole ? cells_find_id(*runtime->options.cells, rest, id) : (uint16_t)CELL_NONE;
+    uint16_t cell = whole ? cells_find_id(*runtime->options.cells, (struct text_view){rest, id}) : (uint16_t)CELL_NONE;
     if (!is_right(runtime, key, length, cell))
         doom(runtime, key, length);
     return true;

@@ -161,8 +161,8 @@ static void prepare(struct router *router, size_t i)
     struct request *request = &router->requests[i];
     if (!request->lookup || request->malformed || !request->path_given)
         return;
-    request->verdict = path_parse(&request->parsed, &router->paths, request->path.at, request->path.length,
-                                  request->host.at, request->host.length, router->keys[i], sizeof router->keys[i]);
+    request->verdict = path_parse(&request->parsed, &router->paths, request->path, request->host, router->keys[i],
+                                  sizeof router->keys[i]);
     if (request->verdict == PATH_OK)
         route_table_prefetch(router->table, &request->parsed, &request->probe);
 }

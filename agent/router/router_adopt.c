@@ -17,10 +17,11 @@ static void settle(struct router *router, const char *key, size_t length, const 
     const struct route_record *record = &answer->record;
     struct route_word word = {.cell = CELL_NONE};
     if (answer->outcome == ROUTE_FOUND && answer->trust == ROUTE_TRUST_FULL) {
-        word = (struct route_word){.cell = cells_find_id(router->cells, record->cell, record->cell_length),
-                                   .pinned = record->flags & ROUTE_PINNED,
-                                   .life_ms = (uint64_t)record->life_s * 1000,
-                                   .left_ms = answer->left_ms};
+        word = (struct route_word){
+            .cell = cells_find_id(router->cells, (struct text_view){record->cell, record->cell_length}),
+            .pinned = record->flags & ROUTE_PINNED,
+            .life_ms = (uint64_t)record->life_s * 1000,
+            .left_ms = answer->left_ms};
         if (decision_level2(&word, router->config->routes.refresh_percent).learn)
             word.cell = CELL_NONE;
     }

@@ -20,9 +20,9 @@ static void log_refusal(struct router *router, const struct lesson *lesson, cons
     const char *why =
         lesson->verdict == LEARN_DIRECTIVE ? directive_outcome_text(lesson->directive) : learning_text(lesson->verdict);
     log_write(router->log, malformed ? REASON_DIRECTIVE_MALFORMED : REASON_CLAIM_REFUSED,
-              LOG_FIELDS(LOG_BYTES("cell", response->cell, response->cell_length),
+              LOG_FIELDS(LOG_BYTES("cell", response->cell.at, response->cell.length),
                          LOG_BYTES("path", response->path->key, response->path->length),
-                         LOG_BYTES("cache", response->cache, response->cache_length), LOG_STR("why", why)));
+                         LOG_BYTES("cache", response->cache.at, response->cache.length), LOG_STR("why", why)));
 }
 
 /* Whether damping lets the claim pass. */
@@ -119,18 +119,14 @@ void router_learn(struct router *router, const struct request *request, uint64_t
     }
     struct path path;
     struct cell_response response = {.path = &path,
-                                     .cell = request->teach.cell.at,
-                                     .cell_length = request->teach.cell.length,
-                                     .cache = request->teach.cache.at,
-                                     .cache_length = request->teach.cache.length,
-                                     .from = request->teach.from.at,
-                                     .from_length = request->teach.from.length,
+                                     .cell = request->teach.cell,
+                                     .cache = request->teach.cache,
+                                     .from = request->teach.from,
                                      .redirected = request->teach.redirected};
-    response.verdict = path_parse(&path, &router->paths, request->teach.path.at, request->teach.path.length,
-                                  request->teach.host.at, request->teach.host.length, router->key, sizeof router->key);
+    response.verdict =
+        path_parse(&path, &router->paths, request->teach.path, request->teach.host, router->key, sizeof router->key);
     if (response.redirected && response.verdict == PATH_OK)
-        level0_redirected(router->level0, path.key, path.length,
-                          cells_find_id(router->cells, response.from, response.from_length));
+        level0_redirected(router->level0, path.key, path.length, cells_find_id(router->cells, response.from));
     struct lesson lesson =
         learning_judge(&router->learning, router->cells, router->table, &response, now_ms, router->storage);
     router_count(router, (enum counter)(COUNTER_LEARN_NOTHING + (int)lesson.verdict));

@@ -30,7 +30,7 @@ uint64_t router_flush(struct router *router)
 static enum path_verdict parse(struct router *router, const char *text, struct path *path)
 {
     size_t host_length = router->paths.hosts ? strcspn(text, "/") : 0;
-    return path_parse(path, &router->paths, text + host_length, strlen(text) - host_length, text, host_length,
+    return path_parse(path, &router->paths, text_view_of(text + host_length), (struct text_view){text, host_length},
                       router->key, sizeof router->key);
 }
 
@@ -97,7 +97,7 @@ void router_explain(struct router *router, const char *text, const char *host, F
 {
     struct path path;
     enum path_verdict verdict =
-        path_parse(&path, &router->paths, text, strlen(text), host, strlen(host), router->key, sizeof router->key);
+        path_parse(&path, &router->paths, text_view_of(text), text_view_of(host), router->key, sizeof router->key);
     if (verdict != PATH_OK) {
         fprintf(out, "not looked up: the path %s; any cell of the region is asked\n", path_verdict_text(verdict));
         return;

@@ -36,12 +36,13 @@ static uint64_t life_here(const struct router *router, const struct route_answer
 void router_remember(struct router *router, const struct route_answer *answer, struct route_word *word)
 {
     const struct route_record *record = &answer->record;
-    *word = (struct route_word){.cell = cells_find_id(router->cells, record->cell, record->cell_length),
-                                .pinned = record->flags & ROUTE_PINNED,
-                                .from_store = true,
-                                .stamp_ms = record->stamp_ms,
-                                .life_ms = (uint64_t)record->life_s * 1000,
-                                .left_ms = answer->left_ms};
+    *word =
+        (struct route_word){.cell = cells_find_id(router->cells, (struct text_view){record->cell, record->cell_length}),
+                            .pinned = record->flags & ROUTE_PINNED,
+                            .from_store = true,
+                            .stamp_ms = record->stamp_ms,
+                            .life_ms = (uint64_t)record->life_s * 1000,
+                            .left_ms = answer->left_ms};
     if (word->cell == CELL_NONE) {
         log_write(router->log, REASON_UNKNOWN_CELL,
                   LOG_FIELDS(LOG_BYTES("prefix", answer->route.prefix, answer->route.prefix_length),

@@ -66,33 +66,33 @@ static bool is_name(const char *name)
     return strlen(name) <= CELL_NAME_MAX;
 }
 
-static bool is_place_of(const struct cells *cells, uint16_t place, bool names, const char *text, size_t length)
+static bool is_place_of(const struct cells *cells, uint16_t place, bool names, struct text_view text)
 {
     const struct cell *cell = &cells->cells[place >> 1];
     if ((place & 1) == 0)
-        return cell->id_length == length && memcmp(cell->id, text, length) == 0;
-    return names && cell->name_length == length && memcmp(cell->name, text, length) == 0;
+        return cell->id_length == text.length && memcmp(cell->id, text.at, text.length) == 0;
+    return names && cell->name_length == text.length && memcmp(cell->name, text.at, text.length) == 0;
 }
 
-static uint16_t find(const struct cells *cells, bool names, const char *text, size_t length)
+static uint16_t find(const struct cells *cells, bool names, struct text_view text)
 {
-    if (cells->place_count == 0 || length == 0 || length > CELL_NAME_MAX)
+    if (cells->place_count == 0 || text.length == 0 || text.length > CELL_NAME_MAX)
         return CELL_NONE;
     size_t mask = cells->place_count - 1;
-    for (size_t at = XXH3_64bits(text, length) & mask; cells->places[at] != EMPTY; at = (at + 1) & mask)
-        if (is_place_of(cells, cells->places[at], names, text, length))
+    for (size_t at = XXH3_64bits(text.at, text.length) & mask; cells->places[at] != EMPTY; at = (at + 1) & mask)
+        if (is_place_of(cells, cells->places[at], names, text))
             return cells->places[at] >> 1;
     return CELL_NONE;
 }
 
-uint16_t cells_find_id(const struct cells *cells, const char *id, size_t length)
+uint16_t cells_find_id(const struct cells *cells, struct text_view id)
 {
-    return find(cells, false, id, length);
+    return find(cells, false, id);
 }
 
-uint16_t cells_find(const struct cells *cells, const char *text, size_t length)
+uint16_t cells_find(const struct cells *cells, struct text_view text)
 {
-    return find(cells, true, text, length);
+    return find(cells, true, text);
 }
 
 static void put_place(uint16_t *places, size_t place_count, const char *text, size_t length, uint16_t place)
@@ -144,7 +144,7 @@ enum cells_outcome cells_add(struct cells *cells, const char *id, const char *na
         return CELLS_BAD_NAME;
     if (cells->count == CELLS_MAX)
         return CELLS_FULL;
-    if (cells_find(cells, id, strlen(id)) != CELL_NONE || cells_find(cells, name, strlen(name)) != CELL_NONE)
+    if (cells_find(cells, text_view_of(id)) != CELL_NONE || cells_find(cells, text_view_of(name)) != CELL_NONE)
         return CELLS_DUPLICATE;
     struct cell cell = {.id = strdup(id),
                         .name = strdup(name),
@@ -188,5 +188,5 @@ size_t cells_id_length(const struct cells *cells, uint16_t cell)
 void cells_map(const struct cells *old, const struct cells *fresh, uint16_t *map)
 {
     for (size_t i = 0; i < old->count; i++)
-        map[i] = cells_find_id(fresh, old->cells[i].id, old->cells[i].id_length);
+        map[i] = cells_find_id(fresh, (struct text_view){old->cells[i].id, old->cells[i].id_length});
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/text_view.h"
 
 enum {
     CELLS_MAX = 4096,      /* what the route table's 12 bits a route can name */
@@ -41,10 +42,10 @@ MUST_USE enum cells_outcome cells_add(struct cells *cells, const char *id, const
 size_t cells_count(const struct cells *cells);
 
 /* The cell with exactly this id, or CELL_NONE. No text is ever found, however long, that was not added. */
-uint16_t cells_find_id(const struct cells *cells, const char *id, size_t length);
+uint16_t cells_find_id(const struct cells *cells, struct text_view id);
 
 /* The cell with exactly this id or exactly this display name, or CELL_NONE. */
-uint16_t cells_find(const struct cells *cells, const char *text, size_t length);
+uint16_t cells_find(const struct cells *cells, struct text_view text);
 
 /* Texts of a cell, zero-ended, as long as the set lives. For a number that no cell has: "?". */
 const char *cells_id(const struct cells *cells, uint16_t cell);

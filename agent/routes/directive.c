@@ -261,11 +261,11 @@ static enum directive_outcome read_all(struct reader *in, struct directive *dire
     return in->at == in->end ? DIRECTIVE_OK : DIRECTIVE_TRAILING;
 }
 
-enum directive_outcome directive_parse(struct directive *directive, const char *text, size_t length, char *storage)
+enum directive_outcome directive_parse(struct directive *directive, struct text_view text, char *storage)
 {
-    struct reader in = {.at = text, .end = length ? text + length : text, .storage = storage};
+    struct reader in = {.at = text.at, .end = text.length ? text.at + text.length : text.at, .storage = storage};
     *directive = (struct directive){0};
-    enum directive_outcome outcome = length > DIRECTIVE_MAX_LENGTH ? DIRECTIVE_TOO_LONG : read_all(&in, directive);
+    enum directive_outcome outcome = text.length > DIRECTIVE_MAX_LENGTH ? DIRECTIVE_TOO_LONG : read_all(&in, directive);
     if (outcome != DIRECTIVE_OK)
         *directive = (struct directive){0};
     return outcome;

@@ -59,11 +59,10 @@ struct directive {
     uint32_t ttl_s; /* larger numbers are UINT32_MAX */
 };
 
-/* Parses text[0 .. length). storage must have room for length bytes (or DIRECTIVE_MAX_LENGTH, whichever is less):
- * values with escapes are unpacked into it. On OK fills *directive, whose views live as long as text and storage;
- * otherwise *directive is empty. Only blanks: EMPTY. "{}" is OK, without any key. */
-MUST_USE enum directive_outcome directive_parse(struct directive *directive, const char *text, size_t length,
-                                                char *storage);
+/* Parses text. storage must have room for as many bytes (or DIRECTIVE_MAX_LENGTH, whichever is less): values with
+ * escapes are unpacked into it. On OK fills *directive, whose views live as long as text and storage; otherwise
+ * *directive is empty. Only blanks: EMPTY. "{}" is OK, without any key. */
+MUST_USE enum directive_outcome directive_parse(struct directive *directive, struct text_view text, char *storage);
 
 /* One line for people, without an ending dot. */
 const char *directive_outcome_text(enum directive_outcome outcome);

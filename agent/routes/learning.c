@@ -91,7 +91,7 @@ static enum learn_verdict judge_claim(const struct learning_options *options, co
     struct directive directive;
     if (response->verdict != PATH_OK)
         return LEARN_BAD_PATH;
-    lesson->directive = directive_parse(&directive, response->cache, response->cache_length, storage);
+    lesson->directive = directive_parse(&directive, response->cache, storage);
     lesson->prefix = directive.path_prefix;
     if (lesson->directive == DIRECTIVE_EMPTY)
         return LEARN_NOTHING;
@@ -101,7 +101,7 @@ static enum learn_verdict judge_claim(const struct learning_options *options, co
         return LEARN_UNKNOWN_CELL;
     if (!directive.path_prefix.at)
         return LEARN_NO_PREFIX;
-    if (directive.cell.at && cells_find(cells, directive.cell.at, directive.cell.length) != lesson->cell)
+    if (directive.cell.at && cells_find(cells, directive.cell) != lesson->cell)
         return LEARN_OTHER_CELL;
     lesson->lifetime_s = lifetime_of(options, &directive);
     return judge_prefix(options, response->path, &directive.path_prefix, &lesson->key_length);
@@ -113,7 +113,7 @@ static void judge_drop(const struct cells *cells, const struct route_table *tabl
 {
     struct route_probe probe;
     struct route route;
-    uint16_t from = cells_find_id(cells, response->from, response->from_length);
+    uint16_t from = cells_find_id(cells, response->from);
     if (response->verdict != PATH_OK || response->path->depth == 0 || from == CELL_NONE)
         return;
     if (!response->redirected && lesson->cell == from)
@@ -133,7 +133,7 @@ struct lesson learning_judge(const struct learning_options *options, const struc
                              char *storage)
 {
     struct route there;
-    struct lesson lesson = {.cell = cells_find_id(cells, response->cell, response->cell_length)};
+    struct lesson lesson = {.cell = cells_find_id(cells, response->cell)};
     lesson.verdict = judge_claim(options, cells, response, &lesson, storage);
     if (lesson.verdict == LEARN_CLAIM &&
         route_table_find(table, response->path->key, lesson.key_length, now_ms, &there) && there.cell == lesson.cell &&

@@ -39,13 +39,10 @@ struct learning_options {
 struct cell_response {
     enum path_verdict verdict; /* of the request's path */
     const struct path *path;   /* good when verdict is OK */
-    const char *cell;          /* id of the cell that answered */
-    size_t cell_length;
-    const char *cache; /* text of X-Gitlab-Cell-Cache */
-    size_t cache_length;
-    const char *from; /* id of the cell that the lookup named */
-    size_t from_length;
-    bool redirected; /* some cell redirected this request */
+    struct text_view cell;     /* id of the cell that answered */
+    struct text_view cache;    /* text of X-Gitlab-Cell-Cache */
+    struct text_view from;     /* id of the cell that the lookup named */
+    bool redirected;           /* some cell redirected this request */
 };
 
 enum learn_drop {

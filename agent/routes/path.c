@@ -79,11 +79,11 @@ static const char *skip_plain(const char *at, const char *end)
 }
 
 /* Finds the ends of the segments in the key, which is the path as it stands behind the host: room bytes of it fit. */
-static enum path_verdict find_ends(struct path *path, size_t depth, const char *bytes, size_t length, size_t room)
+static enum path_verdict find_ends(struct path *path, size_t depth, struct text_view text, size_t room)
 {
-    const char *end = bytes + length;
+    const char *end = text.at + text.length;
     size_t count = 0;
-    for (const char *start = bytes + 1, *at;; start = at + 1) {
+    for (const char *start = text.at + 1, *at;; start = at + 1) {
         at = skip_plain(start, end);
         enum byte_class class = at < end ? class_of(*at) : END;
         if (class == CONTROL)
@@ -93,7 +93,7 @@ static enum path_verdict find_ends(struct path *path, size_t depth, const char *
         enum path_verdict verdict = check_segment(start, (size_t)(at - start));
         if (verdict != PATH_OK)
             return verdict;
-        size_t before = (size_t)(at - bytes);
+        size_t before = (size_t)(at - text.at);
         if (count == depth)
             path->deeper = true;
         else if (before >= room)
@@ -155,40 +155,39 @@ static size_t host_part(const char *host, size_t length)
     return !v6 && part > 1 && host[part - 1] == '.' ? part - 1 : part;
 }
 
-static enum path_verdict write_host(struct path *path, const char *host, size_t length, char *key, size_t size)
+static enum path_verdict write_host(struct path *path, struct text_view host, char *key, size_t size)
 {
-    size_t part = host && length <= PATH_MAX_HOST + sizeof ".:65535" ? host_part(host, length) : 0;
-    if (part == 0 || part > PATH_MAX_HOST || host[0] == '.')
+    size_t part = host.at && host.length <= PATH_MAX_HOST + sizeof ".:65535" ? host_part(host.at, host.length) : 0;
+    if (part == 0 || part > PATH_MAX_HOST || host.at[0] == '.')
         return PATH_BAD_HOST;
     if (part > size)
         return PATH_TOO_LONG;
     for (size_t i = 0; i < part; i++)
-        key[i] = path_fold(host[i]);
+        key[i] = path_fold(host.at[i]);
     path->host_length = (uint16_t)part;
     return PATH_OK;
 }
 
-/* bytes begins with the slash. */
-static enum path_verdict parse(struct path *path, const struct path_options *options, const char *bytes, size_t length,
-                               const char *host, size_t host_length, char *buffer, size_t size)
+/* text begins with the slash. */
+static enum path_verdict parse(struct path *path, const struct path_options *options, struct text_view text,
+                               struct text_view host, char *buffer, size_t size)
 {
-    enum path_verdict verdict = options->hosts ? write_host(path, host, host_length, buffer, size) : PATH_OK;
+    enum path_verdict verdict = options->hosts ? write_host(path, host, buffer, size) : PATH_OK;
     if (verdict != PATH_OK)
         return verdict;
     size_t room = size - path->host_length;
     if (room == 0)
         return PATH_TOO_LONG;
-    verdict =
-        find_ends(path, options->max_depth < PATH_MAX_DEPTH ? options->max_depth : PATH_MAX_DEPTH, bytes, length, room);
+    verdict = find_ends(path, options->max_depth < PATH_MAX_DEPTH ? options->max_depth : PATH_MAX_DEPTH, text, room);
     if (verdict != PATH_OK)
         return verdict;
     path->length = path->depth > 0 ? path->ends[path->depth - 1] : (uint16_t)(path->host_length + 1);
-    write_key(buffer + path->host_length, bytes, (size_t)(path->length - path->host_length), options->fold_case);
+    write_key(buffer + path->host_length, text.at, (size_t)(path->length - path->host_length), options->fold_case);
     return PATH_OK;
 }
 
-enum path_verdict path_parse(struct path *path, const struct path_options *options, const char *bytes, size_t length,
-                             const char *host, size_t host_length, char *buffer, size_t size)
+enum path_verdict path_parse(struct path *path, const struct path_options *options, struct text_view text,
+                             struct text_view host, char *buffer, size_t size)
 {
     size_t limit = options->max_length < PATH_MAX_LENGTH ? options->max_length : PATH_MAX_LENGTH;
     /* A larger buffer is as good as the largest key; so every end fits 16 bits. */
@@ -197,12 +196,12 @@ enum path_verdict path_parse(struct path *path, const struct path_options *optio
     path->key = buffer;
     path->length = path->host_length = path->depth = 0;
     path->deeper = false;
-    if (length == 0 || bytes[0] != '/')
+    if (text.length == 0 || text.at[0] != '/')
         verdict = PATH_NOT_ABSOLUTE;
-    else if (length > limit && without_query(bytes, limit + 1) > limit)
+    else if (text.length > limit && without_query(text.at, limit + 1) > limit)
         verdict = PATH_TOO_LONG;
     else
-        verdict = parse(path, options, bytes, length, host, host_length, buffer, usable);
+        verdict = parse(path, options, text, host, buffer, usable);
     if (verdict != PATH_OK)
         *path = (struct path){0};
     return verdict;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/text_view.h"
 
 enum {
     PATH_MAX_DEPTH = 32,                                 /* as routes.max-depth allows */
@@ -60,11 +61,11 @@ struct path {
     uint16_t ends[PATH_MAX_DEPTH];
 };
 
-/* Parses bytes[0 .. length) as HAProxy's path (a query is cut off) and, with options->hosts, host as its Host header
- * (NULL and 0: none). Writes the key to buffer; PATH_KEY_SIZE bytes always suffice, and what does not fit is TOO_LONG.
- * On OK fills *path; otherwise *path is an empty path (no key, depth 0). */
-MUST_USE enum path_verdict path_parse(struct path *path, const struct path_options *options, const char *bytes,
-                                      size_t length, const char *host, size_t host_length, char *buffer, size_t size);
+/* Parses text as HAProxy's path (a query is cut off) and, with options->hosts, host as its Host header (NULL and 0:
+ * none). Writes the key to buffer; PATH_KEY_SIZE bytes always suffice, and what does not fit is TOO_LONG. On OK fills
+ * *path; otherwise *path is an empty path (no key, depth 0). */
+MUST_USE enum path_verdict path_parse(struct path *path, const struct path_options *options, struct text_view text,
+                                      struct text_view host, char *buffer, size_t size);
 
 /* One line for people, without an ending dot. */
 const char *path_verdict_text(enum path_verdict verdict);

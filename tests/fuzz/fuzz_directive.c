@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!exact || !storage)
         abort();
     memcpy(exact, data, size);
-    enum directive_outcome outcome = directive_parse(&directive, exact, size, storage);
+    enum directive_outcome outcome = directive_parse(&directive, (struct text_view){exact, size}, storage);
     check(&directive.cell, exact, storage, size);
     check(&directive.path_prefix, exact, storage, size);
     if (outcome != DIRECTIVE_OK && (directive.cell.at || directive.path_prefix.at || directive.has_ttl))
@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* Whatever is good is unfinished without its last }. */
     while (outcome == DIRECTIVE_OK && exact[size - 1] != '}')
         size--;
-    if (outcome == DIRECTIVE_OK && directive_parse(&directive, exact, size - 1, storage) != DIRECTIVE_UNFINISHED)
+    if (outcome == DIRECTIVE_OK &&
+        directive_parse(&directive, (struct text_view){exact, size - 1}, storage) != DIRECTIVE_UNFINISHED)
         abort();
     free(exact);
     free(storage);

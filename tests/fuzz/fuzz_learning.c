@@ -65,14 +65,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     memcpy(cache, data + 2 + path_length, cache_length);
     struct cell_response response = {.path = &path,
-                                     .cell = data[0] & 8 ? "a" : "b",
-                                     .cell_length = 1,
-                                     .cache = cache,
-                                     .cache_length = cache_length,
-                                     .from = "b",
-                                     .from_length = data[0] & 16 ? 1 : 0,
+                                     .cell = {data[0] & 8 ? "a" : "b", 1},
+                                     .cache = {cache, cache_length},
+                                     .from = {"b", data[0] & 16 ? 1 : 0},
                                      .redirected = data[0] & 128};
-    response.verdict = path_parse(&path, &paths, (const char *)data + 2, path_length, "h", 1, key, sizeof key);
+    response.verdict = path_parse(&path, &paths, (struct text_view){(const char *)data + 2, path_length},
+                                  TEXT_VIEW("h"), key, sizeof key);
     struct lesson lesson = learning_judge(&options, cells, table, &response, 0, storage);
     check(&lesson, &response);
     free(cache);

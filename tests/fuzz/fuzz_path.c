@@ -51,8 +51,8 @@ static void check_again(const struct path *path, const struct path_options *opti
     size_t length = path->length - (size_t)path->host_length;
     if (length > PATH_MAX_LENGTH)
         return; /* the slash at its end was one byte too many */
-    if (path_parse(&again, &wide, path->key + path->host_length, length, host, host_length, buffer, sizeof buffer) !=
-        PATH_OK)
+    if (path_parse(&again, &wide, (struct text_view){path->key + path->host_length, length},
+                   (struct text_view){host, host_length}, buffer, sizeof buffer) != PATH_OK)
         abort();
     if (again.length != path->length || memcmp(again.key, path->key, path->length) != 0 || again.depth != path->depth)
         abort();
@@ -71,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t room = data[0] & 128 ? length : PATH_KEY_SIZE;
     char *buffer = malloc(room + !room);
     struct path path;
-    enum path_verdict verdict = path_parse(&path, &options, bytes, length, host, host_length, buffer, room);
+    enum path_verdict verdict = path_parse(&path, &options, (struct text_view){bytes, length},
+                                           (struct text_view){host, host_length}, buffer, room);
     if (verdict == PATH_OK) {
         check(&path, &options);
         check_again(&path, &options, host, host_length);

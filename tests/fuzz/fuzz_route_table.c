@@ -73,7 +73,8 @@ static void look(struct route_table *table, const char *key, size_t length, uint
     struct path path;
     struct route_probe probe;
     struct route route, exact;
-    if (path_parse(&path, &paths, key, length, NULL, 0, buffer, sizeof buffer) != PATH_OK)
+    if (path_parse(&path, &paths, (struct text_view){key, length}, (struct text_view){0}, buffer, sizeof buffer) !=
+        PATH_OK)
         return;
     route_table_prefetch(table, &path, &probe);
     route_table_prefetch_routes(table, &probe);

@@ -50,7 +50,8 @@ static inline bool look(struct route_table *table, const char *text, uint64_t no
     static char buffer[PATH_KEY_SIZE];
     struct path path;
     struct route_probe probe;
-    assert_int_equal(path_parse(&path, &paths, text, strlen(text), NULL, 0, buffer, sizeof buffer), PATH_OK);
+    assert_int_equal(path_parse(&path, &paths, text_view_of(text), (struct text_view){0}, buffer, sizeof buffer),
+                     PATH_OK);
     route_table_prefetch(table, &path, &probe);
     route_table_prefetch_routes(table, &probe);
     return route_table_get(table, &probe, now, route);

@@ -16,7 +16,8 @@ static uint16_t find(const struct cells *cells, const char *text, bool names)
     size_t length = strlen(text);
     char *exact = malloc(length ? length : 1);
     memcpy(exact, text, length);
-    uint16_t cell = names ? cells_find(cells, exact, length) : cells_find_id(cells, exact, length);
+    uint16_t cell = names ? cells_find(cells, (struct text_view){exact, length})
+                          : cells_find_id(cells, (struct text_view){exact, length});
     free(exact);
     return cell;
 }
@@ -47,7 +48,7 @@ static void test_find(void **state)
     static const char *const strangers[] = {"", "eu", "eu00", "EU0", "cell eu0", "Cell EU0 ", "?"};
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
         assert_int_equal(find(cells, strangers[i], true), CELL_NONE);
-    assert_int_equal(cells_find(cells, NULL, 0), CELL_NONE);
+    assert_int_equal(cells_find(cells, (struct text_view){0}), CELL_NONE);
     assert_string_equal(cells_id(cells, 0), "eu0");
     assert_string_equal(cells_name(cells, 0), "Cell EU0");
     assert_string_equal(cells_name(cells, 1), "us-0_B");

@@ -31,7 +31,8 @@ static void expect(struct route_table *table, const char *text, uint64_t now, ui
     char buffer[128];
     struct path path;
     struct route_probe probe;
-    enum path_verdict verdict = path_parse(&path, &paths, text, strlen(text), NULL, 0, buffer, sizeof buffer);
+    enum path_verdict verdict =
+        path_parse(&path, &paths, text_view_of(text), (struct text_view){0}, buffer, sizeof buffer);
     if (verdict == PATH_OK)
         route_table_prefetch(table, &path, &probe);
     struct decision decision = decision_level1(table, verdict, verdict == PATH_OK ? &probe : NULL, now, NULL);
@@ -87,7 +88,8 @@ static void test_route_is_told(void **state)
     struct path path;
     char buffer[16];
     put(table, "/a/", &word, START);
-    assert_int_equal(path_parse(&path, &paths, "/a/b", 4, NULL, 0, buffer, sizeof buffer), PATH_OK);
+    assert_int_equal(path_parse(&path, &paths, TEXT_VIEW("/a/b"), (struct text_view){0}, buffer, sizeof buffer),
+                     PATH_OK);
     route_table_prefetch(table, &path, &probe);
     assert_int_equal(decision_level1(table, PATH_OK, &probe, START, &route).cell, 3);
     assert_int_equal(route.key_length, 3);

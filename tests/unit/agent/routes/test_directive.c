@@ -16,7 +16,7 @@ static enum directive_outcome parse_bytes(const char *text, size_t length, char 
     struct directive directive;
     char *exact = malloc(length ? length : 1), *storage = malloc(length ? length : 1);
     memcpy(exact, text, length);
-    enum directive_outcome outcome = directive_parse(&directive, exact, length, storage);
+    enum directive_outcome outcome = directive_parse(&directive, (struct text_view){exact, length}, storage);
     int used = 0;
     printed[0] = '\0';
     if (directive.cell.at)
@@ -148,7 +148,7 @@ static void test_malformed(void **state)
     assert_int_equal(parse_bytes("{cell:a\0b}", 10, printed, sizeof printed), DIRECTIVE_BAD_VALUE);
     assert_int_equal(parse_bytes("{later:\"\\\0\"}", 12, printed, sizeof printed), DIRECTIVE_BAD_STRING);
     struct directive directive;
-    assert_int_equal(directive_parse(&directive, NULL, 0, NULL), DIRECTIVE_EMPTY);
+    assert_int_equal(directive_parse(&directive, (struct text_view){0}, NULL), DIRECTIVE_EMPTY);
 }
 
 /* A directive that ends anywhere before its } is unfinished, and says nothing. */

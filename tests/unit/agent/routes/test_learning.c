@@ -57,14 +57,11 @@ static struct lesson judge_at(const char *text, const char *cell, const char *ca
     if (cache)
         memcpy(exact, cache, length);
     struct cell_response response = {.path = &path,
-                                     .cell = cell,
-                                     .cell_length = cell ? strlen(cell) : 0,
-                                     .cache = exact,
-                                     .cache_length = length,
-                                     .from = from,
-                                     .from_length = from ? strlen(from) : 0,
+                                     .cell = {cell, cell ? strlen(cell) : 0},
+                                     .cache = {exact, length},
+                                     .from = {from, from ? strlen(from) : 0},
                                      .redirected = redirected};
-    response.verdict = path_parse(&path, &paths, text, strlen(text), "Host:80", 7, key, sizeof key);
+    response.verdict = path_parse(&path, &paths, text_view_of(text), TEXT_VIEW("Host:80"), key, sizeof key);
     struct lesson lesson = learning_judge(&options, cells, table, &response, now, storage);
     free(exact);
     free(storage);
@@ -179,9 +176,9 @@ static void test_too_long(void **state)
     snprintf(cache, sizeof cache, "{path_prefix:%s}", text);
     char host[PATH_MAX_HOST], *storage = malloc(sizeof cache);
     memset(host, 'h', sizeof host);
-    struct cell_response response = {
-        .path = &path, .cell = "eu0", .cell_length = 3, .cache = cache, .cache_length = strlen(cache)};
-    response.verdict = path_parse(&path, &paths, text, length, host, sizeof host, key, sizeof key);
+    struct cell_response response = {.path = &path, .cell = TEXT_VIEW("eu0"), .cache = text_view_of(cache)};
+    response.verdict = path_parse(&path, &paths, (struct text_view){text, length},
+                                  (struct text_view){host, sizeof host}, key, sizeof key);
     assert_int_equal(response.verdict, PATH_OK);
     assert_int_equal(learning_judge(&options, cells, table, &response, START, storage).verdict, LEARN_TOO_LONG);
     free(storage);

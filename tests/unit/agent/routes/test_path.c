@@ -30,8 +30,8 @@ static enum path_verdict parse_bytes(struct path *path, const struct path_option
 {
     size_t host_length = host ? strlen(host) : 0;
     char *exact = copy(text, length), *exact_host = copy(host, host_length);
-    enum path_verdict verdict =
-        path_parse(path, options, exact, length, exact_host, host_length, buffer, sizeof buffer);
+    enum path_verdict verdict = path_parse(path, options, (struct text_view){exact, length},
+                                           (struct text_view){exact_host, host_length}, buffer, sizeof buffer);
     free(exact);
     free(exact_host);
     return verdict;
@@ -181,7 +181,7 @@ static void test_length(void **state)
     /* Every size of buffer: the key fits, or the path is too long, and no byte behind the buffer is touched. */
     for (size_t size = 0; size <= 8; size++) {
         char *room = malloc(size ? size : 1);
-        enum path_verdict verdict = path_parse(&path, &options, "/ab/cd", 6, NULL, 0, room, size);
+        enum path_verdict verdict = path_parse(&path, &options, TEXT_VIEW("/ab/cd"), (struct text_view){0}, room, size);
         assert_int_equal(verdict, size >= 7 ? PATH_OK : PATH_TOO_LONG);
         free(room);
     }
@@ -235,7 +235,8 @@ static void test_every_truncation(void **state)
     static const char host[] = "[2001:db8::1]:8080";
     for (size_t n = 0; n < sizeof host; n++) {
         char *exact = copy(host, n);
-        enum path_verdict verdict = path_parse(&path, &hosted, "/a", 2, exact, n, buffer, sizeof buffer);
+        enum path_verdict verdict =
+            path_parse(&path, &hosted, TEXT_VIEW("/a"), (struct text_view){exact, n}, buffer, sizeof buffer);
         assert_int_equal(verdict, n >= 13 ? PATH_OK : PATH_BAD_HOST);
         free(exact);
     }

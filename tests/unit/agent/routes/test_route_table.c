@@ -174,7 +174,8 @@ static void test_only_depths_in_use_are_looked_at(void **state)
     char buffer[32];
     struct path path;
     struct route_probe probe;
-    assert_int_equal(path_parse(&path, &paths, "/a/b/c/d", 8, NULL, 0, buffer, sizeof buffer), PATH_OK);
+    assert_int_equal(path_parse(&path, &paths, TEXT_VIEW("/a/b/c/d"), (struct text_view){0}, buffer, sizeof buffer),
+                     PATH_OK);
     route_table_prefetch(table, &path, &probe);
     assert_int_equal(probe.count, 0);
     assert_int_equal(put(table, "/x/", 1, 1, 60000, START), ROUTE_PUT_NEW);
