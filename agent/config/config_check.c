@@ -108,7 +108,8 @@ static int check_name_is_new(struct config_parse *parse, struct config_index *na
     size_t earlier;
     if (config_index_put(names, (struct config_index_key){cell->name, ""}, owner_name(index), &earlier) != 0)
         return -1;
-    if (earlier == CONFIG_INDEX_NEW || earlier / 2 == index || strcasecmp(cell->id, cells[earlier / 2].id) == 0)
+    if (earlier == CONFIG_INDEX_NEW || earlier / 2 == index || strcasecmp(cell->id, cell->name) == 0 ||
+        strcasecmp(cell->id, cells[earlier / 2].id) == 0)
         return 0;
     snprintf(what, sizeof what, "cell \"%.100s\" has this name already", cells[earlier / 2].id);
     complain(parse, index + 1, "cell", "name", cell->name, what);

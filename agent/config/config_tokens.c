@@ -22,6 +22,7 @@ struct reader {
     size_t count, room;
     char *texts;
     size_t used, texts_room;
+    bool swallowed;
     bool failed; /* out of memory, or the texts are too long; said already */
 };
 
@@ -168,6 +169,7 @@ static void read_quoted(struct reader *r)
         if (c == '\0' || c == '\n') {
             config_errors_add(r->errors, r->line, "a text begins with %c and does not end on its line", quote);
             push_text(r, begin, false);
+            r->swallowed = true;
             return;
         }
         if (c == '\\') {
@@ -215,10 +217,12 @@ static void skip_block_comment(struct reader *r)
     unsigned begin = r->line;
     for (r->at += 2; r->at < r->length && !starts(r, "*/"); r->at++)
         r->line += peek(r, 0) == '\n';
-    if (r->at < r->length)
+    if (r->at < r->length) {
         r->at += 2;
-    else
-        config_errors_add(r->errors, begin, "a comment begins here with /* and never ends; */ ends it");
+        return;
+    }
+    r->swallowed = true;
+    config_errors_add(r->errors, begin, "a comment begins here with /* and never ends; */ ends it");
 }
 
 static void read_sign(struct reader *r)
@@ -298,7 +302,7 @@ int config_tokens_read(struct config_tokens *tokens, const char *bytes, size_t l
         if (r.offsets[i] != NO_TEXT)
             r.list[i].text = r.texts + r.offsets[i];
     free(r.offsets);
-    *tokens = (struct config_tokens){.list = r.list, .count = r.count, .texts = r.texts};
+    *tokens = (struct config_tokens){.list = r.list, .count = r.count, .swallowed = r.swallowed, .texts = r.texts};
     if (!r.failed)
         return 0;
     config_tokens_deinit(tokens);

@@ -46,7 +46,8 @@ struct config_token {
 struct config_tokens {
     struct config_token *list;
     size_t count;
-    char *texts; /* what the tokens' text points into */
+    bool swallowed; /* a text or comment that does not end took the rest of its line or file, braces maybe included */
+    char *texts;    /* what the tokens' text points into */
 };
 
 /* The value of a variable, or NULL when it is not set. Read at once and not kept. */

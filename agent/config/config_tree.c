@@ -37,7 +37,8 @@ struct parser {
     size_t room;
     unsigned depth; /* of the block that is being read; the file's is 0 */
     bool no_memory;
-    bool told; /* that something goes on to the end of the file */
+    bool
+        told; /* why braces do not match; what is told once, or follows from a text that does not end, is told no more */
 };
 
 static bool add_statements(struct parser *p);
@@ -303,7 +304,8 @@ static bool add_statements(struct parser *p)
             if (p->depth > 0)
                 return true;
             p->tree->whole = p->tree->nested = false;
-            config_errors_add(p->errors, p->at[-1].line, "unexpected closing brace; %s", hint);
+            if (!p->tree->tokens.swallowed)
+                config_errors_add(p->errors, p->at[-1].line, "unexpected closing brace; %s", hint);
         }
     }
     return false;
@@ -317,7 +319,7 @@ int config_tree_read(struct config_tree *tree, const char *bytes, size_t length,
     if (config_tokens_read(&tree->tokens, bytes, length, variable, errors) != 0)
         return -1;
     tree->whole = errors->total == before;
-    struct parser p = {.tree = tree, .errors = errors, .at = tree->tokens.list};
+    struct parser p = {.tree = tree, .errors = errors, .at = tree->tokens.list, .told = tree->tokens.swallowed};
     static const struct config_token file = {.kind = TOKEN_TEXT, .line = 1, .text = ""};
     add_node(&p, NODE_BLOCK, &file);
     add_statements(&p);

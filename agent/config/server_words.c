@@ -53,12 +53,12 @@ static size_t find_word(const char *word, size_t length)
     return SERVER_WORDS;
 }
 
-/* One letter of a short word, two of a long one. Numbers and times are no words: they may follow a word that is not
+/* One letter of a short word, two of a longer one. Numbers and times are no words: they may follow a word that is not
  * known here. */
 static const char *nearest(const char *word, size_t length)
 {
     struct nearest search = nearest_to(word, length);
-    search.least = length > 5 ? 3 : 2;
+    search.least = length > 4 ? 3 : 2;
     if (length < 3 || isdigit((unsigned char)word[0]))
         return NULL;
     for (size_t i = 0; i < SERVER_WORDS; i++)
