@@ -14,6 +14,7 @@ static const char *placed(const char *text)
 {
     static char out[3000];
     size_t at = 0;
+    out[0] = '\0';
     for (; *text; text++)
         at += (size_t)snprintf(out + at, sizeof out - at, "%.*s", *text == '@' ? (int)strlen(folder) : 1,
                                *text == '@' ? folder : text);
@@ -30,11 +31,36 @@ static struct config *config_of(const char *more)
     return config;
 }
 
+/* Root may read and write everything: what depends on rights is looked at as somebody else. */
+static bool was_root;
+
+static void become_somebody(void)
+{
+    was_root = geteuid() == 0;
+    if (was_root && (chmod(folder, 0755) != 0 || seteuid(65534) != 0))
+        fail_msg("root cannot become somebody else");
+}
+
+static void become_root_again(void)
+{
+    if (was_root && seteuid(0) != 0)
+        fail_msg("nobody cannot become root again");
+}
+
 static void write_file(const char *name, const char *text)
 {
     FILE *out = fopen(placed(name), "w");
     fputs(text, out);
     fclose(out);
+}
+
+static size_t check_machine(const struct config *config, char **isp)
+{
+    size_t size = 0;
+    FILE *out = open_memstream(isp, &size);
+    size_t count = config_check_machine(config, out);
+    fclose(out);
+    return count;
 }
 
 static void what_is_missing_is_told_with_its_line(void **state)
@@ -43,7 +69,6 @@ static void what_is_missing_is_told_with_its_line(void **state)
     static const struct example examples[] = {
         {"spoe { listen = {\"unix:@/s\", \"127.0.0.1:9\"} } admin { socket = \"@/a\" }", ""},
         {"spoe { listen = {\"unix:@/s\"} }\nadmin { socket = \"\" }", ""},
-        {"spoe { listen = {\"unix:/s\"} } admin { socket = \"\" }", ""}, /* the root folder is one */
         {"spoe { listen = {\"unix:@/no/s\"} } admin { socket = \"\" }",
          "t.conf:2: spoe.listen \"unix:@/no/s\": @/no: there is no such folder; right would be to make it (systemd's "
          "RuntimeDirectory= does)\n"},
@@ -71,15 +96,28 @@ static void what_is_missing_is_told_with_its_line(void **state)
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
         struct config *config = config_of(examples[i].text);
         char *is = NULL;
-        size_t size = 0;
-        FILE *out = open_memstream(&is, &size);
-        size_t count = config_check_machine(config, out);
-        fclose(out);
+        size_t count = check_machine(config, &is);
         assert_string_equal(is, placed(examples[i].errors));
         assert_int_equal((bool)count, (bool)is[0]);
         free(is);
         config_free(config);
     }
+}
+
+static void what_is_there_must_be_allowed(void **state)
+{
+    (void)state;
+    struct config *config =
+        config_of("spoe { listen = {\"unix:/s\"} } admin { socket = \"\" }\nuser = root\nredis { address = \"h:1\" }");
+    char *is = NULL;
+    become_somebody();
+    size_t count = check_machine(config, &is);
+    become_root_again();
+    assert_string_equal(is, "t.conf:2: spoe.listen \"unix:/s\": /: this user may not write there\n"
+                            "t.conf:3: user \"root\": only root can become another user\n");
+    assert_int_equal(count, 2);
+    free(is);
+    config_free(config);
 }
 
 static enum config_password read_password(const char *text, char **passwordp, char *why)
@@ -128,10 +166,11 @@ static void a_file_without_a_password_is_unreadable(void **state)
                         placed("redis.password-file \"@/password\": no password can be read: its first line is empty"));
     assert_int_equal(read_password("\nsecret\n", &password, why), CONFIG_PASSWORD_UNREADABLE);
     assert_null(password);
-    if (geteuid() == 0)
-        return; /* root may read everything */
     chmod(placed("@/password"), 0);
-    assert_int_equal(read_password(NULL, &password, why), CONFIG_PASSWORD_FORBIDDEN);
+    become_somebody();
+    enum config_password outcome = read_password(NULL, &password, why);
+    become_root_again();
+    assert_int_equal(outcome, CONFIG_PASSWORD_FORBIDDEN);
     assert_string_equal(why, placed("redis.password-file \"@/password\": no password can be read: Permission denied"));
 }
 
@@ -164,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_missing_is_told_with_its_line),
+        cmocka_unit_test(what_is_there_must_be_allowed),
         cmocka_unit_test(the_password_is_the_first_line),
         cmocka_unit_test(a_file_without_a_password_is_unreadable),
         cmocka_unit_test(without_redis_there_is_none),

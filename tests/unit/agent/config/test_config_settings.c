@@ -48,7 +48,6 @@ static void the_nearest_name(void **state)
         {"", "max-calls", NULL, NULL},
         {"spoe", "listne", "listen", NULL},
         {"spoe", "max-conn", "max-connections", NULL},
-        {"spoe", "max", "mode", NULL},
         {"redis", "password", "password-file", "the password is the first line of a file of its own"},
         {"redis", "passwordfile", "password-file", NULL},
         {"redis", "backoff", "backoff-min", NULL},
