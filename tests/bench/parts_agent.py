@@ -15,7 +15,8 @@ THOUSAND, MILLION = 1000, 1000000
 
 
 def learn(bench, side, routes, cells=2):
-    figures = sides.load(bench, "spop_load", side, ["-l", "-n", routes, "-C", cells, "-c", 4, "-f", 64], timeout=180 + routes / 10000)
+    figures = sides.load(bench, "spop_load", side, ["-l", "-n", routes, "-C", cells, "-c", 4, "-f", 64],
+                         timeout=180 + routes / 10000)
     if figures["wrong"]:
         raise RuntimeError(f"learning went wrong: {figures}")
 
@@ -23,9 +24,11 @@ def learn(bench, side, routes, cells=2):
 def part_agent(bench, rows, arguments):
     """The agent alone against the least agent, and its memory."""
     rounds, seconds = (3, 0.5) if arguments.quick else (5, 1)
-    loads = {"4x16": ["-c", 4, "-f", 16], "64x1": ["-c", 64, "-f", 1], "4x16 half misses": ["-c", 4, "-f", 16, "-m", 50]}
+    loads = {"4x16": ["-c", 4, "-f", 16], "64x1": ["-c", 64, "-f", 1],
+             "4x16 half misses": ["-c", 4, "-f", 16, "-m", 50]}
     if not arguments.quick:
-        loads |= {"1x64": ["-c", 1, "-f", 64], "4x16 zipf": ["-c", 4, "-f", 16, "-z"], "4x16 misses": ["-c", 4, "-f", 16, "-m", 100]}
+        loads |= {"1x64": ["-c", 1, "-f", 64], "4x16 zipf": ["-c", 4, "-f", 16, "-z"],
+                  "4x16 misses": ["-c", 4, "-f", 16, "-m", 100]}
     least = bench.least_agent()
     for routes in [THOUSAND, MILLION] + ([] if arguments.quick else [10 * MILLION]):
         side, _ = bench.agent(CELLS)
@@ -35,24 +38,32 @@ def part_agent(bench, rows, arguments):
         learn(bench, side, routes)
         bytes_each = (agent.resident() - before) / routes
         if routes >= MILLION:
-            rows.add("memory", f"agent, {routes} routes", value=bytes_each, text=f"{bytes_each:.0f} bytes a route (resident, all included)")
+            rows.add("memory", f"agent, {routes} routes", value=bytes_each,
+                     text=f"{bytes_each:.0f} bytes a route (resident, all included)")
         for name, more in loads.items():
-            rows.compare(bench, f"{short(routes)} routes, {name}", "spop_load", [least, side], ["-n", routes, "-s", seconds, *more], rounds)
+            rows.compare(bench, f"{short(routes)} routes, {name}", "spop_load", [least, side],
+                         ["-n", routes, "-s", seconds, *more], rounds)
         bench.end(agent)
 
 
 def short(number):
-    return f"{number // MILLION}M" if number >= MILLION else f"{number // THOUSAND}k" if number >= THOUSAND else str(number)
+    if number >= MILLION:
+        return f"{number // MILLION}M"
+    return f"{number // THOUSAND}k" if number >= THOUSAND else str(number)
 
 
 def part_steady(bench, rows, arguments):
-    """Allocations and system calls of the agent in the steady state, counted from outside. (./dev test steady judges them.)"""
+    """Allocations and system calls of the agent in the steady state, counted from outside. (./dev test steady judges
+    them.)"""
     found = steady.measure(bench, *((300_000, 64 * 1024) if arguments.quick else (1_000_000, 256 * 1024)))
-    rows.add("steady state", "allocations", value=found.allocations / found.count, text=f"{found.allocations} in {found.count} NOTIFYs")
+    rows.add("steady state", "allocations", value=found.allocations / found.count,
+             text=f"{found.allocations} in {found.count} NOTIFYs")
     if found.calls is not None:
-        most = ", ".join(f"{name} {number}" for name, number in sorted(found.calls.items(), key=lambda item: -item[1])[:5])
+        most = ", ".join(f"{name} {number}"
+                         for name, number in sorted(found.calls.items(), key=lambda item: -item[1])[:5])
         each = sum(found.calls.values()) / found.traced
-        rows.add("steady state", "system calls", value=each, text=f"{each:.3f} a NOTIFY with 64 in flight on one connection: {most} in {found.traced}")
+        rows.add("steady state", "system calls", value=each,
+                 text=f"{each:.3f} a NOTIFY with 64 in flight on one connection: {most} in {found.traced}")
 
 
 def part_shared(bench, rows, arguments):
@@ -72,7 +83,8 @@ def part_shared(bench, rows, arguments):
         found.append((time.monotonic() - begun) * 1000)
     found.sort()
     p50, p99 = found[len(found) // 2], found[len(found) * 99 // 100]
-    rows.add("learned at A, used at B", "two agents, one Redis", value=p50, p99=p99, text=f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+    rows.add("learned at A, used at B", "two agents, one Redis", value=p50, p99=p99,
+             text=f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
 
 
 def counters(side):
@@ -80,17 +92,20 @@ def counters(side):
 
 
 def yardstick(redis, seconds):
-    """Questions a second of redis-benchmark: MGET of a route that is there and a prefix that is not, as many at a time as the load has."""
+    """Questions a second of redis-benchmark: MGET of a route that is there and a prefix that is not, as many at a time
+    as the load has."""
     with Redis(str(redis)) as client:
         key = client("RANDOMKEY").decode()
         count = int(50000 * seconds)
-        said = subprocess.run(["taskset", "-c", str(sides.OTHERS), "redis-benchmark", "-s", redis, "-c", "4", "-P", "16", "-n", str(count), "--csv",
+        said = subprocess.run(["taskset", "-c", str(sides.OTHERS), "redis-benchmark", "-s", redis, "-c", "4", "-P",
+                               "16", "-n", str(count), "--csv",
                                "MGET", key, key + "project/"], capture_output=True, text=True, check=True).stdout
     return float(said.splitlines()[-1].split('","')[1])
 
 
 def stored(bench, rows, routes):
-    """A Redis with so many routes, and an agent that has none in its own memory: (socket, side, bytes a route takes in Redis)."""
+    """A Redis with so many routes, and an agent that has none in its own memory: (socket, side, bytes a route takes in
+    Redis)."""
     redis, _ = bench.redis()
     side, _ = bench.agent(CELLS, redis=redis)
     with Redis(str(redis)) as client:
@@ -128,9 +143,11 @@ def part_store(bench, rows, arguments):
         rate, mget = store_rate(bench, redis, small, ["-n", routes, "-c", 4, "-f", 16, *more], rounds, seconds)
         since = {key: value - begun.get(key, 0) for key, value in counters(small).items()}
         rows.add(f"store, {name}", "lookups found in Redis", value=rate / mget, per_s_here=rate, per_s_mget=mget,
-                 text=f"{rate:.0f}/s, {rate / mget:.2f}x redis-benchmark's MGET ({mget:.0f}/s), {since['store_failed']} of {since['store_gets']} failed")
+                 text=f"{rate:.0f}/s, {rate / mget:.2f}x redis-benchmark's MGET ({mget:.0f}/s), "
+                      f"{since['store_failed']} of {since['store_gets']} failed")
         saved = since["store_shared"] / max(1, since["store_gets"])
-        rows.add(f"store, {name}", "questions saved by sharing", value=saved, text=f"{saved * 100:.1f} % of {since['store_gets']} lookups")
+        rows.add(f"store, {name}", "questions saved by sharing", value=saved,
+                 text=f"{saved * 100:.1f} % of {since['store_gets']} lookups")
 
 
 PARTS = {"steady": part_steady, "shared": part_shared, "store": part_store, "agent": part_agent}

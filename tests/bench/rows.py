@@ -1,4 +1,5 @@
-"""Rows of the bench: taken in interleaved rounds, printed as a table, kept as JSON, made into the tables of docs/performance.md."""
+"""Rows of the bench: taken in interleaved rounds, printed as a table, kept as JSON, made into the tables of
+docs/performance.md."""
 
 import json
 import os
@@ -38,9 +39,9 @@ class Rows:
         return row
 
     def compare(self, bench, part, program, all_sides, options, rounds):
-        """Interleaved rounds over all sides; a row each, with ratios of medians to the first side. A side may be None, not there, or a list:
-        several of its kind, which take turns, because one process may be luckier with its memory than the next for all its life.
-        options: a list, or a function of (side, round)."""
+        """Interleaved rounds over all sides; a row each, with ratios of medians to the first side. A side may be None,
+        not there, or a list: several of its kind, which take turns, because one process may be luckier with its memory
+        than the next for all its life. options: a list, or a function of (side, round)."""
         kinds = [side if isinstance(side, list) else [side] for side in all_sides if side]
         all_sides = [kind[0] for kind in kinds]
         found = {side.name: [] for side in all_sides}
@@ -55,7 +56,8 @@ class Rows:
             row["ratio_throughput"] = row["per_s"] / rows[0]["per_s"]
             row["ratio_cpu"] = row["cpu_us"] / rows[0]["cpu_us"] if rows[0]["cpu_us"] else 0
             # Of the rounds' own ratios: what all sides of a round suffer from is not in it.
-            ratios = [cost(one) / cost(base) if cost(base) else 0 for one, base in zip(found[side.name], found[all_sides[0].name])]
+            ratios = [cost(one) / cost(base) if cost(base) else 0
+                      for one, base in zip(found[side.name], found[all_sides[0].name])]
             row["spread_ratio"] = (max(ratios) - min(ratios)) / 2
             rows[index] = self.add(part, side.name, **row)
         return rows
@@ -67,9 +69,12 @@ def cost(one):
 
 def row_of(side, found):
     costs, rates = [cost(one) for one in found], [one["count"] / one["seconds"] for one in found]
-    row = {"per_s": statistics.median(rates), "cpu_us": statistics.median(costs), "wrong": sum(one["wrong"] for one in found),
-           "spread": (max(costs) - min(costs)) / 2 / statistics.median(costs) if any(costs) else 0, "rounds": len(found),
-           "cpu_us_of": {name: statistics.median(one["cpu"][name] / one["count"] * 1e6 for one in found) for name in side.processes}}
+    row = {"per_s": statistics.median(rates), "cpu_us": statistics.median(costs),
+           "wrong": sum(one["wrong"] for one in found),
+           "spread": (max(costs) - min(costs)) / 2 / statistics.median(costs) if any(costs) else 0,
+           "rounds": len(found),
+           "cpu_us_of": {name: statistics.median(one["cpu"][name] / one["count"] * 1e6 for one in found)
+                         for name in side.processes}}
     for name in ("p50_us", "p99_us", "p999_us"):
         row[name] = statistics.median(one[name] for one in found)
     return row
@@ -77,7 +82,8 @@ def row_of(side, found):
 
 def comparison(row):
     each = " ".join(f"{name} {value:.2f}" for name, value in row["cpu_us_of"].items())
-    return (f"{row['per_s']:>9.0f}/s {row['ratio_throughput']:>5.2f}x  cpu {row['cpu_us']:>8.2f} us {row['ratio_cpu']:>5.2f}x ±{row['spread_ratio']:.2f}"
+    return (f"{row['per_s']:>9.0f}/s {row['ratio_throughput']:>5.2f}x  cpu {row['cpu_us']:>8.2f} us "
+            f"{row['ratio_cpu']:>5.2f}x ±{row['spread_ratio']:.2f}"
             f"  p50 {row['p50_us']:>6.0f} p99 {row['p99_us']:>6.0f} p99.9 {row['p999_us']:>6.0f} us  [{each}]"
             + (f"  WRONG {row['wrong']}" if row["wrong"] else ""))
 
@@ -90,7 +96,8 @@ def save(folder, version, rows, quick):
     file = folder / f"bench-{version}.json"
     kept = json.loads(file.read_text()) if file.exists() else {"haproxy": version, "parts": {}}
     for name in {row["of"]: None for row in rows}:
-        kept["parts"][name] = {"when": time.strftime("%Y-%m-%d %H:%M"), "quick": quick, "cores": os.cpu_count(), "load": os.getloadavg(),
+        kept["parts"][name] = {"when": time.strftime("%Y-%m-%d %H:%M"), "quick": quick, "cores": os.cpu_count(),
+                               "load": os.getloadavg(),
                                "rows": [row for row in rows if row["of"] == name]}
     file.write_text(json.dumps(kept, indent=1))
     return file
@@ -105,7 +112,8 @@ def markdown(folder):
     kept = {file.stem[6:]: json.loads(file.read_text()) for file in files}
     lines = []
     for version, one in kept.items():
-        said = [f"{name} ({'quick, ' if part['quick'] else ''}{part['when']}, load {part['load'][0]:.1f})" for name, part in one["parts"].items()]
+        said = [f"{name} ({'quick, ' if part['quick'] else ''}{part['when']}, load {part['load'][0]:.1f})"
+                for name, part in one["parts"].items()]
         lines.append(f"HAProxy {version}: {', '.join(said)}.")
     names = list(dict.fromkeys(name for one in kept.values() for name in one["parts"]))
     for name in names:
@@ -162,7 +170,8 @@ def rate_table(rows):
         for version in rows:
             row = versions.get(version)
             a_core = f"{1e6 / row['cpu_us']:,.0f}" if row and row["cpu_us"] else "-"
-            cells.append(f"{row['per_s']:,.0f}, {a_core}, {row['p50_us'] / 1000:.2f} / {row['p99_us'] / 1000:.2f} / {row['p999_us'] / 1000:.2f} ms" if row else "")
+            cells.append(f"{row['per_s']:,.0f}, {a_core}, {row['p50_us'] / 1000:.2f} / {row['p99_us'] / 1000:.2f} / "
+                         f"{row['p999_us'] / 1000:.2f} ms" if row else "")
         lines.append(f"| {part if part != last else ''} | {side} | {' | '.join(cells)} |")
         last = part
     return [*lines, ""]
@@ -174,5 +183,6 @@ def text_table(rows):
         return []
     lines = head("", "", *rows)
     for (part, side), versions in found.items():
-        lines.append(f"| {part} | {side} | {' | '.join(versions[version]['text'] if version in versions else '' for version in rows)} |")
+        lines.append(f"| {part} | {side} | "
+                     f"{' | '.join(versions[version]['text'] if version in versions else '' for version in rows)} |")
     return [*lines, ""]

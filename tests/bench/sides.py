@@ -22,7 +22,8 @@ TESTED, OTHERS = CORES[0], CORES[-1]  # core of what is measured; of load and ce
 
 def cpu_seconds(pid):
     """Of all its threads, to the nanosecond. Source: Linux Documentation/scheduler/sched-stats.rst."""
-    return sum(int(Path(task, "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+    return sum(int(Path(task, "schedstat").read_text().split()[0])
+               for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
 class Side:
@@ -33,7 +34,8 @@ class Side:
 
 
 def build():
-    """The bench's own programs, where they are older than their sources. Ours are those of the release preset, unless CELLROUTER_BIN says otherwise."""
+    """The bench's own programs, where they are older than their sources. Ours are those of the release preset, unless
+    CELLROUTER_BIN says otherwise."""
     os.environ.setdefault("CELLROUTER_BIN", str(places.ROOT / "build" / "release"))
     (OUT / "logs").mkdir(parents=True, exist_ok=True)
     for name in ("least_agent", "spop_load", "http_load", "origin"):
@@ -91,13 +93,15 @@ class Bench:
     def origin(self, status, cells, delay_us=0):
         """id -> port, of so many cells, which wait so long before an answer; "any" owns all."""
         ports = {id: self.ports.reserve() for id in [f"c{i:02}" for i in range(cells)] + ["any"]}
-        process = self.start("origin", [self.out / "origin", "-d", delay_us, status, *(f"{id}={port}" for id, port in ports.items())], OTHERS)
+        process = self.start("origin", [self.out / "origin", "-d", delay_us, status,
+                                        *(f"{id}={port}" for id, port in ports.items())], OTHERS)
         process.ready("listens", lambda: connects(("127.0.0.1", ports["any"])))
         return ports
 
     def redis(self):
         socket = self.path("redis")
-        process = self.start("redis", [places.redis_server(), "--port", 0, "--unixsocket", socket, "--save", "", "--appendonly", "no"])
+        process = self.start("redis", [places.redis_server(), "--port", 0, "--unixsocket", socket, "--save", "",
+                                       "--appendonly", "no"])
         process.ready("listens", lambda: connects(socket))
         return socket, process
 
@@ -106,7 +110,8 @@ class Bench:
     def conf(self, cells, redis="", answers=302, agent_address="", memory="4g", **haproxy):
         """cellrouter.conf; more keywords are settings of its haproxy section."""
         socket, path = self.path("spoe"), self.path("conf")
-        haproxy = {"loop": f"abns@{path.name}-{os.getpid()}", "map-file": "", **{key.replace("_", "-"): value for key, value in haproxy.items()}}
+        haproxy = {"loop": f"abns@{path.name}-{os.getpid()}", "map-file": "",
+                   **{key.replace("_", "-"): value for key, value in haproxy.items()}}
         if agent_address:
             haproxy["agent-address"] = f"unix@{agent_address}"
         text = 'region = "eu"\nrouter = "bench"\ndefault-cell = "c00"\n'
@@ -114,7 +119,8 @@ class Bench:
             if id != "any":
                 text += f'cell "{id}" {{ answers = {answers}\n servers = {{"127.0.0.1:{port}"}} }}\n'
         text += f'spoe {{ listen = {{"unix:{socket}"}}\n max-calls = 1000 }}\nadmin {{ socket = "{socket}.admin" }}\n'
-        text += f'redis {{ address = "{"unix:" + str(redis) if redis else ""}"\n max-writes = 1000000\n max-queued = 1000000 }}\n'
+        address = f"unix:{redis}" if redis else ""
+        text += f'redis {{ address = "{address}"\n max-writes = 1000000\n max-queued = 1000000 }}\n'
         text += f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n"
         text += "haproxy {\n" + "".join(f"{key} = {quoted(value)}\n" for key, value in haproxy.items()) + "}\n"
         path.write_text(text)
@@ -139,13 +145,15 @@ class Bench:
         return found
 
     def router_texts(self, conf, port, runtime=None):
-        """The project's rules of this cellrouter.conf and a site; with a runtime socket, which a reload needs, that too."""
+        """The project's rules of this cellrouter.conf and a site; with a runtime socket, which a reload needs, that
+        too."""
         site = SITE.format(port=port, spoe=places.ROOT / "haproxy" / "cellrouter-spoe.conf")
         site = "\n".join(line for line in site.splitlines() if "log" not in line) + "\n"
         return [global_section(runtime), self.generated(conf), site]
 
     def generated(self, conf, *more):
-        return subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", conf], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", conf], capture_output=True, text=True,
+                              check=True).stdout
 
     def router(self, name, conf, processes):
         """HAProxy with the project's rules, of this cellrouter.conf."""
@@ -161,17 +169,20 @@ class Bench:
         return process
 
     def bare_texts(self, cells, port, map_file=None, runtime=None, lua=None, hygiene=False):
-        text = global_section(runtime) + ("    setenv REDIS " + str(lua) + f"\n    lua-load-per-thread {HERE / 'haproxy.lua'}\n" if lua else "")
+        text = global_section(runtime) + ("    setenv REDIS " + str(lua)
+                                          + f"\n    lua-load-per-thread {HERE / 'haproxy.lua'}\n" if lua else "")
         text += "defaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n"
         text += f"frontend site\n    bind 127.0.0.1:{port}\n    option forwardfor\n"
         if lua:
-            text += ("    http-request del-header X-Gitlab-Cell- -m beg\n    http-request lua.route\n    http-request set-header X-Gitlab-Cell-Attempt 1\n"
+            text += ("    http-request del-header X-Gitlab-Cell- -m beg\n    http-request lua.route\n    http-request "
+                     "set-header X-Gitlab-Cell-Attempt 1\n"
                      "    http-response lua.learn\n    http-response del-header X-Gitlab-Cell- -m beg\n"
                      "    use_backend %[var(txn.cell)] if { var(txn.cell) -m found }\n    default_backend c00\n")
         elif hygiene:
             text += HYGIENE + f"    use_backend %[path,concat(/),map_beg({map_file})] if !unlookable\n"
         else:
-            text += f"    use_backend %[path,concat(/),map_beg({map_file})]\n" if map_file else "    default_backend any\n"
+            chosen = f"use_backend %[path,concat(/),map_beg({map_file})]" if map_file else "default_backend any"
+            text += f"    {chosen}\n"
         return [text + "".join(f"backend {id}\n    server s 127.0.0.1:{at}\n" for id, at in cells.items())]
 
     def bare(self, name, cells, map_file=None, hygiene=False):
@@ -189,17 +200,23 @@ class Bench:
 
     def nginx(self, name, variant, cells, redis, redis_process):
         """variant: "fast" or "faithful"; None without its packages."""
-        if not Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists() or not Path("/usr/share/lua/5.1/nginx/redis.lua").exists():
+        needed = ("/usr/lib/nginx/modules/ngx_http_lua_module.so", "/usr/share/lua/5.1/nginx/redis.lua")
+        if not all(Path(file).exists() for file in needed):
             return None
         folder, port = self.path("nginx"), self.ports.reserve()
         folder.mkdir(mode=0o777)
-        upstreams = "".join(f"    upstream {id} {{ server 127.0.0.1:{at}; keepalive 128; keepalive_requests 100000000; }}\n" for id, at in cells.items())
+        upstreams = "".join(f"    upstream {id} "
+                            f"{{ server 127.0.0.1:{at}; keepalive 128; keepalive_requests 100000000; }}\n"
+                            for id, at in cells.items())
         text = (HERE / f"nginx-{variant}.conf").read_text()
         names = ", ".join(f"{id} = true" for id in cells)
-        for key, value in {"folder": folder, "redis": redis, "port": port, "upstreams": upstreams, "names": names, "first": "c00"}.items():
+        for key, value in {"folder": folder, "redis": redis, "port": port, "upstreams": upstreams, "names": names,
+                           "first": "c00"}.items():
             text = text.replace("${" + key + "}", str(value))
         (folder / "nginx.conf").write_text("user root;\n" + text if os.geteuid() == 0 else text)
-        master = self.start(name.replace(" ", "-"), [shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", folder / "nginx.conf", "-e", folder / "nginx.log"])
+        master = self.start(name.replace(" ", "-"),
+                            [shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", folder / "nginx.conf", "-e",
+                             folder / "nginx.log"])
         self.masters.append(master)
         master.ready("listens", lambda: connects(("127.0.0.1", port)))
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
@@ -207,8 +224,8 @@ class Bench:
         return Side(name, port, {"nginx": int(children.read_text().split()[0]), "redis": redis_process})
 
 
-# What the contract asks of a hit, whoever answers it: nothing of a client's own under the contract's names, attempt and router for the
-# cell, no path that cells and router might read differently, and nothing of the contract for the client.
+# What the contract asks of a hit, whoever answers it: nothing of a client's own under the contract's names, attempt and
+# router for the cell, no path that cells and router might read differently, and nothing of the contract for the client.
 HYGIENE = r"""
     acl unlookable path -m reg "/(?:/|(?:\\.|%2[eE]){1,2}(?:/|\$))|[\\x00-\\x20\\x7f]|^.{2049}"
     http-request del-header "(?i)^(?:x[-_]cellrouter[-_]|x[-_]gitlab[-_]cell[-_])" -m reg

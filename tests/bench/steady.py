@@ -12,7 +12,14 @@ import sides
 from harness import places
 from harness.router import connects
 
-CONF = 'region = "eu"\nrouter = "bench"\ncell "c00" {{ servers = {{"127.0.0.1:1"}} }}\ncell "c01" {{ servers = {{"127.0.0.1:1"}} }}\nspoe {{ listen = {{"unix:{socket}"}} }}\nadmin {{ socket = "{socket}.admin" }}\nroutes {{ claims-per-cell = 1000000 }}\n'
+CONF = """region = "eu"
+router = "bench"
+cell "c00" {{ servers = {{"127.0.0.1:1"}} }}
+cell "c01" {{ servers = {{"127.0.0.1:1"}} }}
+spoe {{ listen = {{"unix:{socket}"}} }}
+admin {{ socket = "{socket}.admin" }}
+routes {{ claims-per-cell = 1000000 }}
+"""
 ROUTES = 10000
 LOAD = ["-n", ROUTES, "-c", 1, "-f", 64]
 

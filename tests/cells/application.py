@@ -73,7 +73,8 @@ def sign_in(site, cell, request):
     wanted = parse_qs(request.query).get("redirect", ["/"])[0]
     target = wanted if wanted.startswith("/") and not wanted.startswith("//") else "/"
     if request.method != "POST":
-        body = b"<form method=post><input name=user><input name=password type=password><button>Sign in</button></form>\n"
+        body = (b"<form method=post><input name=user><input name=password type=password>"
+                b"<button>Sign in</button></form>\n")
         return Answer(200, [["Content-Type", "text/html"], ["X-Cell", cell.id]], body)
     form = {key: values[0] for key, values in parse_qs(request.body.decode("latin-1")).items()}
     user = site.users.get(form.get("user", ""))

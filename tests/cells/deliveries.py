@@ -40,7 +40,8 @@ class Deliveries:
         return entry
 
     def unreadable(self, cell, server, error):
-        """What arrived where a request should begin, but is none: a request that was smuggled in the body of another looks so."""
+        """What arrived where a request should begin, but is none: a request that was smuggled in the body of another
+        looks so."""
         entry = self.begin(cell, server, Request("", str(error), "", []))
         entry["answer"] = "unreadable"
         return entry

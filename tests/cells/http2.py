@@ -1,5 +1,5 @@
-"""HTTP/2 without TLS, as a cell needs it: each stream is a request, answered by the same application; gRPC-like calls echo, and a
-WebSocket is a stream of its own (RFC 8441)."""
+"""HTTP/2 without TLS, as a cell needs it: each stream is a request, answered by the same application; gRPC-like calls
+echo, and a WebSocket is a stream of its own (RFC 8441)."""
 
 import asyncio
 import hashlib
@@ -40,7 +40,8 @@ class Http2Connection:
     def __init__(self, server, reader, writer):
         self.server, self.reader, self.writer = server, reader, writer
         # python3-h2 takes no CONNECT without a path, as RFC 9113 wants it.
-        self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="latin-1", validate_inbound_headers=False))
+        self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="latin-1",
+                                               validate_inbound_headers=False))
         self.requests = {}  # stream -> (request, digest, delivery)
         self.sockets = {}  # stream -> reader of its WebSocket
         self.room = asyncio.Event()
@@ -98,7 +99,8 @@ class Http2Connection:
         if request.get("content-type").startswith("application/grpc"):
             answer = self.server.honest(request)
             self.server.note(entry, answer)
-            headers = [pair for pair in answer.headers if pair[0] != "Content-Type"] + [["content-type", "application/grpc"]]
+            headers = [pair for pair in answer.headers
+                       if pair[0] != "Content-Type"] + [["content-type", "application/grpc"]]
             self.head(event.stream_id, answer.status, headers, end=entry["redirect"] is not None)
 
     def tunnel(self, stream, request, entry):
@@ -148,7 +150,8 @@ class Http2Connection:
         answer = misbehaviour.apply(self.server.cell, rule, lambda: self.server.honest(request))
         self.server.note(entry, answer)
         if request.method == "HEAD" or answer.status in (204, 304):
-            length = [["content-length", str(len(answer.body))]] if request.method == "HEAD" and answer.status not in (204, 304) else []
+            length = [["content-length",
+                       str(len(answer.body))]] if request.method == "HEAD" and answer.status not in (204, 304) else []
             self.head(stream, answer.status, answer.headers + length, end=True)
             await self.flush()
             return
@@ -171,4 +174,5 @@ class Http2Connection:
             piece = piece[room:]
 
     def head(self, stream, status, headers, end=False):
-        self.h2.send_headers(stream, [(":status", str(status)), *((name.lower(), value) for name, value in headers)], end_stream=end)
+        self.h2.send_headers(stream, [(":status", str(status)), *((name.lower(), value) for name, value in headers)],
+                             end_stream=end)

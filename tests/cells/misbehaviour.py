@@ -72,7 +72,8 @@ class Rules:
 
 def redirected(cell, rule):
     text = rule.get("redirect_text", f"{{cell:{rule.get('redirect')}}}")
-    return Answer(rule.get("status", cell.answers), [[REDIRECT, text], ["X-Cell", cell.id]], b"another cell owns this\n")
+    return Answer(rule.get("status", cell.answers), [[REDIRECT, text], ["X-Cell", cell.id]],
+                  b"another cell owns this\n")
 
 
 def scripted(cell, script):
@@ -81,7 +82,8 @@ def scripted(cell, script):
     if script.get("body_bytes"):
         body = body[: script["body_bytes"]]
     headers = [["X-Cell", cell.id], *script.get("headers", [])]
-    headers += [[f"X-Fill-{n:03}", "f" * 986] for n in range(script.get("header_bytes", 0) // 1000)]  # 1000 bytes a line
+    # 1000 bytes a line
+    headers += [[f"X-Fill-{n:03}", "f" * 986] for n in range(script.get("header_bytes", 0) // 1000)]
     return Answer(script.get("status", 200), headers, body, chunked=script.get("chunked", False),
                   trailers=script.get("trailers", []), close=script.get("close", False), pause=script.get("pause", 0))
 

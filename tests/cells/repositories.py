@@ -30,7 +30,8 @@ def ask(root, cell, request, user):
         environment["REMOTE_USER"] = user.name
 
     async def run():
-        git = await asyncio.create_subprocess_exec("git", "http-backend", env=environment, stdin=asyncio.subprocess.PIPE,
+        git = await asyncio.create_subprocess_exec("git", "http-backend", env=environment,
+                                                   stdin=asyncio.subprocess.PIPE,
                                                    stdout=asyncio.subprocess.PIPE)
         output, _ = await git.communicate(request.body)
         return parsed(output)

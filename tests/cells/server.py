@@ -128,8 +128,8 @@ async def wait_as_told(world, rule):
 
 
 async def linger(reader, writer):
-    """Closes for writing, and for reading when the other side has: a close with unread bytes would be an RST, which takes the
-    answer away with it."""
+    """Closes for writing, and for reading when the other side has: a close with unread bytes would be an RST, which
+    takes the answer away with it."""
     writer.write_eof()
     while await reader.read(1 << 18):
         pass

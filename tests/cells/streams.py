@@ -36,7 +36,8 @@ def websocket(cell, request):
     """101, then every text frame comes back with the cell's id before it."""
     key = request.get("sec-websocket-key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
-    headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"], ["Sec-WebSocket-Accept", accept], ["X-Cell", cell.id]]
+    headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"], ["Sec-WebSocket-Accept", accept],
+               ["X-Cell", cell.id]]
 
     async def echo(reader, writer):
         while True:

@@ -64,7 +64,8 @@ class Site:
     organizations: dict = field(default_factory=dict)
     users: dict = field(default_factory=lambda: {user.name: user for user in USERS})
     repositories: str = ""  # folder of git repositories; empty: there are none
-    secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))  # signs sessions; cells of several processes share it
+    # signs sessions; cells of several processes share it
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def __post_init__(self):
         self.restore()

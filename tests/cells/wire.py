@@ -174,7 +174,8 @@ async def write_answer(writer, request, answer, fail_after=None):
         writer.write(framed(piece, chunked))
         await writer.drain()
     if chunked:
-        writer.write(b"0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in answer.trailers).encode("latin-1") + b"\r\n")
+        writer.write(b"0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in answer.trailers).encode("latin-1")
+                     + b"\r\n")
         await writer.drain()
     return True
 

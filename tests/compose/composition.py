@@ -1,4 +1,5 @@
-"""The composition in the words of the system tests: a world with routers and cells, so that flows and expectations are shared."""
+"""The composition in the words of the system tests: a world with routers and cells, so that flows and expectations are
+shared."""
 
 import http.client
 import json
@@ -18,7 +19,9 @@ from harness.world import CELLS, World
 import engine
 
 REGIONS = ("eu", "us")
-WIRES = {"agent-eu": ["store"], "agent-us": ["store"], "router-eu": ["cells-eu", "cells-us"], "router-us": ["cells-eu", "cells-us"]}  # that tests cut
+# that tests cut
+WIRES = {"agent-eu": ["store"], "agent-us": ["store"], "router-eu": ["cells-eu", "cells-us"],
+         "router-us": ["cells-eu", "cells-us"]}
 ENDS = (0, 130, 143)  # well, and what some say of a SIGINT or SIGTERM that they obeyed
 LOGS = places.LOGS.parent / "compose"
 
@@ -36,7 +39,8 @@ class ComposedRouter(Router):
         """Through the volume, where this user may; `docker exec` takes its time."""
         if os.access(self.admin_socket.parent, os.X_OK):
             return super().cellctl(command)
-        return engine.run("docker", "exec", self.agent_container, "seat", "here", "cellctl", "-s", "admin.sock", *command.split(), check=False)
+        return engine.run("docker", "exec", self.agent_container, "seat", "here", "cellctl", "-s", "admin.sock",
+                          *command.split(), check=False)
 
     def reaches(self, cell):
         """Whether the cell answers what is its own. (Leaves a route behind.)"""
@@ -54,7 +58,8 @@ class Entry(Router):
 
     def routers(self):
         """How many routers it would send clients to."""
-        return int(engine.execute(self.container, "bash", "-c", 'exec 3<>/dev/tcp/127.0.0.1/8081; printf "GET /-/routers HTTP/1.0\\r\\n\\r\\n" >&3; tail -n 1 <&3') or 0)
+        ask = 'exec 3<>/dev/tcp/127.0.0.1/8081; printf "GET /-/routers HTTP/1.0\\r\\n\\r\\n" >&3; tail -n 1 <&3'
+        return int(engine.execute(self.container, "bash", "-c", ask) or 0)
 
 
 class ComposedCells:
@@ -100,7 +105,8 @@ class ComposedCells:
 
     def deliveries(self):
         """Since mark(), of all cells, in the order of their clocks, which are this machine's."""
-        found = [Delivery(**entry) for id in self.table if id not in self.gone for entry in self.ask(id, "deliveries", since=self.marks[id])]
+        found = [Delivery(**entry) for id in self.table if id not in self.gone
+                 for entry in self.ask(id, "deliveries", since=self.marks[id])]
         return sorted(found, key=lambda delivery: delivery.at)
 
     def move(self, organization, cell):
@@ -127,14 +133,16 @@ class ComposedWorld(World):
         self.refresh()
         for region, number in numbers.items():
             entry = self.entries[region]
-            wait_until(f"{number} routers at {entry.id} (it sees {entry.routers()})", lambda: entry.routers() == number, timeout=20, every=0.2)
+            wait_until(f"{number} routers at {entry.id} (it sees {entry.routers()})", lambda: entry.routers() == number,
+                       timeout=20, every=0.2)
         self.refresh()
         for region, number in numbers.items():
             there = [id for id, router in self.routers.items() if router.region == region]
             if len(there) != number:
                 raise Failure(f"routers of {region}: {there}, expected {number}")
         for router in self.routers.values():
-            wait_until(f"{router.id} reaches all cells", lambda: all(router.reaches(cell) for cell in CELLS), timeout=10, every=0.1)
+            wait_until(f"{router.id} reaches all cells", lambda: all(router.reaches(cell) for cell in CELLS),
+                       timeout=10, every=0.1)
 
     def refresh(self):
         """Containers and ports as they are now."""
@@ -142,14 +150,17 @@ class ComposedWorld(World):
         self.entries = {region: Entry(self, region) for region in REGIONS}
         self.routers = {}
         for region in REGIONS:
-            for seat, haproxy, agent in wait_until(f"an agent for each HAProxy of {region}", lambda: self.pairs(region), timeout=20, every=0.2):
+            for seat, haproxy, agent in wait_until(f"an agent for each HAProxy of {region}", lambda: self.pairs(region),
+                                                   timeout=20, every=0.2):
                 router = ComposedRouter(self, region, seat, haproxy, agent)
                 self.routers[router.id] = router
         self.routers = dict(sorted(self.routers.items()))
 
     def pairs(self, region):
         """[(seat, HAProxy's container, agent's container)], when all of a region have met."""
-        haproxys, agents = ({seat_of(container): container for container in self.project.containers(f"{kind}-{region}")} for kind in ("router", "agent"))
+        haproxys, agents = ({seat_of(container): container
+                             for container in self.project.containers(f"{kind}-{region}")}
+                             for kind in ("router", "agent"))
         return [(seat, haproxys[seat], agents[seat]) for seat in haproxys] if set(haproxys) == set(agents) else None
 
     def stop(self):
@@ -205,8 +216,9 @@ class ComposedWorld(World):
     def check_containers(self):
         """Nothing was out of memory, nothing came back by itself, nothing is ill; and none may do more than it must."""
         # What a scenario has just paused is ill until its next health check.
-        wait_until("nothing to be ill", lambda: not engine.run("docker", "ps", "-q", "--filter", "health=unhealthy", "--filter",
-                                                               f"label=com.docker.compose.project={self.project.name}").split(), timeout=60, every=1)
+        ill = ("docker", "ps", "-q", "--filter", "health=unhealthy", "--filter",
+               f"label=com.docker.compose.project={self.project.name}")
+        wait_until("nothing to be ill", lambda: not engine.run(*ill).split(), timeout=60, every=1)
         for container in self.project.containers(every=True):
             told = engine.inspect(container)
             state = told["State"]
@@ -216,17 +228,21 @@ class ComposedWorld(World):
             moved = engine.run("docker", "logs", container, errors=True).count("seat: this agent has no HAProxy")
             health = state.get("Health", {}).get("Status")
             if not state["Running"] or state["OOMKilled"] or told["RestartCount"] > moved or health == "unhealthy":
-                raise Failure(f"{container}: running {state['Running']}, out of memory {state['OOMKilled']}, health {health}, came back {told['RestartCount']} times")
+                raise Failure(f"{container}: running {state['Running']}, out of memory {state['OOMKilled']}, health "
+                              f"{health}, came back {told['RestartCount']} times")
 
 
     def ctrl_c(self):
         """Ends an `up` that somebody watches: all stop by themselves, none is killed."""
-        scales = {f"{kind}-{region}": number for region, number in self.numbers().items() for kind in ("router", "agent")}
-        for container in self.project.containers("large-eu"):  # of a profile that this `up` does not name; compose 2 would leave them alone
+        scales = {f"{kind}-{region}": number for region, number in self.numbers().items()
+                  for kind in ("router", "agent")}
+        # of a profile that this `up` does not name; compose 2 would leave them alone
+        for container in self.project.containers("large-eu"):
             engine.docker("rm", "-f", container)
         with open(LOGS / "up.txt", "w+b") as log:
             up = self.project.watch(log, scales)
-            wait_until("`up` to show what they say", lambda: b"Attaching to" in (LOGS / "up.txt").read_bytes(), timeout=60, every=0.2)
+            wait_until("`up` to show what they say", lambda: b"Attaching to" in (LOGS / "up.txt").read_bytes(),
+                       timeout=60, every=0.2)
             os.killpg(up.pid, signal.SIGINT)
             try:
                 up.wait(timeout=40)
@@ -245,13 +261,18 @@ def expect_confined(container, told):
     """As docker/compose.yaml says, and as the engine has it."""
     host = told["HostConfig"]
     user = told["Config"]["User"]
-    bad = {"user": user if user != "10001:10001" else None, "writable": not host["ReadonlyRootfs"], "capabilities": host["CapDrop"] != ["ALL"] or host["CapAdd"],
-           "new privileges": not any("no-new-privileges" in option for option in host["SecurityOpt"] or ()), "privileged": host["Privileged"],
+    bad = {"user": user if user != "10001:10001" else None, "writable": not host["ReadonlyRootfs"],
+           "capabilities": host["CapDrop"] != ["ALL"] or host["CapAdd"],
+           "new privileges": not any("no-new-privileges" in option for option in host["SecurityOpt"] or ()),
+           "privileged": host["Privileged"],
            "memory without a limit": not host["Memory"], "processes without a limit": not (host["PidsLimit"] or 0) > 0}
     if any(bad.values()):
-        raise Failure(f"{container} may do more than it must: { {what: value for what, value in bad.items() if value} }")
+        raise Failure(f"{container} may do more than it must: "
+                      f"{ {what: value for what, value in bad.items() if value} }")
 
 
 def seat_of(container):
-    return wait_until(f"a seat for {container}", lambda: engine.run("docker", "exec", container, "seat", "here", "printenv", "CELLROUTER_SEAT", check=False).strip(),
+    return wait_until(f"a seat for {container}",
+                      lambda: engine.run("docker", "exec", container, "seat", "here", "printenv", "CELLROUTER_SEAT",
+                                         check=False).strip(),
                       timeout=15, every=0.2)

@@ -12,9 +12,12 @@ PROJECT = "cellrouter-test-"  # and the pid of the run that it belongs to
 
 
 def run(*argv, timeout=60, check=True, environment=None, errors=False):
-    """Its standard output, with errors its standard error, too. Children get a session of their own: Ctrl-C is for the tests, which then take everything down."""
-    done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                          timeout=timeout, check=False, start_new_session=True, env={**os.environ, **(environment or {})})
+    """Its standard output, with errors its standard error, too. Children get a session of their own: Ctrl-C is for the
+    tests, which then take everything down."""
+    done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          errors="replace",
+                          timeout=timeout, check=False, start_new_session=True,
+                          env={**os.environ, **(environment or {})})
     if check and done.returncode:
         raise Failure(f"{' '.join(map(str, argv))}: status {done.returncode}\n{(done.stdout + done.stderr)[-1500:]}")
     return done.stdout + (done.stderr if errors else "")
@@ -39,7 +42,8 @@ class Project:
         self.environment = {"CELLROUTER_TAG": tag, "CELLROUTER_STORE": f"{store}-server", "CELLROUTER_GRACE": "3s",
                             "CELLROUTER_PORT_EU": "0", "CELLROUTER_PORT_US": "0"}
         here = places.ROOT / "tests" / "compose"
-        self.compose = [*COMPOSE, "-p", self.name, "-f", places.ROOT / "docker" / "compose.yaml", "-f", here / "override.yaml"]
+        self.compose = [*COMPOSE, "-p", self.name, "-f", places.ROOT / "docker" / "compose.yaml", "-f",
+                        here / "override.yaml"]
 
     def __call__(self, *words, timeout=120):
         return run(*self.compose, *words, timeout=timeout, environment=self.environment)
@@ -51,7 +55,8 @@ class Project:
     def watch(self, log, scales):
         """`up` as a person runs it who then looks at it: not in the background. Returns the process."""
         scale = [f"--scale={service}={number}" for service, number in scales.items()]
-        return subprocess.Popen([*map(str, self.compose), "up", "--no-build", *scale], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        return subprocess.Popen([*map(str, self.compose), "up", "--no-build", *scale], stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=log, start_new_session=True,
                                 env={**os.environ, **self.environment})
 
     def containers(self, service=None, every=False):

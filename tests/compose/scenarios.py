@@ -47,13 +47,17 @@ def test_learning_across_regions(world):
 
 
 def test_client_address_passes_the_entry(world):
-    """The entry's PROXY line reaches the router, and the router's X-Forwarded-For the cell; a client's own one is not the last."""
-    answer = world.entries["eu"].request("GET", "/my-company/x", user="alice", headers=[("X-Forwarded-For", "192.0.2.1")])
+    """The entry's PROXY line reaches the router, and the router's X-Forwarded-For the cell; a client's own one is not
+    the last."""
+    answer = world.entries["eu"].request("GET", "/my-company/x", user="alice",
+                                         headers=[("X-Forwarded-For", "192.0.2.1")])
     expect.status(answer, 200, world)
-    entry = engine.inspect(world.entries["eu"].container)["NetworkSettings"]["Networks"][world.project.network("edge-eu")]
+    networks = engine.inspect(world.entries["eu"].container)["NetworkSettings"]["Networks"]
+    entry = networks[world.project.network("edge-eu")]
     for delivery in world.deliveries_of(answer):
         last = ",".join(delivery.all("X-Forwarded-For")).split(",")[-1].strip()
-        expect.true(f"X-Forwarded-For ends in {last}, the entry's own address", last != entry["IPAddress"] and last != "192.0.2.1")
+        expect.true(f"X-Forwarded-For ends in {last}, the entry's own address", last != entry["IPAddress"]
+                    and last != "192.0.2.1")
 
 
 def test_from_one_router_to_three(world):
@@ -79,8 +83,8 @@ def test_from_one_router_to_three(world):
 
 
 def knows(world, router, method, path, owner):
-    """Answered by its owner; and by nobody else before, but where the agent counted that Redis was not there (it has just started) or
-    late (30 ms: a busy machine)."""
+    """Answered by its owner; and by nobody else before, but where the agent counted that Redis was not there (it has
+    just started) or late (30 ms: a busy machine)."""
     def without_redis():
         counters = router.counters()
         return counters["misses_store"] + counters["misses_deadline"]
@@ -160,11 +164,13 @@ def test_redis_dies_hangs_comes_back(world):
     expect_load(load, 280)
     expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < OUTAGE_SLOWEST)
     router = world.router("us-2")
-    wait_until("routes are shared again", lambda: learns(router) and "/admin/cells/us1/" in world.shared_routes(), timeout=20, every=0.2)
+    wait_until("routes are shared again", lambda: learns(router) and "/admin/cells/us1/" in world.shared_routes(),
+               timeout=20, every=0.2)
 
 
 def test_a_router_without_redis(world):
-    """Its agent is cut off: it serves what it knew and what it did not know, and is heard again when the wire is back."""
+    """Its agent is cut off: it serves what it knew and what it did not know, and is heard again when the wire is
+    back."""
     router, other = world.router("eu-1"), world.router("us-1")
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
     flows.wait_known(world, router, "/my-company/")
@@ -172,13 +178,16 @@ def test_a_router_without_redis(world):
     with Load(world, [router], clients=1) as load:
         engine.docker("network", "disconnect", network, router.agent_container)
         load.wait_for(40)
-        expect.same("the answering cell", router.request("GET", "/organizations/my-organization/x", user="alice").cell, "eu0")
+        expect.same("the answering cell", router.request("GET", "/organizations/my-organization/x", user="alice").cell,
+                    "eu0")
         expect.same("the answering cell", other.request("GET", "/admin/cells/us1/", user="root").cell, "us1")
         wait_until("us-1's route is shared", lambda: "/admin/cells/us1/" in world.shared_routes(), every=0.2)
-        expect.true("a router that is cut off writes to Redis", "/organizations/my-organization/" not in world.shared_routes())
+        expect.true("a router that is cut off writes to Redis",
+                    "/organizations/my-organization/" not in world.shared_routes())
         load.wait_for(40)
         engine.docker("network", "connect", network, router.agent_container)
-        wait_until("what was learned without Redis is shared", lambda: "/organizations/my-organization/" in world.shared_routes(), timeout=20, every=0.2)
+        wait_until("what was learned without Redis is shared",
+                   lambda: "/organizations/my-organization/" in world.shared_routes(), timeout=20, every=0.2)
         load.wait_for(40)
     expect_load(load, 120)
     world.mark()
@@ -190,7 +199,8 @@ HOME = {"eu": ("/my-company/x", "eu0"), "us": ("/gitlab-org/x", "us0")}
 
 def test_regions_cut_off_from_each_other(world):
     """Each goes on with its own cells; what belongs to the other is a 503 with a reason; then all is as before."""
-    wires = [(f"cells-{away}", router.haproxy_container, router) for region, away in (("eu", "us"), ("us", "eu")) for router in of_region(world, region)]
+    wires = [(f"cells-{away}", router.haproxy_container, router) for region, away in (("eu", "us"), ("us", "eu"))
+             for router in of_region(world, region)]
     wires += [("store", router.agent_container, router) for router in of_region(world, "us")]
     for region in HOME:
         for path, owner in HOME.values():
@@ -200,7 +210,8 @@ def test_regions_cut_off_from_each_other(world):
     for region, (path, owner) in HOME.items():
         abroad = HOME["us" if region == "eu" else "eu"][0]
         for router in of_region(world, region):
-            wait_until(f"{router.id} has noticed", lambda: router.request("GET", abroad, user="root").status == 503, timeout=15, every=0.2)
+            wait_until(f"{router.id} has noticed", lambda: router.request("GET", abroad, user="root").status == 503,
+                       timeout=15, every=0.2)
             answer = router.request("POST", abroad, user="root", body=b"a=b")
             expect.status(answer, 503)
             expect.reason(answer, "cell-down")
@@ -210,7 +221,8 @@ def test_regions_cut_off_from_each_other(world):
     for network, container, _ in wires:
         engine.docker("network", "connect", world.project.network(network), container)
     for router in world.routers.values():
-        wait_until(f"{router.id} reaches all cells again", lambda: all(router.reaches(cell) for cell in world.cells.table), timeout=20, every=0.2)
+        wait_until(f"{router.id} reaches all cells again",
+                   lambda: all(router.reaches(cell) for cell in world.cells.table), timeout=20, every=0.2)
     for region in HOME:
         for path, owner in HOME.values():
             answer = world.entries[region].request("POST", path, user="root", body=b"a=b")
@@ -244,7 +256,8 @@ def test_a_cell_dies_and_comes_back(world):
     world.cells.gone.add("eu0")
     engine.docker("kill", cell)
     for router in world.routers.values():
-        wait_until(f"{router.id} has noticed", lambda: router.request("GET", "/my-company/x", user="root").status == 503, every=0.1)
+        wait_until(f"{router.id} has noticed",
+                   lambda: router.request("GET", "/my-company/x", user="root").status == 503, every=0.1)
         answer = router.request("POST", "/my-company/x", user="root", body=b"a=b")
         expect.reason(answer, "cell-down")
         expect.true(f"a 503 took {answer.seconds:.2f} s", answer.seconds < 1)
@@ -264,7 +277,8 @@ def test_a_cell_hangs_for_a_while(world):
         expect.same("the owner", router.request("GET", path, user="root").cell, owner)
         flows.wait_known(world, router, path.removesuffix("x"))
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(router.request("POST", "/my-company/x", user="root", body=b"a=b")))
+    thread = threading.Thread(target=lambda: answers.append(router.request("POST", "/my-company/x", user="root",
+                                                                           body=b"a=b")))
     cell = world.cells.container("eu0")
     engine.docker("pause", cell)
     try:
@@ -310,7 +324,8 @@ def roll(world, region):
     for router in of_region(world, region):
         engine.docker("restart", "-t", "35", router.agent_container)
         engine.docker("restart", "-t", "45", router.haproxy_container)
-        wait_until(f"{entry.id} sees {router.id} again", lambda: entry.routers() == NUMBERS[region], timeout=20, every=0.1)
+        wait_until(f"{entry.id} sees {router.id} again", lambda: entry.routers() == NUMBERS[region], timeout=20,
+                   every=0.1)
 
 
 def test_from_three_routers_to_two(world):
@@ -354,7 +369,8 @@ class Upload:
 
 def test_large_body(world):
     """docs/flows.md 16: with the large-body HAProxy 10 MB are replayed; the small one streams."""
-    world.project("--profile", "large", "up", "-d", "--no-build", "--no-deps", "--no-recreate", *("--scale=large-eu=3",), "large-eu")
+    world.project("--profile", "large", "up", "-d", "--no-build", "--no-deps", "--no-recreate",
+                  *("--scale=large-eu=3",), "large-eu")
     router, body = world.router("eu-1"), bytes(range(256)) * 40000
     def right():
         world.mark()
@@ -368,13 +384,16 @@ def test_large_body(world):
     expect.saw(world, answer, *([{"eu0", "eu1"}, "eu0"] if len(seen) == 2 else ["eu0"]))
 
 
-SLOW = {test_a_router_without_cells, test_haproxy_dies_hangs_comes_back, test_rolling_restart, test_from_three_routers_to_two}
+SLOW = {test_a_router_without_cells, test_haproxy_dies_hangs_comes_back, test_rolling_restart,
+        test_from_three_routers_to_two}
 
 
 def everything():
     known = {flow.number: flow for flow in flows.FLOWS}
     return [test_learning_across_regions, test_client_address_passes_the_entry, test_from_one_router_to_three,
-            *(flow_test(known[number]) for number in FLOWS), test_flow_17_get_after_a_move, test_flow_18_post_after_a_move, test_large_body,
+            *(flow_test(known[number]) for number in FLOWS), test_flow_17_get_after_a_move,
+            test_flow_18_post_after_a_move, test_large_body,
             test_agent_dies_hangs_comes_back, test_redis_dies_hangs_comes_back, test_a_router_without_redis,
-            test_regions_cut_off_from_each_other, test_a_router_without_cells, test_a_cell_dies_and_comes_back, test_a_cell_hangs_for_a_while,
+            test_regions_cut_off_from_each_other, test_a_router_without_cells, test_a_cell_dies_and_comes_back,
+            test_a_cell_hangs_for_a_while,
             test_haproxy_dies_hangs_comes_back, test_rolling_restart, test_from_three_routers_to_two]

@@ -11,7 +11,8 @@ from harness.runner import ANSWERS, ONE, scenario
 AWAY = {"eu": "eu1", "us": "us1"}
 CELLS = {"miss": ("eu1", "eu0"), "hit": ("eu0",)}
 MB = 1 << 20
-FRAMES = ("content-length", "transfer-encoding", "connection", "date", "location", "cache-control", "x-gitlab-cell-reason")
+FRAMES = ("content-length", "transfer-encoding", "connection", "date", "location", "cache-control",
+          "x-gitlab-cell-reason")
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, settings={"haproxy": {"timeout-server": 1}})
@@ -40,12 +41,14 @@ def test_long_poll(world):
         router = flows.settled(world, kind)
         world.cells.behave()
         world.cells.misbehave(cell="eu0", path="/my-company/poll", gate=gate)
-        requests = [router.prepare("GET", "/my-company/poll", user="alice"), router.prepare("POST", "/my-company/poll", user="alice", body=b"a=b")]
+        requests = [router.prepare("GET", "/my-company/poll", user="alice"),
+                    router.prepare("POST", "/my-company/poll", user="alice", body=b"a=b")]
         connections = [router.connect() for _ in requests]
         before = counted.take(world)
         for connection, request in zip(connections, requests):
             connection.send(request)
-        wait_until("the owner to think about both", lambda: sum(d.cell == "eu0" for r in requests for d in world.deliveries_of(r)) == 2)
+        wait_until("the owner to think about both",
+                   lambda: sum(d.cell == "eu0" for r in requests for d in world.deliveries_of(r)) == 2)
         expect.status(router.request("POST", "/my-company/meanwhile", user="alice", body=b"a=b"), 200, world)
         world.cells.open(gate)
         for connection, request in zip(connections, requests):
@@ -55,7 +58,8 @@ def test_long_poll(world):
             expect.status(answer, 200, world)
             expect.saw(world, answer, *CELLS[kind])
         hits = 3 if kind == "hit" else 0
-        counted.expect(world, before, lookups=3, hits=hits, misses=3 - hits, learned=int(not hits), moved=0, dropped=0, refused=0)
+        counted.expect(world, before, lookups=3, hits=hits, misses=3 - hits, learned=int(not hits), moved=0, dropped=0,
+                       refused=0)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
@@ -66,13 +70,15 @@ def test_an_answer_before_the_body_was_read(world):
         for length, chunked in ((3000, False), (3000, True), (5 * MB, False), (5 * MB, True)):
             router = flows.settled(world, kind)
             before = counted.take(world)
-            answer = router.request("POST", f"/my-company/early/{length}-{chunked}", user="alice", body=bytes(length), chunked=chunked, follow_307=True)
+            answer = router.request("POST", f"/my-company/early/{length}-{chunked}", user="alice", body=bytes(length),
+                                    chunked=chunked, follow_307=True)
             expect.status(answer, 413, world)
             expect.same("body", answer.body, b"too much")
             cells = [d.cell for step in answer.steps for d in world.deliveries_of(step)]
             expect.same(f"cells that saw {length} bytes on a {kind}", cells, list(CELLS[kind]))
             tries, hits = len(answer.steps), int(kind == "hit")
-            counted.expect(world, before, lookups=tries, hits=hits, misses=tries - hits, learned=0, moved=0, dropped=0, refused=0)
+            counted.expect(world, before, lookups=tries, hits=hits, misses=tries - hits, learned=0, moved=0, dropped=0,
+                           refused=0)
 
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE)
@@ -89,33 +95,39 @@ def test_a_redirect_before_the_body_was_read(world):
             router = flows.settled(world, kind)
             body = random.Random(length).randbytes(length)
             before = counted.take(world)
-            answer = router.request("POST", f"/my-company/{path}/{length}-{chunked}", user="alice", body=body, chunked=chunked, follow_307=True)
+            answer = router.request("POST", f"/my-company/{path}/{length}-{chunked}", user="alice", body=body,
+                                    chunked=chunked, follow_307=True)
             expect.status(answer, 200, world)
-            expect.same("answers to the client", [step.status for step in answer.steps], [200] if length == 3000 else [307, 200])
+            expect.same("answers to the client", [step.status for step in answer.steps], [200] if length == 3000
+                        else [307, 200])
             if length != 3000:
                 other = [name for name, _ in answer.steps[0].headers if name.lower() not in FRAMES]
                 expect.same("headers of a 307 that are those of the cell", other, [])
             seen = [d for step in answer.steps for d in world.deliveries_of(step)]
-            expect.same(f"what the owner got of {length} bytes", [(d.whole, d.body_sha256) for d in seen if d.cell == owner],
+            expect.same(f"what the owner got of {length} bytes",
+                        [(d.whole, d.body_sha256) for d in seen if d.cell == owner],
                         [(True, hashlib.sha256(body).hexdigest())], expect.table(seen))
             hits = int(kind == "hit")
-            counted.expect(world, before, lookups=len(answer.steps), hits=hits, misses=len(answer.steps) - hits, moved=0, dropped=hits, refused=0)
+            counted.expect(world, before, lookups=len(answer.steps), hits=hits, misses=len(answer.steps) - hits,
+                           moved=0, dropped=hits, refused=0)
 
 
 def honest(world, answer, kind, what):
-    """Whole, or refused: by the edge before its owner saw it (a cell that was asked at once may have redirected), or with a reason, and no cell saw it twice."""
+    """Whole, or refused: by the edge before its owner saw it (a cell that was asked at once may have redirected), or
+    with a reason, and no cell saw it twice."""
     cells = [d.cell for d in world.deliveries_of(answer)]
     text = f"{what} on a {kind}: {answer.status} {answer.get(expect.REASON)}, cells {cells}"
     refused = cells in ([], ["eu1"] if kind == "miss" else [])
-    fine = {200: cells == list(CELLS[kind]), 400: refused, 431: refused, 502: answer.get(expect.REASON) == "cell-failed" and cells == list(CELLS[kind])}
+    fine = {200: cells == list(CELLS[kind]), 400: refused, 431: refused,
+            502: answer.get(expect.REASON) == "cell-failed" and cells == list(CELLS[kind])}
     expect.true(text, fine.get(answer.status))
     return answer.status
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
 def test_large_headers(world):
-    """12 kB of headers pass both ways. What does not fit HAProxy's buffer is refused: a request with HAProxy's 400 (3.2: 431), an
-    answer with 502 and a reason. Between the two it is one or the other."""
+    """12 kB of headers pass both ways. What does not fit HAProxy's buffer is refused: a request with HAProxy's 400
+    (3.2: 431), an answer with 502 and a reason. Between the two it is one or the other."""
     for kind in CELLS:
         for count in (12, 13, 14, 15, 16, 100):
             for method, body in (("GET", b""), ("POST", b"a=b")):
@@ -124,22 +136,27 @@ def test_large_headers(world):
                 world.mark()
                 before = counted.take(world)
                 try:
-                    asked = router.request(method, f"/my-company/headers/{count}", user="alice", body=body, headers=fill)
+                    asked = router.request(method, f"/my-company/headers/{count}", user="alice", body=body,
+                                           headers=fill)
                     status = honest(world, asked, kind, f"{method} with {count} kB of headers")
                 except Broken:
                     status = 400  # said, but the close with bytes that nobody read took it away
                     expect.same("what cells saw of a refused request", world.deliveries(), [])
-                expect.true(f"{method} with {count} kB of headers: {status}", status in {12: (200,), 100: (400, 431)}.get(count, (status,)))
+                expect.true(f"{method} with {count} kB of headers: {status}",
+                            status in {12: (200,), 100: (400, 431)}.get(count, (status,)))
                 if status == 200:
                     counted.one(world, before, kind)
                 counted.expect(world, before, learned=int(status == 200 and kind == "miss"), dropped=0)
                 router = flows.settled(world, kind)
                 world.cells.behave()
-                world.cells.misbehave(cell="eu0", path="/my-company/filled", answer={"header_bytes": count * 1000, "body": "x"})
+                world.cells.misbehave(cell="eu0", path="/my-company/filled",
+                                      answer={"header_bytes": count * 1000, "body": "x"})
                 before = counted.take(world)
                 told = router.request(method, "/my-company/filled", user="alice", body=body)
                 status = honest(world, told, kind, f"an answer to {method} with {count} kB of headers")
-                expect.true(f"an answer with {count} kB of headers: {status}", status == {12: 200, 100: 502}.get(count, status))
+                expect.true(f"an answer with {count} kB of headers: {status}",
+                            status == {12: 200, 100: 502}.get(count, status))
                 counted.one(world, before, kind, learned=0)
                 if status == 200:
-                    expect.same("headers that arrived", sum(name.lower().startswith("x-fill-") for name, _ in told.headers), count)
+                    expect.same("headers that arrived",
+                                sum(name.lower().startswith("x-fill-") for name, _ in told.headers), count)

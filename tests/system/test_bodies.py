@@ -21,7 +21,8 @@ def put(world, router, path, body, **more):
     expect.status(answer, 200, world)
     seen = world.deliveries_of(answer)
     got = [(d.cell, d.whole, d.body_length, d.body_sha256) for d in seen]
-    expect.same("what the owner got", got[-1], ("eu0", True, len(body), hashlib.sha256(body).hexdigest()), expect.table(seen))
+    expect.same("what the owner got", got[-1], ("eu0", True, len(body), hashlib.sha256(body).hexdigest()),
+                expect.table(seen))
     expect.same("how many times the owner saw it", sum(d.cell == "eu0" for d in seen), 1, expect.table(seen))
     return answer
 
@@ -35,7 +36,8 @@ def test_flow_16_ten_megabytes(world):
         answer = put(world, router, "/my-company/upload", bytes_of(10 * MB), user="alice", chunked=chunked)
         flows.wait_known(world, router, "/my-company/")
         expect.same("routes", router.routes(), {"/my-company/": "eu0"})
-        counted.expect(world, before, lookups=len(answer.steps), hits=0, misses=len(answer.steps), learned=1, moved=0, dropped=0, refused=0)
+        counted.expect(world, before, lookups=len(answer.steps), hits=0, misses=len(answer.steps), learned=1, moved=0,
+                       dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120)
@@ -60,7 +62,8 @@ def test_bodies_on_a_known_route(world):
     for length in (0, 1000, 16384, MB, 10 * MB):
         for chunked in (False, True):
             before = counted.take(world)
-            answer = router.request("PUT", f"/my-company/{length}", body=bytes_of(length), user="alice", chunked=chunked, timeout=50)
+            answer = router.request("PUT", f"/my-company/{length}", body=bytes_of(length), user="alice",
+                                    chunked=chunked, timeout=50)
             expect.status(answer, 200, world)
             expect.saw(world, answer, "eu0")
             counted.one(world, before, "hit")
@@ -74,7 +77,8 @@ def test_expect_100_continue(world):
             world.flush()
             for kind, cells in (("miss", ("eu1", "eu0")), ("hit", ("eu0",))):
                 before = counted.take(world)
-                answer = router.request("POST", "/my-company/x", body=bytes_of(length), user="alice", chunked=chunked, expect=True)
+                answer = router.request("POST", "/my-company/x", body=bytes_of(length), user="alice", chunked=chunked,
+                                        expect=True)
                 expect.status(answer, 200, world)
                 expect.saw(world, answer, *cells)
                 counted.one(world, before, kind)
@@ -83,8 +87,8 @@ def test_expect_100_continue(world):
 
 @scenario(pick=AWAY, routers=ONE, timeout=120, settings={"haproxy": {"timeout-server": 10}})
 def test_two_hundred_megabytes(world):
-    """With a Content-Length and chunked, which asks first (Expect): once 307 on a miss, straight to the owner on a hit; the owner's sha256
-    is the client's. HAProxy holds a buffer of it and no more."""
+    """With a Content-Length and chunked, which asks first (Expect): once 307 on a miss, straight to the owner on a hit;
+    the owner's sha256 is the client's. HAProxy holds a buffer of it and no more."""
     router = world.router("eu1")
     body = random.Random(200).randbytes(200 * MB)
     digest = hashlib.sha256(body).hexdigest()
@@ -95,7 +99,8 @@ def test_two_hundred_megabytes(world):
             before = counted.take(world)
 
             def upload():
-                return router.request("PUT", f"/my-company/upload-{chunked}", user="alice", body=body, chunked=chunked, expect=chunked, follow_307=True, timeout=60)
+                return router.request("PUT", f"/my-company/upload-{chunked}", user="alice", body=body, chunked=chunked,
+                                      expect=chunked, follow_307=True, timeout=60)
 
             answer = upload()
             if answer.status == 504 and chunked and places.haproxy_version() < (3, 0):
@@ -104,11 +109,14 @@ def test_two_hundred_megabytes(world):
                 answer = upload()
             expect.same("answers to the client", [step.status for step in answer.steps], statuses)
             seen = [d for step in answer.steps for d in world.deliveries_of(step)]
-            expect.same("what the owner got", [(d.whole, d.body_length, d.body_sha256) for d in seen if d.cell == "eu0"], [(True, len(body), digest)])
+            expect.same("what the owner got",
+                        [(d.whole, d.body_length, d.body_sha256) for d in seen if d.cell == "eu0"],
+                        [(True, len(body), digest)])
             expect.same("cells that saw it", [d.cell for d in seen], ["eu1", "eu0"] if len(statuses) == 2 else ["eu0"])
             flows.wait_known(world, router, "/my-company/")
             misses = len(statuses) if len(statuses) == 2 else 0
-            counted.expect(world, before, lookups=len(statuses), hits=len(statuses) - misses, misses=misses, learned=int(misses > 0), dropped=0, refused=0)
+            counted.expect(world, before, lookups=len(statuses), hits=len(statuses) - misses, misses=misses,
+                           learned=int(misses > 0), dropped=0, refused=0)
     grown = router.haproxy.resident() - small
     expect.true(f"HAProxy has grown by {grown >> 20} MiB", grown < 20 * MB)
 
@@ -118,13 +126,15 @@ BUFFER = 16 * MB
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, timeout=170, large=BUFFER)
 def test_the_large_body_tier_replays(world):
-    """What fits its buffer is replayed on a miss and on a stale route, without a 307; each hop gets one whole delivery."""
+    """What fits its buffer is replayed on a miss and on a stale route, without a 307; each hop gets one whole
+    delivery."""
     router = world.router("eu1")
     for length in (17000, MB, 10 * MB, BUFFER - MB):
         for chunked in (False, True):
             world.flush()
             before = counted.take(world)
-            answer = router.request("POST", "/my-company/upload", body=bytes_of(length), user="alice", chunked=chunked, timeout=50)
+            answer = router.request("POST", "/my-company/upload", body=bytes_of(length), user="alice", chunked=chunked,
+                                    timeout=50)
             expect.status(answer, 200, world)
             expect.saw(world, answer, "eu1", "eu0")
             counted.one(world, before, "miss")
@@ -159,7 +169,8 @@ def held(world, router, path):
     world.cells.misbehave(cell="eu0", path=path, gate=world.unique)
     connection, request = router.connect(timeout=50), router.prepare("POST", path, user="alice", body=bytes_of(MB))
     connection.send(request)
-    wait_until("the owner to have all of it", lambda: [(d.cell, d.whole) for d in world.deliveries_of(request)] == [("eu1", True), ("eu0", True)])
+    wait_until("the owner to have all of it",
+               lambda: [(d.cell, d.whole) for d in world.deliveries_of(request)] == [("eu1", True), ("eu0", True)])
     return connection, request
 
 
@@ -167,7 +178,8 @@ def failed(world, router, before, answer, status, reason):
     """The client and the log have the reason; each cell was asked once, and nothing learned."""
     expect.status(answer, status, world)
     expect.reason(answer, reason)
-    wait_until("a log line that says so", lambda: any(f"{answer.request.target} HTTP/" in line and f" {status} " in line and f" reason={reason}" in line
+    wait_until("a log line that says so", lambda: any(f"{answer.request.target} HTTP/" in line
+                                                      and f" {status} " in line and f" reason={reason}" in line
                                                       for line in router.haproxy.text().splitlines()))
     expect.saw(world, answer, "eu1", "eu0")
     counted.one(world, before, "miss", learned=0)
@@ -189,8 +201,8 @@ def streams_without_the_tier(world, router):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)
 def test_the_large_body_tier_dies_in_the_middle(world):
-    """Killed while a cell thinks about a request that it sent: 502 with a reason, in the log too, and nobody is asked again. The next one is
-    sent once, and 307."""
+    """Killed while a cell thinks about a request that it sent: 502 with a reason, in the log too, and nobody is asked
+    again. The next one is sent once, and 307."""
     router = world.router("eu1")
     world.allow("cellrouter-large")
     before = counted.take(world)
@@ -205,17 +217,19 @@ def test_the_large_body_tier_dies_in_the_middle(world):
     streams_without_the_tier(world, router)
 
 
-@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"large-wait": 8}})
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB,
+          settings={"haproxy": {"large-wait": 8}})
 def test_the_large_body_tier_stops_in_the_middle(world):
-    """SIGSTOP: the health check, which the process itself has to answer, sees that; the next ones are sent once, and 307. What is in it gets a
-    504 with a reason after large-wait. When it goes on it takes large requests again."""
+    """SIGSTOP: the health check, which the process itself has to answer, sees that; the next ones are sent once, and
+    307. What is in it gets a 504 with a reason after large-wait. When it goes on it takes large requests again."""
     router = world.router("eu1")
     world.allow("cellrouter-large")
     before = counted.take(world)
     waiting = [held(world, router, "/my-company/held")]
     router.large.freeze()
     try:
-        waiting.append((router.connect(timeout=50), router.prepare("POST", "/my-company/stopped", user="alice", body=bytes_of(100_000))))
+        waiting.append((router.connect(timeout=50),
+                        router.prepare("POST", "/my-company/stopped", user="alice", body=bytes_of(100_000))))
         waiting[-1][0].send(waiting[-1][1])
         wait_until("HAProxy sees that it stands still", lambda: tier_is(router, "DOWN"))
         expect.true("it was not full", int(router.stat("cellrouter-replay", "cellrouter-large")["scur"]) < 4)
@@ -236,7 +250,8 @@ def test_the_large_body_tier_stops_in_the_middle(world):
     expect.same("answers when the tier is back", [step.status for step in again.steps], [200])
 
 
-@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB, settings={"haproxy": {"timeout-server": 1}})
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB,
+          settings={"haproxy": {"timeout-server": 1}})
 def test_a_slow_cell_behind_the_tier_is_a_504(world):
     """The tier's own timeout ends it, with a reason, in the log too, and nobody is asked a second time."""
     router = world.router("eu1")
@@ -255,7 +270,8 @@ def test_a_slow_cell_behind_the_tier_is_a_504(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=170, large=4 * MB)
 def test_the_large_body_tier_is_gone(world):
-    """Its process killed: once HAProxy knows, large bodies are sent once, and go right after a 307; small ones notice nothing."""
+    """Its process killed: once HAProxy knows, large bodies are sent once, and go right after a 307; small ones notice
+    nothing."""
     router = world.router("eu1")
     world.allow("cellrouter-large")
     router.large.kill()
@@ -265,7 +281,8 @@ def test_the_large_body_tier_is_gone(world):
 
 @scenario(matrix={"answers": {"302": 302, "421": 421, "425": 425}}, pick=AWAY, routers=ONE, timeout=120)
 def test_too_large_on_a_stale_route(world):
-    """Sent to the old owner, then one 307, and the second try goes right: the route is forgotten before the client comes again."""
+    """Sent to the old owner, then one 307, and the second try goes right: the route is forgotten before the client
+    comes again."""
     router = world.router("eu1")
     put(world, router, "/my-company/first", b"x", user="alice")
     flows.wait_known(world, router, "/my-company/")
@@ -283,8 +300,8 @@ EDGE = 65536  # kept of the large buffer for headers: agent/cellctl/haproxy_voca
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)
 def test_bodies_around_the_large_buffer(world):
-    """Just below, at and just above what the tier keeps: replayed there, or sent once and again after a 307; and the same in chunks, which
-    tell no length."""
+    """Just below, at and just above what the tier keeps: replayed there, or sent once and again after a 307; and the
+    same in chunks, which tell no length."""
     router = world.router("eu1")
     limit = 4 * MB - EDGE
     for length, statuses in ((limit - 1, [200]), (limit, [200]), (limit + 1, [307, 200])):
@@ -310,7 +327,8 @@ def test_fifty_megabytes_are_replayed(world):
     for chunked in (False, True):
         world.flush()
         before = counted.take(world)
-        answer = router.request("POST", "/my-company/upload", body=bytes_of(50 * MB), user="alice", chunked=chunked, timeout=50)
+        answer = router.request("POST", "/my-company/upload", body=bytes_of(50 * MB), user="alice", chunked=chunked,
+                                timeout=50)
         expect.status(answer, 200, world)
         expect.saw(world, answer, "eu1", "eu0")
         counted.one(world, before, "miss")
@@ -318,14 +336,16 @@ def test_fifty_megabytes_are_replayed(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)
 def test_the_large_body_tier_is_full(world):
-    """As many requests as it takes (large-requests) wait in it: the next one does not, but is sent once, and goes right after a 307.
-    The small ones do not notice."""
+    """As many requests as it takes (large-requests) wait in it: the next one does not, but is sent once, and goes right
+    after a 307. The small ones do not notice."""
     router = world.router("eu1")
     world.cells.misbehave(cell="eu0", path="/my-company/held", gate=world.unique)
-    held = [(router.connect(timeout=50), router.prepare("POST", f"/my-company/held/{number}", user="alice", body=bytes_of(MB))) for number in range(4)]
+    held = [(router.connect(timeout=50), router.prepare("POST", f"/my-company/held/{number}", user="alice",
+                                                        body=bytes_of(MB))) for number in range(4)]
     for connection, request in held:
         connection.send(request)
-    wait_until("the owner to think about all of them", lambda: sum(d.cell == "eu0" for _, r in held for d in world.deliveries_of(r)) == 4)
+    wait_until("the owner to think about all of them",
+               lambda: sum(d.cell == "eu0" for _, r in held for d in world.deliveries_of(r)) == 4)
     check = router.stat("cellrouter-large-check", "process")
     wait_until("it has been full for some health checks",
                lambda: int(router.stat("cellrouter-large-check", "process")["lastchg"]) >= int(check["lastchg"]) + 5)

@@ -1,5 +1,5 @@
-"""docs/flows.md 32: bodies around every limit of HAProxy's buffer, in steps of 64 bytes. What HAProxy can keep is decided by what it can
-keep: where there is a large-body tier with room nobody meets a 307."""
+"""docs/flows.md 32: bodies around every limit of HAProxy's buffer, in steps of 64 bytes. What HAProxy can keep is
+decided by what it can keep: where there is a large-body tier with room nobody meets a 307."""
 
 import hashlib
 import random
@@ -50,4 +50,5 @@ def test_bodies_around_every_limit(world):
             what = f"{kind}, {size} bytes, {headers} bytes of headers"
             expect.same(f"status: {what}", answer.status, 200)
             got = [(d.cell, d.whole, d.body_sha256) for d in world.deliveries_of(answer)]
-            expect.same(f"deliveries: {what}", got, [(cell, True, hashlib.sha256(body).hexdigest()) for cell in ("eu1", "eu0")])
+            expect.same(f"deliveries: {what}", got,
+                        [(cell, True, hashlib.sha256(body).hexdigest()) for cell in ("eu1", "eu0")])

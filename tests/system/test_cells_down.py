@@ -11,7 +11,8 @@ def noticed(router, cell):
     """HAProxy's health check has seen that the cell is down."""
     def down():
         lines = [line.split(",") for line in router.runtime("show stat").splitlines() if line.startswith("cellrouter")]
-        return any(cell in (fields[1], fields[0].rpartition("-")[2]) and fields[17].startswith("DOWN") for fields in lines if len(fields) > 17)
+        return any(cell in (fields[1], fields[0].rpartition("-")[2]) and fields[17].startswith("DOWN")
+                   for fields in lines if len(fields) > 17)
 
     wait_until(f"{router.id} has noticed that {cell} is down", down)
 

@@ -45,14 +45,16 @@ def test_mistakes_in_the_configuration(world):
     for label, (there, instead, names) in MISTAKES.items():
         expect.true(f"'{there}' is in the configuration", there in good)
         bad = configs.write(world.run / "cellrouter.conf", good.replace(there, instead, 1))
-        for argv in ((places.built("cellrouter"), "-c", "-f", bad), (places.built("cellrouter"), "-f", bad), (places.built("cellctl"), "haproxy", "-f", bad)):
+        for argv in ((places.built("cellrouter"), "-c", "-f", bad), (places.built("cellrouter"), "-f", bad),
+                     (places.built("cellctl"), "haproxy", "-f", bad)):
             says(run(*argv), False, r"cellrouter\.conf:\d+", names)
     says(run(places.built("cellrouter"), "-c", "-f", world.run / "absent.conf"), False, r"absent\.conf")
 
 
 # label -> (text in the file, what stands there instead, what the error must name)
 MISSING = {
-    "folder_of_a_socket": ('socket = "', 'socket = "/no/such/folder', r"admin\.socket .*/no/such/folder.*no such folder"),
+    "folder_of_a_socket": ('socket = "', 'socket = "/no/such/folder',
+                           r"admin\.socket .*/no/such/folder.*no such folder"),
     "folder_of_the_map": ('map-file = "', 'map-file = "/no/such/folder', r"haproxy\.map-file .*no such folder"),
     "owner": ("spoe {", 'spoe {\n    user = "nobody-at-all"', r'spoe\.user "nobody-at-all": there is no such user'),
     "group": ("region =", 'group = "nobody-at-all"\nregion =', r'group "nobody-at-all": there is no such group'),
@@ -93,7 +95,8 @@ def test_a_changed_password_file_is_read_at_reload(world):
     file.unlink()
     router.agent.send(signal.SIGHUP)
     wait_until("the log to tell of the missing file", lambda: "reload_refused" in router.agent.text())
-    expect.true("the error names the setting", re.search(r"reload_error.*redis\.password-file.*No such file", router.agent.text()))
+    expect.true("the error names the setting",
+                re.search(r"reload_error.*redis\.password-file.*No such file", router.agent.text()))
     says(run(places.built("cellrouter"), "-c", "-f", router.conf), False, r"redis\.password-file")
     configs.write(file, "another\n")
     router.agent.send(signal.SIGHUP)
@@ -113,7 +116,8 @@ def test_help_and_version(world):
 def test_socket_in_use(world):
     """A second agent with the same sockets says so and does no harm to the first."""
     router = world.router("eu1")
-    says(run(places.built("cellrouter"), "-f", router.conf), False, re.escape(str(router.spoe_socket)), r"(?i)in use|already")
+    says(run(places.built("cellrouter"), "-f", router.conf), False, re.escape(str(router.spoe_socket)),
+         r"(?i)in use|already")
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
     flows.wait_known(world, router, "/my-company/")
 
@@ -178,12 +182,14 @@ def test_drain_under_load(world):
     expect.same(f"wrong answers of {load.count}", load.wrong[:5], [])
 
 
-@scenario(matrix={"answers": {"302": 302, "421": 421, "mixed": {"eu0": 302, "eu1": 421, "us0": 425}}}, routers={"eu1": "eu"})
+@scenario(matrix={"answers": {"302": 302, "421": 421, "mixed": {"eu0": 302, "eu1": 421, "us0": 425}}},
+          routers={"eu1": "eu"})
 def test_haproxy_takes_the_generated_configuration(world):
     """Without a word of warning."""
     router = world.router("eu1")
     files = [part for file in router.files for part in ("-f", file)]
     result = run(places.haproxy(), "-c", *files)
     says(result, True)
-    expect.true(f"haproxy -c said:\n{result.stdout}{result.stderr}", not re.search(r"WARNING|ALERT", result.stdout + result.stderr))
+    expect.true(f"haproxy -c said:\n{result.stdout}{result.stderr}",
+                not re.search(r"WARNING|ALERT", result.stdout + result.stderr))
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)

@@ -1,19 +1,21 @@
-"""The setting direct-hits: what goes to a known cell at once, and what a stale route costs then. All methods, on an unknown path, a known
-one and a stale route."""
+"""The setting direct-hits: what goes to a known cell at once, and what a stale route costs then. All methods, on an
+unknown path, a known one and a stale route."""
 
 from harness import counted, expect, flows, places
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
 
 AWAY = {"eu": "eu1", "us": "us1"}
-BODIES = {"GET": b"", "HEAD": b"", "OPTIONS": b"", "POST": b"a=b", "PUT": b"some body", "PATCH": b"some body", "DELETE": b"", "PROPFIND": b"<x/>",
+BODIES = {"GET": b"", "HEAD": b"", "OPTIONS": b"", "POST": b"a=b", "PUT": b"some body", "PATCH": b"some body",
+          "DELETE": b"", "PROPFIND": b"<x/>",
           "REPORT": b"<x/>", "MKCOL": b"", "BREW": b"some body", "get": b""}
 DIRECT, REPLAYED = (" cellrouter-cell-", " cellrouter-direct-"), (" cellrouter-replay/",)
 
 
 def way(router, target):
     """The backend that HAProxy's log says the last request for target took."""
-    return wait_until(f"the log line of {target}", lambda: [line for line in router.haproxy.text().splitlines() if f" {target} HTTP/" in line])[-1]
+    return wait_until(f"the log line of {target}",
+                      lambda: [line for line in router.haproxy.text().splitlines() if f" {target} HTTP/" in line])[-1]
 
 
 def retried_by_haproxy(world):
@@ -56,16 +58,19 @@ def on_a_stale_route(world, router, method, name, prefix):
     answer = router.request(method, f"{prefix}stale?a=b", body=BODIES[method], follow_307=True)
     expect.status(answer, 200, world)
     expect.same("who answered", answer.cell, "eu1")
-    kept = method in ("GET", "HEAD", "OPTIONS") or BODIES[method]  # without a Content-Length HAProxy might not keep all of it
+    # without a Content-Length HAProxy might not keep all of it
+    kept = method in ("GET", "HEAD", "OPTIONS") or BODIES[method]
     again = goes_at_once(world, method) and not (retried_by_haproxy(world) and kept)
-    expect.same(f"answers to {method} on a stale route", [step.status for step in answer.steps], [307, 200] if again else [200])
+    expect.same(f"answers to {method} on a stale route", [step.status for step in answer.steps], [307, 200] if again
+                else [200])
     if again:
         expect.reason(answer.steps[0], "stale-route")
         expect.same("Location", answer.steps[0].get("Location"), f"{prefix}stale?a=b")
     cells = [d.cell for step in answer.steps for d in world.deliveries_of(step)]
     expect.same(f"cells that saw {method}", cells, ["eu0", "eu1"])
     wait_until("the new owner is known", lambda: router.routes().get(prefix) == "eu1")
-    counted.expect(world, before, lookups=1 + again, hits=1, misses=int(again), learned=int(again), moved=int(not again), dropped=int(again), refused=0)
+    counted.expect(world, before, lookups=1 + again, hits=1, misses=int(again), learned=int(again),
+                   moved=int(not again), dropped=int(again), refused=0)
 
 
 SETTINGS = {word: {"haproxy": {"direct-hits": word}} for word in ("safe", "all", "never")}
@@ -73,9 +78,9 @@ SETTINGS = {word: {"haproxy": {"direct-hits": word}} for word in ("safe", "all",
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}, "settings": SETTINGS}, pick=AWAY, routers=ONE)
 def test_direct_hits(world):
-    """safe: GET and HEAD go to a known cell at once, OPTIONS too where HAProxy itself can send it again; all: every method; never: none.
-    What went at once meets a 307 on a stale route, unless HAProxy sends it again. (An organization each, since a route that changes again and
-    again is damped.)"""
+    """safe: GET and HEAD go to a known cell at once, OPTIONS too where HAProxy itself can send it again; all: every
+    method; never: none. What went at once meets a 307 on a stale route, unless HAProxy sends it again. (An organization
+    each, since a route that changes again and again is damped.)"""
     router = world.router("eu1")
     for number, method in enumerate(BODIES):
         name = f"owner-{number}"

@@ -23,10 +23,12 @@ def expect_way(world, router, target, at_once):
     expect.true(f"{target} is logged as a miss: {line}", " level=none " in line)
 
 
-UNKNOWN = {"GET": (b"", True), "HEAD": (b"", True), "OPTIONS": (b"", True), "POST": (b"a=b", False), "DELETE": (b"", False)}
+UNKNOWN = {"GET": (b"", True), "HEAD": (b"", True), "OPTIONS": (b"", True), "POST": (b"a=b", False),
+           "DELETE": (b"", False)}
 
 
-@scenario(matrix={"answers": {"302": 302, "421": 421, "425": 425}, "level0": {"level1": None, "level0": True}}, pick=AWAY, routers=ONE)
+@scenario(matrix={"answers": {"302": 302, "421": 421, "425": 425}, "level0": {"level1": None, "level0": True}},
+          pick=AWAY, routers=ONE)
 def test_unknown_paths(world):
     """Redirected or not: the right answer, learned, and the headers for cells are those of the replay pass."""
     router = world.router("eu1")
@@ -43,10 +45,12 @@ def test_unknown_paths(world):
             flows.wait_known(world, router, f"/{name}/")
             counted.one(world, before, "miss")
             first, *rest = world.deliveries_of(answer)
-            expect.same("the first try", [first.get(f"X-Gitlab-Cell-{key}") for key in ("Attempt", "From", "Why", "Route")], ["1", None, None, None])
+            expect.same("the first try", [first.get(f"X-Gitlab-Cell-{key}")
+                                          for key in ("Attempt", "From", "Why", "Route")], ["1", None, None, None])
             expect.true("it has an id", first.get("X-Gitlab-Cell-Request"))
             for delivery in rest:
-                expect.same("the second try", [delivery.get(f"X-Gitlab-Cell-{key}") for key in ("Attempt", "From", "Why", "Request")],
+                expect.same("the second try",
+                            [delivery.get(f"X-Gitlab-Cell-{key}") for key in ("Attempt", "From", "Why", "Request")],
                             ["2", "eu1", "unknown-path", first.get("X-Gitlab-Cell-Request")])
 
 
@@ -66,7 +70,8 @@ def test_a_get_with_a_body(world):
 
 @scenario(answers=425, pick=AWAY, routers=ONE, tls=True)
 def test_a_get_with_a_body_of_unknown_length(world):
-    """Over HTTP/2 nothing says that one comes. What HAProxy can keep is replayed; more ends in a 307, and the second try goes right."""
+    """Over HTTP/2 nothing says that one comes. What HAProxy can keep is replayed; more ends in a 307, and the second
+    try goes right."""
     router = world.router("eu1")
     for name, body, statuses in (("small", b"q=1", [200]), ("large", bytes(100_000), [307, 200])):
         world.cells.control("organization", name=name, cell="eu0")
@@ -84,7 +89,8 @@ def test_a_get_with_a_body_of_unknown_length(world):
 
 @scenario(answers=425, pick=AWAY, routers=ONE)
 def test_a_redirect_that_haproxy_does_not_retry(world):
-    """A 302 of a cell that is configured as 425: asked at once it becomes a 307, once, and the next try takes the replay pass."""
+    """A 302 of a cell that is configured as 425: asked at once it becomes a 307, once, and the next try takes the
+    replay pass."""
     world.cells.control("organization", name="acme", cell="eu0")
     router = world.router("eu1")
     world.cells.misbehave(cell="eu1", path="/acme/", redirect="Cell EU0", status=302)
@@ -94,7 +100,8 @@ def test_a_redirect_that_haproxy_does_not_retry(world):
     expect.same("who answered", answer.cell, "eu0")
     once = tried_at_once(world)
     expect.same("answers", [step.status for step in answer.steps], [307, 200] if once else [200])
-    expect.same("cells", [d.cell for step in answer.steps for d in world.deliveries_of(step)], ["eu1"] * once + ["eu1", "eu0"])
+    expect.same("cells", [d.cell for step in answer.steps for d in world.deliveries_of(step)],
+                ["eu1"] * once + ["eu1", "eu0"])
     if once:
         expect.reason(answer.steps[0], "stale-route")
         expect.same("Location", answer.steps[0].get("Location"), "/acme/x?a=b")
@@ -132,7 +139,8 @@ def test_every_server_has_its_share(world):
     world.cells.misbehave(path="/any/", answer={"body": "here"})
     before = counted.take(world)
     cells, servers = ask_many(world, router, "/any/", 100)
-    expect.true(f"two and three fifths: {cells}", cells.keys() == {"eu0", "eu1"} and cells["eu0"] >= 15 and cells["eu1"] >= 35)
+    expect.true(f"two and three fifths: {cells}", cells.keys() == {"eu0", "eu1"} and cells["eu0"] >= 15
+                and cells["eu1"] >= 35)
     if tried_at_once(world):
         expect.true(f"a fifth each: {servers}", len(servers) == 5 and all(times >= 5 for times in servers.values()))
     counted.expect(world, before, lookups=100, hits=0, misses=100, learned=0, moved=0, dropped=0, refused=0)
@@ -148,7 +156,8 @@ def test_every_server_has_its_share(world):
 def down(world, router, cell, *more):
     for server in (cell, *more):
         world.cells.down(server)
-    wait_until(f"{cell} is seen to be down", lambda: router.stat(f"cellrouter-cell-{cell}")["status"].startswith("DOWN"))
+    wait_until(f"{cell} is seen to be down",
+               lambda: router.stat(f"cellrouter-cell-{cell}")["status"].startswith("DOWN"))
 
 
 def ask_many(world, router, prefix, times):
@@ -158,5 +167,6 @@ def ask_many(world, router, prefix, times):
         answer = router.request("GET", f"{prefix}{number}")
         expect.status(answer, 200, world)
         cells.update(d.cell for d in world.deliveries_of(answer))
-        servers.update(word for word in way(router, f"{prefix}{number}").split() if word.startswith("cellrouter-direct-any/"))
+        servers.update(word for word in way(router, f"{prefix}{number}").split()
+                       if word.startswith("cellrouter-direct-any/"))
     return cells, servers

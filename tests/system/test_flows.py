@@ -1,4 +1,5 @@
-"""docs/flows.md 1-15, each from a fresh world: what the client got, what every cell saw, what is known, what was counted."""
+"""docs/flows.md 1-15, each from a fresh world: what the client got, what every cell saw, what is known, what was
+counted."""
 
 from harness import counted, expect, flows
 from harness.level0 import warm
@@ -32,7 +33,8 @@ def level0_test(flow):
             warm(router, prefix, cell, step.path, step.user)
         before = counted.take(world)
         flows.verify(world, flow, router, flows.ask(flow, router))
-        counted.expect(world, before, lookups=int(not flow.hit), hits=0, misses=int(not flow.hit), learned=len(flow.learns))
+        counted.expect(world, before, lookups=int(not flow.hit), hits=0, misses=int(not flow.hit),
+                       learned=len(flow.learns))
 
     test.__doc__ = f"Flow {flow.number} with level 0: {flow.story}."
     return test

@@ -16,10 +16,13 @@ PUSHES = {"chunked": (30 * MB, MB), "length": (5 * MB, 16 * MB)}
 
 def git(folder, *arguments, **config):
     """Runs git, untouched by whatever configuration this machine has; returns its output."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
-                   **{f"GIT_{who}_{what}": "tester@site.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1",
+                   "GIT_TERMINAL_PROMPT": "0",
+                   **{f"GIT_{who}_{what}": "tester@site.example" for who in ("AUTHOR", "COMMITTER")
+                      for what in ("NAME", "EMAIL")}}
     options = [word for name, value in config.items() for word in ("-c", f"{name.replace('_', '.')}={value}")]
-    done = subprocess.run(["git", *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=40, check=False)
+    done = subprocess.run(["git", *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
+                          timeout=40, check=False)
     expect.same(f"git {' '.join(arguments)}: exit status", done.returncode, 0, done.stderr)
     return done.stdout
 
@@ -32,7 +35,8 @@ def test_git_clone_and_push(world):
     git(served, "init", "-q", "--bare", "-b", "main")
     for name, value in (("core.compression", "0"), ("core.bigFileThreshold", "1m")):  # random bytes: git need not try
         git(served, "config", name, value)
-    cookie = {"http_extraHeader": f"Cookie: {world.cells.cookie('root')}", "core_compression": "0", "core_bigFileThreshold": "1m"}
+    cookie = {"http_extraHeader": f"Cookie: {world.cells.cookie('root')}", "core_compression": "0",
+              "core_bigFileThreshold": "1m"}
     url = f"{router.url}/{REPOSITORY}"
     before = counted.take(world)
     git(world.run, "clone", "-q", url, "work", **cookie)
@@ -49,13 +53,17 @@ def test_git_clone_and_push(world):
         before = counted.take(world)
         git(work, "push", "-q", "origin", "HEAD:main", **cookie, http_postBuffer=str(buffer))
         seen = [d for d in world.deliveries() if d.method == "POST" and d.body_length > length]
-        expect.same(f"who saw the push ({name})", [(d.cell, d.whole, bool(d.get("Content-Length"))) for d in seen], [("us0", True, name == "length")],
+        expect.same(f"who saw the push ({name})", [(d.cell, d.whole, bool(d.get("Content-Length"))) for d in seen],
+                    [("us0", True, name == "length")],
                     expect.table(world.deliveries()))
-        expect.same("who saw its first question", [d.cell for d in world.deliveries() if d.method == "GET"], ["eu1", "us0"])
+        expect.same("who saw its first question", [d.cell for d in world.deliveries() if d.method == "GET"],
+                    ["eu1", "us0"])
         requests = [d for d in world.deliveries() if not d.redirect]
-        counted.expect(world, before, lookups=len(requests), hits=len(requests) - 1, misses=1, learned=1, moved=0, dropped=0, refused=0)
+        counted.expect(world, before, lookups=len(requests), hits=len(requests) - 1, misses=1, learned=1, moved=0,
+                       dropped=0, refused=0)
         world.flush()
         git(world.run, "clone", "-q", url, f"again-{name}", **cookie)
         cloned = (world.run / f"again-{name}" / name).read_bytes()
-        expect.same(f"sha256 of what was cloned ({name})", hashlib.sha256(cloned).hexdigest(), hashlib.sha256(content).hexdigest())
+        expect.same(f"sha256 of what was cloned ({name})", hashlib.sha256(cloned).hexdigest(),
+                    hashlib.sha256(content).hexdigest())
     git(served, "fsck", "--full")

@@ -1,5 +1,5 @@
-"""Hidden 404s: a cell's 404 and 403 reach the client at a random time, so that their timing tells nothing. Lower bounds are measured
-with the client's clock; that something was not delayed, or only once, is told by the agent's counters."""
+"""Hidden 404s: a cell's 404 and 403 reach the client at a random time, so that their timing tells nothing. Lower bounds
+are measured with the client's clock; that something was not delayed, or only once, is told by the agent's counters."""
 
 import signal
 import threading
@@ -81,7 +81,8 @@ def test_hidden_is_off_by_default(world):
     expect.status(router.request("GET", "/nobody/x"), 404)
     expect_counts(router)
     printed = (router.folder / "cellrouter.cfg").read_text()
-    expect.same("what is printed of it", [word for word in ("cellrouter-hidden", "agent-hidden", "setenv CELLROUTER_HIDDEN") if word in printed], [])
+    expect.same("what is printed of it", [word for word in ("cellrouter-hidden", "agent-hidden",
+                                                            "setenv CELLROUTER_HIDDEN") if word in printed], [])
     expect.true("no backend of its own", "cellrouter-agent-hidden" not in router.runtime("show backend"))
 
 
@@ -101,7 +102,8 @@ def test_hidden_404_and_403_are_late(world):
             for method in ("GET", "POST"):
                 if kind == "miss":
                     flows.settled(world, "miss")
-                answer = expect_delayed(router, 200, status, method, "/my-company/odd", user="alice", body=b"a=b" if method == "POST" else b"")
+                answer = expect_delayed(router, 200, status, method, "/my-company/odd", user="alice", body=b"a=b"
+                                        if method == "POST" else b"")
                 expect.saw(world, answer, *cells)
                 expect.same("body", answer.body, b"own")
 
@@ -166,8 +168,8 @@ def test_hidden_for_longer_than_a_client_may_be_silent(world):
 
 @scenario(pick=AWAY, routers=ONE, level0=True, settings=hidden(FOREVER, FOREVER, 150))
 def test_hidden_many_wait_and_others_do_not_notice(world):
-    """200 at once: 150 wait, which is all that may, the others pass; lookups are answered as ever, without anything refused. When the
-    agent is killed those who wait get their 404 from HAProxy."""
+    """200 at once: 150 wait, which is all that may, the others pass; lookups are answered as ever, without anything
+    refused. When the agent is killed those who wait get their 404 from HAProxy."""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     waiting = Waiting(router, 200)
@@ -177,7 +179,8 @@ def test_hidden_many_wait_and_others_do_not_notice(world):
         answer = router.request("GET", f"/my-company/{number}", user="alice")
         expect.status(answer, 200, world)
     counters = router.counters()
-    expect.same("SPOE messages nobody answered", [counters[name] for name in ("spoe_overloads", "spoe_timeouts", "spoe_cancelled")], [0, 0, 0])
+    expect.same("SPOE messages nobody answered",
+                [counters[name] for name in ("spoe_overloads", "spoe_timeouts", "spoe_cancelled")], [0, 0, 0])
     expect_counts(router, delayed=150, full=50, waiting=150)
     router.agent.kill()
     waiting.expect(*[404] * 200)
@@ -226,7 +229,8 @@ def test_hidden_reload(world):
     router = world.router("eu1")
     waiting = Waiting(router, 1)
     waiting.wait(1)
-    for low, high, expected in ((200, 300, {"delayed": 2, "waiting": 1}), (0, 0, {"delayed": 2, "waiting": 1, "off": 1})):
+    for low, high, expected in ((200, 300, {"delayed": 2, "waiting": 1}),
+                                (0, 0, {"delayed": 2, "waiting": 1, "off": 1})):
         reloads = router.counters()["reloads"]
         world.settings["hidden"].update({"min": low, "max": high})
         router.write_conf()

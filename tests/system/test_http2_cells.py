@@ -1,4 +1,5 @@
-"""Cells that speak HTTP/2 (`server-options` with `proto h2`), and gRPC-like calls to them: streams both ways, trailers at the end."""
+"""Cells that speak HTTP/2 (`server-options` with `proto h2`), and gRPC-like calls to them: streams both ways, trailers
+at the end."""
 
 import hashlib
 import random
@@ -22,7 +23,8 @@ def test_cells_that_speak_http2(world):
             for method, length in (("GET", 0), ("POST", 3000)):
                 with connect() as connection:
                     body = random.Random(length).randbytes(length)
-                    answer = connection.request(router.prepare(method, f"/my-company/{len(cells)}", user="alice", body=body))
+                    answer = connection.request(router.prepare(method, f"/my-company/{len(cells)}", user="alice",
+                                                               body=body))
                 expect.status(answer, 200, world)
                 expect.saw(world, answer, *(cells if method == "GET" or len(cells) == 1 else ("eu0",)))
                 expect.clean(answer)
@@ -39,9 +41,11 @@ def test_cells_that_speak_http2(world):
     expect.saw(world, answer, "eu0", "eu1")
 
 
-@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2, large=LARGE, timeout=90)
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2, large=LARGE,
+          timeout=90)
 def test_large_bodies_to_cells_that_speak_http2(world):
-    """By the large-body tier, whose buffer is larger than any frame of HTTP/2 may be: miss, hit and stale route, each whole."""
+    """By the large-body tier, whose buffer is larger than any frame of HTTP/2 may be: miss, hit and stale route, each
+    whole."""
     router = world.router("eu1")
     for way, connect in (("h1", router.connect), ("h2", router.connect_h2)):
         for length in (16000, 17000, 40000, 300000, 3 << 20):
@@ -84,8 +88,8 @@ def call(router, target, pieces):
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
 def test_grpc_calls(world):
-    """On a known path the call streams both ways, and its trailers arrive. On an unknown path a call that is still open when the
-    redirect comes gets a 307, and its second try goes right."""
+    """On a known path the call streams both ways, and its trailers arrive. On an unknown path a call that is still open
+    when the redirect comes gets a 307, and its second try goes right."""
     router = world.router("eu1")
     pieces = [f"piece {number} ".encode() * 100 for number in range(5)]
     before = counted.take(world)
@@ -113,10 +117,12 @@ def test_answers_of_cells_that_speak_http2(world):
     """HEAD, 204, 304 and 103, to clients of both versions."""
     router = world.router("eu1")
     for status in (204, 304):
-        world.cells.misbehave(cell="eu0", path=f"/my-company/{status}", answer={"status": status, "headers": [["etag", '"1"']]})
+        world.cells.misbehave(cell="eu0", path=f"/my-company/{status}",
+                              answer={"status": status, "headers": [["etag", '"1"']]})
     world.cells.misbehave(cell="eu0", path="/my-company/hints", interim=[[103, [["link", "</a.css>; rel=preload"]]]])
     for connect in (router.connect, router.connect_h2):
-        for method, name, status in (("HEAD", "x", 200), ("GET", "204", 204), ("POST", "204", 204), ("GET", "304", 304), ("GET", "hints", 200)):
+        for method, name, status in (("HEAD", "x", 200), ("GET", "204", 204), ("POST", "204", 204), ("GET", "304", 304),
+                                     ("GET", "hints", 200)):
             for kind, cells in (("miss", ("eu1", "eu0")), ("hit", ("eu0",))):
                 flows.settled(world, kind)
                 before = counted.take(world)

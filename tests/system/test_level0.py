@@ -17,7 +17,8 @@ AWAY = {"eu": "eu1"}
 
 def summary(world, what, seconds):
     seconds = sorted(seconds)
-    text = ", ".join(f"p{share} {seconds[min(len(seconds) - 1, len(seconds) * share // 100)] * 1000:.1f} ms" for share in (50, 90, 99))
+    text = ", ".join(f"p{share} {seconds[min(len(seconds) - 1, len(seconds) * share // 100)] * 1000:.1f} ms"
+                     for share in (50, 90, 99))
     with open(world.logs / "figures", "a", encoding="ascii") as file:
         file.write(f"{what}: {text}, worst {seconds[-1] * 1000:.1f} ms of {len(seconds)}\n")
     return seconds
@@ -41,19 +42,23 @@ def test_a_route_enters_on_use_and_answers_at_level_0(world):
 
 @scenario(routers=EU, pick=AWAY, level0=True)
 def test_what_may_be_looked_up_is_the_same_at_every_level(world):
-    """HAProxy's own check of a path and the agent's agree; what neither looks up leaves the entry of its beginning alone."""
+    """HAProxy's own check of a path and the agent's agree; what neither looks up leaves the entry of its beginning
+    alone."""
     router = world.router("eu1")
     warm(router)
-    for path in (".gitignore", "a/.config/b", "..a", "...", "a%2ehidden/%2e%2e%2e", "%2E%2Fa", "a.", "x" * (2048 - len(PREFIX))):
+    for path in (".gitignore", "a/.config/b", "..a", "...", "a%2ehidden/%2e%2e%2e", "%2E%2Fa", "a.",
+                 "x" * (2048 - len(PREFIX))):
         before = router.counters()["lookups"]
         answer = get(router, PREFIX + path)
         expect.saw(world, answer, "eu0")
         expect.same(f"lookups of {path[:20]}, which the map knows", router.counters()["lookups"] - before, 0)
-    for path in (".", "..", "./", "a/../b", "%2e", "%2E./a", "a/.%2e", "%2e%2E/", "/a", "a//", "x" * (2049 - len(PREFIX))):
+    for path in (".", "..", "./", "a/../b", "%2e", "%2E./a", "a/.%2e", "%2e%2E/", "/a", "a//",
+                 "x" * (2049 - len(PREFIX))):
         before = router.counters()
         answer = get(router, PREFIX + path)
         expect.same(f"the cell that is asked for {path[:20]} first", world.deliveries_of(answer)[0].cell, "eu1")
-        expect.same(f"lookups of {path[:20]}, which the map must not know", router.counters()["lookups"] - before["lookups"], 1)
+        expect.same(f"lookups of {path[:20]}, which the map must not know",
+                    router.counters()["lookups"] - before["lookups"], 1)
         expect.true(f"{path[:20]} leaves the entry", PREFIX in the_map(router))
     expect.same("routes", list(router.routes()), [PREFIX])
 
@@ -146,7 +151,8 @@ def put_entries(router, *entries):
 
 @scenario(routers=EU, pick=AWAY, level0=True)
 def test_an_agent_that_starts_takes_stock_of_the_map(world):
-    """What Redis confirms stays, without a request that would have to ask; what it does not know, or knows otherwise, goes."""
+    """What Redis confirms stays, without a request that would have to ask; what it does not know, or knows otherwise,
+    goes."""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     warm(router)
@@ -172,7 +178,8 @@ def test_an_agent_that_starts_takes_stock_of_the_map(world):
 
 @scenario(routers=EU, pick=AWAY, level0=True)
 def test_stock_is_taken_of_moved_routes(world):
-    """Moved while no agent was there: the entry goes, and the request that comes first is answered right all the same."""
+    """Moved while no agent was there: the entry goes, and the request that comes first is answered right all the
+    same."""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     warm(router)
@@ -184,7 +191,8 @@ def test_stock_is_taken_of_moved_routes(world):
     answer = get(router, f"{PREFIX}first")
     expect.status(answer, 200, world)
     expect.same("the answering cell", answer.cell, "eu1")
-    wait_until("the entries to be gone", lambda: the_map(router).get(PREFIX) != f"eu0|{PREFIX}" and "/globex/" not in the_map(router), timeout=5)
+    wait_until("the entries to be gone", lambda: the_map(router).get(PREFIX) != f"eu0|{PREFIX}"
+               and "/globex/" not in the_map(router), timeout=5)
     warm(router, cell="eu1")
 
 
@@ -219,7 +227,8 @@ def test_haproxy_restarts_with_the_file_and_is_put_right(world):
     expect.status(get(router, f"{PREFIX}first"), 200, world)
     expect.same("the level that answered", level_of(router, f"{PREFIX}first"), "0")
     known = {PREFIX: f"eu0|{PREFIX}"}
-    wait_until("the map to be right", lambda: "/wrong/" not in router.runtime(f"show map {router.folder / 'routes.map'}"), timeout=5)
+    wait_until("the map to be right",
+               lambda: "/wrong/" not in router.runtime(f"show map {router.folder / 'routes.map'}"), timeout=5)
     wait_until("the map to be right", lambda: the_map(router) == known, timeout=5)
 
 
@@ -252,14 +261,16 @@ def test_two_agents_beside_one_haproxy(world):
     router = world.router("eu1")
     warm(router)
     text = router.conf.read_text(encoding="utf-8")
-    text = text.replace(str(router.spoe_socket), str(router.spoe_socket) + "2").replace(str(router.admin_socket), str(router.admin_socket) + "2")
+    text = text.replace(str(router.spoe_socket),
+                        str(router.spoe_socket) + "2").replace(str(router.admin_socket), str(router.admin_socket) + "2")
     conf = configs.write(router.folder / "second.conf", text)
     second = Process("agent second", [places.built("cellrouter"), "-f", conf], world.logs / "agent-second.log")
     try:
         second.ready("waits for the map", lambda: "reason=level0_waits" in second.text())
         warm(router)
         expect.true("the first one still keeps it", "level0_keeper 1" in router.cellctl("show counters"))
-        expect.true("the second one does not", "level0_keeper 0" in ask(str(router.admin_socket) + "2", "show counters"))
+        expect.true("the second one does not",
+                    "level0_keeper 0" in ask(str(router.admin_socket) + "2", "show counters"))
         world.wait_shared(PREFIX)
         router.agent.kill()
         put_entries(router, ("/nobody-knows/", "us1"))

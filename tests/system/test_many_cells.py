@@ -12,10 +12,11 @@ KINDS = {**ANSWERS, "425": 425}
 
 @scenario(matrix={"answers": KINDS}, pick=AWAY, routers=ONE, far_cells=MANY)
 def test_redirects_to_one_of_many_cells(world):
-    """Each is found by its id and by its name: nobody listens there, which HAProxy says. What is none is none, also what HAProxy's own
-    map of the cells has for a key."""
+    """Each is found by its id and by its name: nobody listens there, which HAProxy says. What is none is none, also
+    what HAProxy's own map of the cells has for a key."""
     router = world.router("eu1")
-    wrong = ["far0", f"far{MANY + 1}", "Cell FAR", "cell FAR 1", "0000000000000001", "66617231", "global", "backend", "1", "4294967297"]
+    wrong = ["far0", f"far{MANY + 1}", "Cell FAR", "cell FAR 1", "0000000000000001", "66617231", "global", "backend",
+             "1", "4294967297"]
     right = [text for number in (1, 2, 64, 65, 256, MANY) for text in (f"far{number}", f"Cell FAR {number}")]
     for method, body in (("GET", b""), ("POST", b"a=b")):
         for text in right + wrong:
@@ -23,11 +24,13 @@ def test_redirects_to_one_of_many_cells(world):
             world.cells.misbehave(path="/far/", redirect=text)
             answer = router.request(method, "/far/away", body=body)
             expected = (503, "cell-down") if text in right else (502, "redirect-to-unknown-cell")
-            expect.same(f"{method}, redirected to {text}", (answer.status, answer.get("X-Gitlab-Cell-Reason")), expected)
+            expect.same(f"{method}, redirected to {text}", (answer.status, answer.get("X-Gitlab-Cell-Reason")),
+                        expected)
 
 
 def rules_of(text):
-    """Section -> how many rules a request or response passes there at most. Of use-server lines the first that holds ends it."""
+    """Section -> how many rules a request or response passes there at most. Of use-server lines the first that holds
+    ends it."""
     found, section = {}, ""
     for line in text.splitlines():
         if match := re.match(r"(defaults|frontend|backend) (\S+)", line):

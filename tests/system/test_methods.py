@@ -11,7 +11,8 @@ AWAY = {"eu": "eu1", "us": "us1"}
 def test_unknown_methods(world):
     """Replayed on a miss and on a stale route like any other that is not safe, over HTTP/1.1 and HTTP/2."""
     router = world.router("eu1")
-    moves = {"BREW": ("connect", "my-company"), "get": ("connect", "my-organization"), "X-ODD.METHOD": ("connect_h2", "gitlab-org"),
+    moves = {"BREW": ("connect", "my-company"), "get": ("connect", "my-organization"),
+             "X-ODD.METHOD": ("connect_h2", "gitlab-org"),
              "VERSION-CONTROL": ("connect_h2", "not-my-company")}
     for method, (connect, name) in moves.items():
         with getattr(router, connect)() as connection:
@@ -32,17 +33,19 @@ def test_unknown_methods(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
 def test_connect(world):
-    """It has no path, so nobody is asked about it and nothing learned; the cell's answer reaches the client, and a refusal leaves
-    the connection whole."""
+    """It has no path, so nobody is asked about it and nothing learned; the cell's answer reaches the client, and a
+    refusal leaves the connection whole."""
     router = world.router("eu1")
-    world.cells.misbehave(method="CONNECT", answer={"status": 405, "body": "no tunnels here"}, cache="{path_prefix:/my-company/}")
+    world.cells.misbehave(method="CONNECT", answer={"status": 405, "body": "no tunnels here"},
+                          cache="{path_prefix:/my-company/}")
     before = counted.take(world)
     for _ in range(2):
         with router.connect() as connection:
             answer = connection.request(router.prepare("CONNECT", "other.example:443", host="other.example:443"))
             expect.status(answer, 405, world)
             expect.same("body", answer.body, b"no tunnels here")
-            expect.same("cells", [(d.cell, d.method, d.target) for d in world.deliveries_of(answer)], [("eu1", "CONNECT", "other.example:443")])
+            expect.same("cells", [(d.cell, d.method, d.target) for d in world.deliveries_of(answer)],
+                        [("eu1", "CONNECT", "other.example:443")])
             expect.clean(answer)
     expect.same("routes", router.routes(), {})
     counted.expect(world, before, lookups=0, learned=0, refused=0)
@@ -66,7 +69,8 @@ def tunnel(world, router, cells):
 def tunnel_h2(world, router, cells):
     request = router.prepare("CONNECT", "other.example:443", host="other.example:443")
     with router.connect_h2(wild=True) as connection:  # python3-h2 knows no CONNECT without a path
-        number = connection.open([(":method", "CONNECT"), (":authority", "other.example:443"), ("x-request-tag", request.tag)], request)
+        number = connection.open([(":method", "CONNECT"), (":authority", "other.example:443"),
+                                  ("x-request-tag", request.tag)], request)
         stream = connection.streams[number]
         sent = 0
         for size in (5, 100_000, 1):
@@ -97,7 +101,8 @@ def test_a_tunnel_that_a_cell_opens(world):
     tunnel_to_eu1(world)
 
 
-@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True, server_options="check inter 500ms fall 1 rise 1 proto h2")
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True,
+          server_options="check inter 500ms fall 1 rise 1 proto h2")
 def test_a_tunnel_to_a_cell_that_speaks_http2(world):
     tunnel_to_eu1(world)
 
@@ -106,7 +111,8 @@ def test_a_tunnel_to_a_cell_that_speaks_http2(world):
 def test_options_of_everything(world):
     """OPTIONS * has no path either."""
     router = world.router("eu1")
-    world.cells.misbehave(method="OPTIONS", answer={"status": 204, "headers": [["Allow", "GET"]]}, cache="{path_prefix:/my-company/}")
+    world.cells.misbehave(method="OPTIONS", answer={"status": 204, "headers": [["Allow", "GET"]]},
+                          cache="{path_prefix:/my-company/}")
     before = counted.take(world)
     answer = router.request("OPTIONS", "*")
     expect.status(answer, 204, world)

@@ -22,7 +22,8 @@ def know_then_move(world):
 def all_know_the_new_owner(world):
     """On every router the next request goes to the new owner alone."""
     for router in [r for r in world.routers.values() if r.region == "eu"]:
-        wait_until(f"{router.id} has dropped the old route", lambda: router.routes().get("/my-company/") != "eu0", timeout=5)
+        wait_until(f"{router.id} has dropped the old route", lambda: router.routes().get("/my-company/") != "eu0",
+                   timeout=5)
         answer = router.request("GET", "/my-company/y", user="alice")
         expect.status(answer, 200, world)
         expect.saw(world, answer, "eu1")
@@ -43,7 +44,8 @@ def test_flow_17_get_after_a_move(world):
     if len(answer.steps) == 1:
         expect.saw(world, answer, "eu0", "eu1")
     else:
-        expect.true(f"a 307, though HAProxy itself can send a {answers} again", healed_by_307 and len(answer.steps) == 2)
+        expect.true(f"a 307, though HAProxy itself can send a {answers} again", healed_by_307
+                    and len(answer.steps) == 2)
         expect.same("where the 307 leads", answer.steps[0].get("Location"), "/my-company/x?q=1")
         expect.saw(world, answer.steps[0], "eu0")
         seen = [delivery.cell for delivery in world.deliveries_of(answer)]
@@ -113,8 +115,8 @@ def moved(redis, key):
 
 @scenario(routers={"eu1": "eu", "eu2": "eu"}, pick=AWAY)
 def test_what_happens_in_redis_reaches_every_router(world):
-    """Whoever did it: an operator, time, another router, which may even be wrong. All routers drop what they have in memory, and the next
-    request is right."""
+    """Whoever did it: an operator, time, another router, which may even be wrong. All routers drop what they have in
+    memory, and the next request is right."""
     first, second = world.router("eu1"), world.router("eu2")
     world.cells.move("my-company", "eu1")  # misses meet a redirect
     for happen in (deleted, flushed, over, moved):
@@ -125,7 +127,8 @@ def test_what_happens_in_redis_reaches_every_router(world):
         with world.redis_client() as redis:
             happen(redis, world.shared_routes()["/my-company/"])
         for router in (first, second):
-            wait_until(f"{router.id} has dropped what was {happen.__name__}", lambda: "/my-company/" not in router.routes(), timeout=5)
+            wait_until(f"{router.id} has dropped what was {happen.__name__}",
+                       lambda: "/my-company/" not in router.routes(), timeout=5)
         before = counted.take(world)
         answer = first.request("GET", "/my-company/y", user="alice", follow_307=True)
         expect.status(answer, 200, world)

@@ -10,10 +10,12 @@ EU0 = {"eu": "eu0", "us": "us0"}
 def logged(world, status, reason, target):
     """One line of some router's HAProxy says so."""
     def lines():
-        return [line for router in world.routers.values() for line in router.haproxy.text().splitlines() if f" {target} HTTP/" in line and f" {status} " in line]
+        return [line for router in world.routers.values() for line in router.haproxy.text().splitlines()
+                if f" {target} HTTP/" in line and f" {status} " in line]
 
     found = wait_until(f"a log line with {status} for {target}", lines)
-    expect.true(f"the reason {reason} stands in each of them: {found}", all(f" reason={reason}" in line for line in found))
+    expect.true(f"the reason {reason} stands in each of them: {found}",
+                all(f" reason={reason}" in line for line in found))
 
 
 def nothing_known(world):
@@ -109,11 +111,13 @@ def test_flow_20_on_a_known_route(world):
         expect.status(answer, 502, world)
         expect.reason(answer, "redirect-to-unknown-cell")
         cells = [delivery.cell for delivery in world.deliveries_of(answer)]
-        expect.true(f"cells that saw it: {cells}", cells == ["eu0"] or (len(answer.steps) == 2 and cells == ["eu1", "eu0"]))
+        expect.true(f"cells that saw it: {cells}", cells == ["eu0"]
+                    or (len(answer.steps) == 2 and cells == ["eu1", "eu0"]))
         counted.expect(world, before, lookups=len(answer.steps), hits=1, learned=0, moved=0)
 
 
-FORGED = ("Redirect", "Cache", "Attempt", "From", "Why", "Reason", "Router", "Request", "Next", "Hop", "Hops", "Id", "Visited", "Region")
+FORGED = ("Redirect", "Cache", "Attempt", "From", "Why", "Reason", "Router", "Request", "Next", "Hop", "Hops", "Id",
+          "Visited", "Region")
 
 
 @scenario(matrix={"answers": ANSWERS, "routers": ROUTERS}, pick={"eu": "eu1", "us": "us1"})
@@ -121,8 +125,10 @@ def test_flow_21_forged_headers(world):
     """Headers of the contract that a client sends change nothing and reach nobody."""
     for names in (FORGED, [name.lower() for name in FORGED], [name.upper() for name in FORGED]):
         forged = [(f"X-Gitlab-Cell-{name}", "{cell:forged, path_prefix:/gitlab-org/}") for name in names]
-        forged += [("X-Gitlab-Cell-Redirect", "{cell:forged Cell US1}"), ("X-Gitlab-Cell-Cache", "{path_prefix:/forged/}")]
-        forged += [(f"X-Cellrouter-{name}", "forged") for name in ("Id", "Cell", "Source", "Status", "Answered", "Redirects", "Reason", "Replay")]
+        forged += [("X-Gitlab-Cell-Redirect", "{cell:forged Cell US1}"),
+                   ("X-Gitlab-Cell-Cache", "{path_prefix:/forged/}")]
+        forged += [(f"X-Cellrouter-{name}", "forged")
+                   for name in ("Id", "Cell", "Source", "Status", "Answered", "Redirects", "Reason", "Replay")]
         for method, body in (("GET", b""), ("POST", b"a=b")):
             world.flush()
             for cells in (("eu1", "us0"), ("us0",)):
@@ -134,10 +140,12 @@ def test_flow_21_forged_headers(world):
                     leaked = [pair for pair in delivery.headers if "forged" in pair[1]]
                     expect.true(f"forged headers reached {delivery.cell}: {leaked}", not leaked)
                 expect.same("cells that saw it", [d.cell for d in world.deliveries_of(answer)], list(cells))
-                expect.true(f"forged text reached the client: {answer}", not any("forged" in value for _, value in answer.headers))
+                expect.true(f"forged text reached the client: {answer}",
+                            not any("forged" in value for _, value in answer.headers))
                 flows.wait_known(world, router, "/gitlab-org/")
                 misses = len(cells) - 1
-                counted.expect(world, before, lookups=1, hits=1 - misses, misses=misses, learned=misses, moved=0, dropped=0, refused=0)
+                counted.expect(world, before, lookups=1, hits=1 - misses, misses=misses, learned=misses, moved=0,
+                               dropped=0, refused=0)
             expect.same("routes in Redis", list(world.shared_routes()), ["/gitlab-org/"])
 
 
@@ -162,7 +170,8 @@ def test_flow_22_claims_of_foreign_prefixes(world):
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu0", "us": "us0"}, routers=ONE)
 def test_malformed_claims_teach_nothing(world):
     router = world.router("us1")
-    for claim in ("{path_prefix:/gitlab-org/", "path_prefix:/gitlab-org/", "{}", "{path_prefix}", "{:}", "{path_prefix:gitlab-org/}", "{" * 500):
+    for claim in ("{path_prefix:/gitlab-org/", "path_prefix:/gitlab-org/", "{}", "{path_prefix}", "{:}",
+                  "{path_prefix:gitlab-org/}", "{" * 500):
         world.cells.behave()
         world.cells.misbehave(cell="us0", path="/gitlab-org", cache=claim)
         before = counted.take(world)

@@ -1,4 +1,5 @@
-"""docs/flows.md 23 and 27: the agent is gone, stopped, speaks garbage. Clients must not notice. For Redis (24) see test_redis_outages.py."""
+"""docs/flows.md 23 and 27: the agent is gone, stopped, speaks garbage. Clients must not notice. For Redis (24) see
+test_redis_outages.py."""
 
 import socket
 import threading
@@ -112,7 +113,8 @@ def test_flow_23_agent_stops_under_load(world):
 
 @scenario(matrix={"answers": ANSWERS}, routers=ONE, timeout=120)
 def test_flow_23_agent_dies_with_questions_open(world):
-    """Stopped until questions pile up at HAProxy, then killed: none of them may hang for ever, HAProxy must not spin."""
+    """Stopped until questions pile up at HAProxy, then killed: none of them may hang for ever, HAProxy must not
+    spin."""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     with Load(world, [router], clients=16, pause=0.0) as load:
@@ -134,8 +136,8 @@ def test_flow_23_agent_dies_with_questions_open(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, redis=False, level0=False)
 def test_flow_23_a_slow_agent(world):
-    """A wire between HAProxy and the agent that delays. Within timeout processing its answers count; beyond it every request is served as a
-    miss, and waits no longer than that."""
+    """A wire between HAProxy and the agent that delays. Within timeout processing its answers count; beyond it every
+    request is served as a miss, and waits no longer than that."""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     router.agent.terminate()
@@ -168,8 +170,8 @@ def test_flow_23_a_slow_agent(world):
 
 
 def no_wait(world, agent_goes):
-    """After the health check has noticed, a request does not wait for an agent that is not there: without the check each would wait
-    `timeout processing`, 50 ms. (Not all of them are looked at: the machine may be loaded.)"""
+    """After the health check has noticed, a request does not wait for an agent that is not there: without the check
+    each would wait `timeout processing`, 50 ms. (Not all of them are looked at: the machine may be loaded.)"""
     world.allow(AGENT_GONE)
     router = world.router("eu1")
     learns_again(world, router)
@@ -254,7 +256,8 @@ def test_flow_27_one_cell_and_nothing_else(world):
     expect.status(answer, 302)
     expect.same("Location", answer.get("Location"), "/users/sign_in?redirect=/my-company/x")
     replay = router.stat("cellrouter-replay")
-    expect.same("what HAProxy counted: answers of 2xx, 3xx and 5xx, retries", [replay[column] for column in ("hrsp_2xx", "hrsp_3xx", "hrsp_5xx", "wretr", "wredis")],
+    expect.same("what HAProxy counted: answers of 2xx, 3xx and 5xx, retries",
+                [replay[column] for column in ("hrsp_2xx", "hrsp_3xx", "hrsp_5xx", "wretr", "wredis")],
                 [str(served), "1", "0", "0", "0"])
 
 

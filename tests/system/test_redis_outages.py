@@ -1,5 +1,5 @@
-"""docs/flows.md 24: every way in which Redis can fail, under a steady stream of requests. Clients get the right answers all the time, the
-counters tell what was wrong, and all heals without a restart of anything but Redis."""
+"""docs/flows.md 24: every way in which Redis can fail, under a steady stream of requests. Clients get the right answers
+all the time, the counters tell what was wrong, and all heals without a restart of anything but Redis."""
 
 import time
 from dataclasses import dataclass, field
@@ -13,8 +13,10 @@ from harness.world import AGENT_GONE
 
 AWAY = {"eu": "eu1", "us": "us1"}  # each miss meets a redirect
 BOTH = {"eu0": 302, "eu1": 302, "us0": 421, "us1": 421}  # the eu router replays by two passes, the us router by one
-SLOWEST = 1.0  # s; two questions of a request wait 50 ms each at most (timeout processing), the rest is for a loaded machine
-LOST_TIMER = 5.0  # s; so long a request can wait whose question is open when its agent ends, on HAProxy 2.6: docs/requests.md
+# s; two questions of a request wait 50 ms each at most (timeout processing), the rest is for a loaded machine
+SLOWEST = 1.0
+# s; so long a request can wait whose question is open when its agent ends, on HAProxy 2.6: docs/requests.md
+LOST_TIMER = 5.0
 IMPATIENT = {"watchdog": 500, "backoff-max": 500}
 
 
@@ -176,7 +178,8 @@ def debug_sleep(world):
 # The stream around it
 
 def is_well(counters):
-    return counters["store_connected"] == counters["store_watching"] == 1 and counters["store_queued"] == counters["store_writing"] == 0
+    connected = counters["store_connected"] == counters["store_watching"] == 1
+    return connected and counters["store_queued"] == counters["store_writing"] == 0
 
 
 def wait_well(world, what):
@@ -214,8 +217,8 @@ def learn(world, router, name):
 
 
 def shares_again(world):
-    """What one router learns now, the other one uses. On a loaded machine a question may miss its deadline of 15 ms, which is a miss
-    by design: then the next new path has to do."""
+    """What one router learns now, the other one uses. On a loaded machine a question may miss its deadline of 15 ms,
+    which is a miss by design: then the next new path has to do."""
     eu1, us1 = world.routers.values()
     names = iter(range(1000))
 
@@ -225,7 +228,8 @@ def shares_again(world):
         flows.wait_known(world, eu1, f"/api/v4/{name}/")
         before = us1.counters()["lookup_hits_level2"]
         answer = learn(world, us1, name)
-        return us1.counters()["lookup_hits_level2"] == before + 1 and [d.cell for d in world.deliveries_of(answer)] == ["eu0"]
+        return us1.counters()["lookup_hits_level2"] == before + 1 and [d.cell
+                                                                       for d in world.deliveries_of(answer)] == ["eu0"]
 
     wait_until("a route that eu1 learned to be a level-2 hit at us1", is_used, timeout=5)
 
@@ -259,7 +263,8 @@ def run(world, outage):
     slowest = SLOWEST + LOST_TIMER * (outage.agents_end and places.haproxy_version() < (3, 0))
     expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < slowest)
     expect.true("nothing was learned during the outage", learned)
-    expect.same("routes learned during the outage that are not in Redis after it", sorted(learned - set(world.shared_routes())), [])
+    expect.same("routes learned during the outage that are not in Redis after it",
+                sorted(learned - set(world.shared_routes())), [])
     shares_again(world)
     for router in routers:
         gone = router.counters()["store_disconnects"] - before.get(router.id, {}).get("store_disconnects", 0)
@@ -268,7 +273,8 @@ def run(world, outage):
 
 
 def scenario_of(outage):
-    world = {"routers": ONE, "answers": BOTH, "pick": AWAY, "level0": False, "settings": {"redis": IMPATIENT}, **outage.world}
+    world = {"routers": ONE, "answers": BOTH, "pick": AWAY, "level0": False, "settings": {"redis": IMPATIENT},
+             **outage.world}
 
     @scenario(timeout=60, **world)
     def test(world):

@@ -11,8 +11,8 @@ MB = 1 << 20
 
 @scenario(matrix={"answers": ALL}, pick=AWAY, routers=ONE)
 def test_a_first_request_is_always_answered(world):
-    """A cell that closes without an answer is a 502 with a reason for a client's first request, also when the router's own
-    connections have been used before: HAProxy's silence is for a client's later ones."""
+    """A cell that closes without an answer is a 502 with a reason for a client's first request, also when the router's
+    own connections have been used before: HAProxy's silence is for a client's later ones."""
     router = world.router("eu1")
     for number in range(3):
         expect.status(router.request("POST", f"/api/v4/{number}/x", user="alice", body=b"a=b"), 200, world)
@@ -41,7 +41,8 @@ def test_headers_and_a_body_of_unknown_length_fill_the_buffer(world):
             answer = connection.request(router.prepare("POST", "/my-company/x", **request))
         expect.status(answer, 200, world)
         expect.same("the answering cell", answer.cell, "eu0")
-        expect.same("what the owner got", [(d.whole, d.body_length) for d in world.deliveries_of(answer)][-1], (True, 300_000))
+        expect.same("what the owner got", [(d.whole, d.body_length) for d in world.deliveries_of(answer)][-1],
+                    (True, 300_000))
     counted.expect(world, before, lookups=tries, hits=0, misses=tries, learned=1, moved=0, dropped=0, refused=0)
 
 
@@ -78,7 +79,8 @@ def test_flow_19_with_a_body_too_large_to_replay(world):
 @scenario(matrix={"answers": ALL}, pick=AWAY, routers=ONE)
 def test_a_redirect_whose_body_comes_late(world):
     """The redirect counts, not the time that its body takes."""
-    world.cells.misbehave(cell="eu1", path="/my-company/late", answer={"status": world.cells.table["eu1"].answers, "body_bytes": 3000, "pause": 1.5,
+    world.cells.misbehave(cell="eu1", path="/my-company/late",
+                          answer={"status": world.cells.table["eu1"].answers, "body_bytes": 3000, "pause": 1.5,
                           "headers": [["X-Gitlab-Cell-Redirect", "{cell:Cell EU0}"]]})
     before = counted.take(world)
     answer = world.router("eu1").request("POST", "/my-company/late", user="alice", body=b"a=b")
@@ -92,7 +94,8 @@ def test_a_chunked_body_beyond_the_tier_is_told_to_come_again(world):
     """Though the cell redirects before it has read it; from 3.0 on."""
     world.cells.misbehave(cell="eu1", path="/my-company/early", early=True, redirect="Cell EU0")
     before = counted.take(world)
-    answer = world.router("eu1").request("POST", "/my-company/early", user="alice", body=bytes(3 * MB), chunked=True, follow_307=True)
+    answer = world.router("eu1").request("POST", "/my-company/early", user="alice", body=bytes(3 * MB), chunked=True,
+                                         follow_307=True)
     counted.expect(world, before, lookups=2, hits=0, misses=2, learned=1, moved=0, dropped=0, refused=0)
     expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
     expect.same("the answering cell", answer.cell, "eu0")
@@ -103,7 +106,8 @@ def test_a_stale_post_that_fills_the_buffer_with_its_headers(world):
     router = flows.settled(world, "hit")
     world.cells.move("my-company", "eu1")
     before = counted.take(world)
-    answer = router.request("POST", "/my-company/x", user="alice", body=bytes(9500), headers=[(f"X-Fill-{n}", "f" * 900) for n in range(4)])
+    answer = router.request("POST", "/my-company/x", user="alice", body=bytes(9500),
+                            headers=[(f"X-Fill-{n}", "f" * 900) for n in range(4)])
     counted.one(world, before, "hit", moved=1)
     expect.status(answer, 200, world)
     expect.saw(world, answer, "eu0", "eu1")
@@ -125,7 +129,8 @@ def test_a_redirect_that_begins_as_a_named_cell_would(world):
             world.cells.behave()
 
 
-@scenario(matrix={"answers": ALL}, pick=AWAY, routers=ONE, site_more="    http-response deny deny_status 503 if { res.hdr(X-Deny) -m found }\n")
+@scenario(matrix={"answers": ALL}, pick=AWAY, routers=ONE,
+          site_more="    http-response deny deny_status 503 if { res.hdr(X-Deny) -m found }\n")
 def test_a_sites_own_refusal_has_no_reason_of_ours(world):
     world.cells.misbehave(path="/my-company/denied", answer={"headers": [["X-Deny", "1"]], "body": "x"})
     for kind in ("miss", "hit"):
@@ -176,12 +181,15 @@ def test_a_host_with_a_slash_is_no_path(world):
     router = world.router("eu1")
     expect.status(router.request("GET", "/not-my-company/x", user="nora"), 200, world)
     answer = router.request("GET", "/x", user="nora", host="site.example/not-my-company")
-    expect.true(f"a Host with a slash: {answer.status}", answer.status == 400 if places.haproxy_version() >= (3, 0) else "us1" not in [d.cell for d in world.deliveries_of(answer)])
+    expect.true(f"a Host with a slash: {answer.status}", answer.status == 400 if places.haproxy_version() >= (3, 0)
+                else "us1" not in [d.cell for d in world.deliveries_of(answer)])
 
 
 # What is no host, to the agent and to level 0 alike: a request that says it is a miss, and teaches nothing.
-NO_HOSTS = {"list": "other.example,site.example", "list_with_blank": "other.example, site.example", "user": "a@site.example", "port": "site.example:x",
-            "long_port": "site.example:123456", "dot": ".site.example", "brackets": "[site.example]", "star": "*.example", "percent": "site%2eexample"}
+NO_HOSTS = {"list": "other.example,site.example", "list_with_blank": "other.example, site.example",
+            "user": "a@site.example", "port": "site.example:x",
+            "long_port": "site.example:123456", "dot": ".site.example", "brackets": "[site.example]",
+            "star": "*.example", "percent": "site%2eexample"}
 SAME_HOSTS = {"port": "site.example:80", "capitals": "SITE.example", "no_port": "site.example:"}
 
 
@@ -205,6 +213,7 @@ def test_what_is_no_host_is_nobodys_route(world):
         expect.status(answer, 200, world)
         expect.same(f"{label}: cells", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
     with router.connect() as connection:
-        request = f"GET /my-company/x HTTP/1.1\r\nHost: site.example\r\nHost: other.example\r\nCookie: {world.cells.cookie('alice')}\r\n\r\n"
+        request = ("GET /my-company/x HTTP/1.1\r\nHost: site.example\r\nHost: other.example\r\n"
+                   f"Cookie: {world.cells.cookie('alice')}\r\n\r\n")
         connection.socket.sendall(request.encode())
         expect.same("two hosts", connection.read_answer("GET").status, 400)

@@ -72,7 +72,8 @@ def one_is_down(world):
 
 @scenario(matrix={"server_options": CHECKS}, pick=AWAY, routers=ONE, servers=TWO_EACH)
 def test_one_server_of_a_cell_is_down(world):
-    """At no moment does a client notice: the other one takes over, on a known path and on an unknown one, checked or not."""
+    """At no moment does a client notice: the other one takes over, on a known path and on an unknown one, checked or
+    not."""
     one_is_down(world)
 
 
@@ -89,7 +90,8 @@ def all_down(world, cell):
 
 @scenario(matrix={"answers": KINDS, "server_options": CHECKS}, pick=AWAY, routers=ONE, servers=TWO_EACH)
 def test_all_servers_of_a_known_cell_are_down(world):
-    """503 with a reason, before any health check has noticed and without one: no other cell has the data. The route stays."""
+    """503 with a reason, before any health check has noticed and without one: no other cell has the data. The route
+    stays."""
     world.allow(CELL_DOWN)
     router = world.router("eu1")
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
@@ -121,8 +123,9 @@ def test_a_refused_connection_on_an_unknown_path(world):
 
 @scenario(matrix={"answers": {"425": 425}}, pick={"eu": "eu1"}, routers=ONE, server_options="")
 def test_the_loop_takes_the_first_try(world):
-    """The known cell, asked at once, takes no connection; HAProxy gives the request to the loop, where the cell is there again and redirects.
-    What HAProxy kept is replayed; what was too large for that is a 307, and its second try goes right."""
+    """The known cell, asked at once, takes no connection; HAProxy gives the request to the loop, where the cell is
+    there again and redirects. What HAProxy kept is replayed; what was too large for that is a 307, and its second try
+    goes right."""
     world.allow(CELL_DOWN)
     for length, statuses in ((0, [200]), (100_000, [307, 200])):
         world.cells.move("my-company", "eu0")

@@ -24,7 +24,8 @@ def trickle(router, request, seconds, pieces=20):
     return answer
 
 
-@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, settings={"haproxy": {"timeout-server": 2, "timeout-client": 2}})
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120,
+          settings={"haproxy": {"timeout-server": 2, "timeout-client": 2}})
 def test_an_upload_slower_than_the_servers_timeout(world):
     for kind, chunked, statuses in (("miss", False, [307, 200]), ("hit", True, [200])):
         router = flows.settled(world, kind)
@@ -35,5 +36,6 @@ def test_an_upload_slower_than_the_servers_timeout(world):
             answer = trickle(router, request, 5)
             expect.status(answer, status, world)
         seen = world.deliveries_of(answer)
-        expect.same("what the owner got", [(d.cell, d.whole, d.body_sha256) for d in seen], [("eu0", True, hashlib.sha256(body).hexdigest())])
+        expect.same("what the owner got", [(d.cell, d.whole, d.body_sha256) for d in seen],
+                    [("eu0", True, hashlib.sha256(body).hexdigest())])
         counted.expect(world, before, lookups=len(statuses), learned=int(kind == "miss"), dropped=0)

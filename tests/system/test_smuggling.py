@@ -1,5 +1,5 @@
-"""Requests that two readers could read in two ways. Each ends in one request at a cell, as the edge read it, or in an error at the
-edge; what lies behind it is never a request that the router did not make."""
+"""Requests that two readers could read in two ways. Each ends in one request at a cell, as the edge read it, or in an
+error at the edge; what lies behind it is never a request that the router did not make."""
 
 import os
 
@@ -25,7 +25,8 @@ def chunk(data):
 CHUNKED = chunk(b"a=b") + b"0\r\n\r\n"
 TE = b"Transfer-Encoding: chunked\r\n"
 
-# label -> (bytes, what the edge does with it: 400, or 0 when it is one request; None: one of the two, by HAProxy's version)
+# label -> (bytes, what the edge does with it: 400, or 0 when it is one request; None: one of the two, by HAProxy's
+# version)
 PROBES = {
     "cl_te": (post(b"Content-Length: %d\r\n" % (5 + len(HIDDEN)) + TE, b"0\r\n\r\n" + HIDDEN), None),
     "te_cl": (post(b"Content-Length: 4\r\n" + TE, chunk(SMUGGLED) + b"0\r\n\r\n"), None),
@@ -33,12 +34,14 @@ PROBES = {
     "te_te_cl": (post(TE + b"Transfer-encoding: identity\r\nContent-Length: 3\r\n", CHUNKED), None),
     "te_unknown": (post(b"Transfer-Encoding: xchunked\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), None),
     "te_before_colon": (post(b"Transfer-Encoding : chunked\r\nContent-Length: 3\r\n", CHUNKED), 400),
-    "te_leading_blank": (post(b"X-Before: a\r\n Transfer-Encoding: chunked\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), None),
+    "te_leading_blank": (post(b"X-Before: a\r\n Transfer-Encoding: chunked\r\nContent-Length: %d\r\n" % len(HIDDEN),
+                              HIDDEN), None),
     "te_vertical_tab": (post(b"Transfer-Encoding: \x0bchunked\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), None),
     "te_not_last": (post(b"Transfer-Encoding: chunked, identity\r\n", CHUNKED), None),
     "te_twice_chunked": (post(b"Transfer-Encoding: chunked, chunked\r\n", CHUNKED), None),
     "te_behind_lf": (post(b"X: X\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n", CHUNKED), None),
-    "te_in_1_0": (post(TE + b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN).replace(b"HTTP/1.1\r\nHost", b"HTTP/1.0\r\nHost", 1), None),
+    "te_in_1_0": (post(TE + b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN).replace(b"HTTP/1.1\r\nHost",
+                                                                                     b"HTTP/1.0\r\nHost", 1), None),
     "cl_two_values": (post(b"Content-Length: 3\r\nContent-Length: 300\r\n", b"a=b"), 400),
     "cl_list_of_two": (post(b"Content-Length: 3, 300\r\n", b"a=b"), 400),
     "cl_same_twice": (post(b"Content-Length: 3\r\nContent-Length: 3\r\n", b"a=b"), 0),
@@ -66,9 +69,11 @@ PROBES = {
     "chunk_bare_lf": (post(TE, b"3\na=b\n0\n\n"), None),
     "two_hosts": (post(b"Host: other.example\r\nContent-Length: 3\r\n", b"a=b"), None),
     "blank_in_target": (post(b"Content-Length: 3\r\n", b"a=b").replace(b"TARGET", b"TARGET /smuggled"), 400),
-    "upgrade_h2c": (post(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: %d\r\n"
+    "upgrade_h2c": (post(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+                         b"AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: %d\r\n"
                          % len(HIDDEN), HIDDEN), 0),
-    "hop_by_hop": (post(b"Connection: close, X-Gitlab-Cell-Request, X-Gitlab-Cell-Attempt, X-Forwarded-For, Cookie\r\nContent-Length: 3\r\n", b"a=b"), 0),
+    "hop_by_hop": (post(b"Connection: close, X-Gitlab-Cell-Request, X-Gitlab-Cell-Attempt, X-Forwarded-For, "
+                        b"Cookie\r\nContent-Length: 3\r\n", b"a=b"), 0),
 }
 
 
@@ -77,8 +82,10 @@ def made_by_the_router(world, label):
     seen = world.deliveries()
     for delivery in seen:
         expect.true(f"{label}: something unreadable at a cell", delivery.answer != "unreadable", expect.table(seen))
-        expect.true(f"{label}: one id at most at {delivery.cell}", len(delivery.all("X-Gitlab-Cell-Request")) <= 1, expect.table(seen))
-        expect.same(f"{label}: names of the router at {delivery.cell}", len(delivery.all("X-Gitlab-Cell-Router")), 1, expect.table(seen))
+        expect.true(f"{label}: one id at most at {delivery.cell}", len(delivery.all("X-Gitlab-Cell-Request")) <= 1,
+                    expect.table(seen))
+        expect.same(f"{label}: names of the router at {delivery.cell}", len(delivery.all("X-Gitlab-Cell-Router")), 1,
+                    expect.table(seen))
         expect.same(f"{label}: attempt numbers", len(delivery.all("X-Gitlab-Cell-Attempt")), 1)
         expect.true(f"{label}: a smuggled header", not delivery.all("X-Smuggled"), expect.table(seen))
         expect.true(f"{label}: a smuggled request", not delivery.target.startswith("/smuggled"), expect.table(seen))
@@ -109,16 +116,18 @@ def try_all(world, labels, probe_one):
 
 
 def judge_counters(world, before, kind, label, asked):
-    """asked: how many requests the cells answered. The agent was asked about those and no other (of a request that is refused in its
-    body, the head may have been asked about), and learned from them alone."""
+    """asked: how many requests the cells answered. The agent was asked about those and no other (of a request that is
+    refused in its body, the head may have been asked about), and learned from them alone."""
     if asked:
-        counted.expect(world, before, lookups=asked, hits=asked if kind == "hit" else asked - 1, learned=int(kind == "miss"), moved=0, dropped=0, refused=0)
+        counted.expect(world, before, lookups=asked, hits=asked if kind == "hit" else asked - 1,
+                       learned=int(kind == "miss"), moved=0, dropped=0, refused=0)
         return
     after = counted.take(world)
     delta = {word: after[word] - before[word] for word in after}
     # HAProxy 2.6 and 3.0 may reset the stream of a cl_zero whose empty body they have already delivered.
     refused = ("moved", "dropped", "refused") if label == "cl_zero" else ("learned", "moved", "dropped", "refused")
-    expect.true(f"{label} on a {kind}: refused, and yet {delta}", delta["lookups"] <= 1 and not any(delta[word] for word in refused))
+    expect.true(f"{label} on a {kind}: refused, and yet {delta}", delta["lookups"] <= 1
+                and not any(delta[word] for word in refused))
 
 
 def probe(world, router, kind, label):
@@ -139,9 +148,11 @@ def probe(world, router, kind, label):
     if wanted is not None:
         expect.same(f"{label} on a {kind}: status", status, wanted or 200, expect.table(seen))
     expect.true(f"{label} on a {kind}: status {status}", status in (200, 400), expect.table(seen))
-    expect.same(f"{label} on a {kind}: cells", [d.cell for d in seen], CELLS[kind] if status == 200 else [], f"status {status}\n{expect.table(seen)}")
+    expect.same(f"{label} on a {kind}: cells", [d.cell for d in seen], CELLS[kind] if status == 200 else [],
+                f"status {status}\n{expect.table(seen)}")
     expect.same("what they were asked", {d.target for d in seen} - {target}, set())
-    expect.same(f"{label}: bodies are whole and alike", len({(d.whole, d.body_sha256) for d in seen}), min(1, len(seen)), expect.table(seen))
+    expect.same(f"{label}: bodies are whole and alike", len({(d.whole, d.body_sha256) for d in seen}),
+                min(1, len(seen)), expect.table(seen))
     return int(status == 200)
 
 
@@ -150,8 +161,8 @@ def test_smuggling_probes(world):
     try_all(world, PROBES, probe)
 
 
-# label -> (changes of the head, body). A change: (name, value) more; (name, None) takes a field away; a name with ! before it
-# goes first. Each is an error, or is one request with nothing of it.
+# label -> (changes of the head, body). A change: (name, value) more; (name, None) takes a field away; a name with !
+# before it goes first. Each is an error, or is one request with nothing of it.
 H2_PROBES = {
     "cl_too_large": ([("content-length", "300")], b"a=b"),
     "cl_too_small": ([("content-length", "1")], b"a=b" + HIDDEN),
@@ -192,9 +203,11 @@ H2_PROBES = {
 
 def changed(fields, changes, target):
     for name, value in changes:
-        old = [pair for pair in fields if pair[0] != name] if name in (":path", ":method", ":authority", ":scheme") else fields
+        old = [pair for pair in fields if pair[0] != name] if name in (":path", ":method", ":authority",
+                                                                       ":scheme") else fields
         new = [] if value is None else [(name.lstrip("!"), value.replace("TARGET", target))]
-        pseudo = len([pair for pair in old if pair[0].startswith(":")]) if name.startswith(":") and ("x-a", "b") not in old else len(old)
+        pseudo = len([pair for pair in old
+                      if pair[0].startswith(":")]) if name.startswith(":") and ("x-a", "b") not in old else len(old)
         at = 0 if name.startswith("!") else pseudo
         fields = old[:at] + new + old[at:]
     return fields
@@ -215,18 +228,24 @@ def probe_h2(world, router, kind, label):
         except Broken as broken:
             status = str(broken)
         if status == 200:
-            expect.status(connection.request(router.prepare("GET", "/my-company/same-connection", user="alice")), 200, world)
-    seen = [delivery for delivery in made_by_the_router(world, label) if delivery.target != "/my-company/same-connection"]
+            expect.status(connection.request(router.prepare("GET", "/my-company/same-connection", user="alice")), 200,
+                          world)
+    seen = [delivery for delivery in made_by_the_router(world, label)
+            if delivery.target != "/my-company/same-connection"]
     if status == 200:
         expect.same(f"{label} on a {kind}: cells", [d.cell for d in seen], CELLS[kind], expect.table(seen))
-        length = 0 if label == "cl_zero" else len(body)  # HAProxy 2.6 believes it, drops what comes then, and may reset the stream as well
-        expect.same(f"{label}: what they were asked", {(d.method, d.target, d.body_length, d.whole) for d in seen}, {("POST", target, length, True)})
-        odd = [pair for d in seen for pair in d.headers if pair[0].lower() in ("keep-alive", "proxy-connection") or pair[1] in ("x-gitlab-cell-request", "h2c")]
+        # HAProxy 2.6 believes it, drops what comes then, and may reset the stream as well
+        length = 0 if label == "cl_zero" else len(body)
+        expect.same(f"{label}: what they were asked", {(d.method, d.target, d.body_length, d.whole) for d in seen},
+                    {("POST", target, length, True)})
+        odd = [pair for d in seen for pair in d.headers if pair[0].lower() in ("keep-alive", "proxy-connection")
+               or pair[1] in ("x-gitlab-cell-request", "h2c")]
         expect.same(f"{label}: fields that HTTP/2 does not have reached a cell", odd, [])
     else:
         whole = [d for d in seen if d.whole and label != "cl_zero"]
         expect.true(f"{label} on a {kind}: {status}, and yet a cell got it", not whole, expect.table(whole))
-        # A body that comes after "no body" is not kept for a replay: then a redirect is a 307, and the next try the client's own doing.
+        # A body that comes after "no body" is not kept for a replay: then a redirect is a 307, and the next try the
+        # client's own doing.
         fine = (400, 307) if label == "cl_zero" else (400,)
         expect.true(f"{label} on a {kind}: {status} is no refusal", isinstance(status, str) or status in fine)
     return 2 if status == 200 else 0
@@ -244,7 +263,8 @@ WEBSOCKET = [("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXB
 UPGRADES = {
     "websocket": ([("Connection", "Upgrade"), ("Upgrade", "websocket")], "websocket"),
     "websocket_in_capitals": ([("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket")], "WebSocket"),
-    "h2c": ([("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")], None),
+    "h2c": ([("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
+             ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")], None),
     "h2c_in_capitals": ([("Connection", "upgrade"), ("Upgrade", "H2C")], None),
     "h2c_without_connection": ([("Upgrade", "h2c")], None),
     "h2c_behind_websocket": ([("Connection", "Upgrade"), ("Upgrade", "websocket, h2c")], None),
@@ -254,21 +274,23 @@ UPGRADES = {
     "of_nothing": ([("Connection", "Upgrade"), ("Upgrade", "")], None),
     "te": ([("Connection", "TE"), ("TE", "trailers")], None),
     "a_header_of_the_router": ([("Connection", "X-Gitlab-Cell-From, X-Gitlab-Cell-Router")], None),
-    "a_header_in_a_second_line": ([("Connection", "keep-alive"), ("Connection", "x-gitlab-cell-attempt,X-Forwarded-For")], None),
+    "a_header_in_a_second_line": ([("Connection", "keep-alive"),
+                                   ("Connection", "x-gitlab-cell-attempt,X-Forwarded-For")], None),
     "a_header_beside_upgrade": ([("Connection", "X-Gitlab-Cell-From, Upgrade"), ("Upgrade", "websocket")], "websocket"),
 }
 
 
 @scenario(matrix={"answers": {"302": 302, "425": 425}}, pick=AWAY, routers=ONE)
 def test_connections_become_what_is_listed(world):
-    """What a connection may become is a list, of WebSocket alone by default; and Connection names no header that a cell should drop.
-    (Of a request with a body HAProxy may drop Upgrade itself, and h2c of any.)"""
+    """What a connection may become is a list, of WebSocket alone by default; and Connection names no header that a cell
+    should drop. (Of a request with a body HAProxy may drop Upgrade itself, and h2c of any.)"""
     router = world.router("eu1")
     for label, (said, upgrade) in UPGRADES.items():
         for method, body in (("GET", b""), ("POST", b"a=b")):
             world.flush()
             for cells in (["eu1", "eu0"], ["eu0"]):
-                answer = router.request(method, f"/my-company/says-{label}", user="alice", headers=[*said, *WEBSOCKET], body=body, follow_307=True)
+                answer = router.request(method, f"/my-company/says-{label}", user="alice", headers=[*said, *WEBSOCKET],
+                                        body=body, follow_307=True)
                 expect.status(answer, 200, world)
                 seen = world.deliveries_of(answer)
                 expect.true(f"{label}: cells {[d.cell for d in seen]}", [d.cell for d in seen] in (cells, cells[-1:]))
@@ -281,7 +303,8 @@ def judge_connection(what, delivery, upgrade, passes):
     named = {token.strip().lower() for value in delivery.all("Connection") for token in value.split(",")}
     expect.same(f"{what}: names in Connection", named - {"", "close", "keep-alive", "upgrade", "te"}, set())
     seen = delivery.all("Upgrade")
-    expect.true(f"{what}: Upgrade {seen}", seen == [upgrade] if upgrade and passes else seen in ([], [""], ["websocket"], [upgrade]))
+    expect.true(f"{what}: Upgrade {seen}", seen == [upgrade] if upgrade and passes
+                else seen in ([], [""], ["websocket"], [upgrade]))
     expect.same(f"{what}: names of the router", len(delivery.all("X-Gitlab-Cell-Router")), 1)
 
 
@@ -299,17 +322,23 @@ def test_internal_headers_from_outside(world):
     """What the passes say to each other steers nothing when a client says it, in any spelling, nor when a cell does."""
     router = world.router("eu1")
     ids = list(world.cells.table)
-    for number, spelling in enumerate(("X-Cellrouter-{}", "x-cellrouter-{}", "X-CELLROUTER-{}", "X_Cellrouter_{}", "X.Cellrouter.{}", "x~cellrouter+{}")):
+    for number, spelling in enumerate(("X-Cellrouter-{}", "x-cellrouter-{}", "X-CELLROUTER-{}", "X_Cellrouter_{}",
+                                       "X.Cellrouter.{}", "x~cellrouter+{}")):
         forged = [(spelling.format(name), value) for name, value in FORGED.items()]
-        forged += [(f"{prefix}{name}", value) for prefix in ("X-Gitlab-Cell-", "x_gitlab_cell_", "X-GitLab_Cell-", "X.Gitlab.Cell.", "X~Gitlab~Cell~", "x!gitlab#cell$", "X-Gitlab.Cell^")
-                   for name, value in (("Request", "forged-id"), ("Route", "us1"), ("Attempt", "3"), ("From", "us1"), ("Why", "stale-route"), ("Router", "us9"))]
+        forged += [(f"{prefix}{name}", value)
+                   for prefix in ("X-Gitlab-Cell-", "x_gitlab_cell_", "X-GitLab_Cell-", "X.Gitlab.Cell.",
+                                  "X~Gitlab~Cell~", "x!gitlab#cell$", "X-Gitlab.Cell^")
+                   for name, value in (("Request", "forged-id"), ("Route", "us1"), ("Attempt", "3"), ("From", "us1"),
+                                       ("Why", "stale-route"), ("Router", "us9"))]
         world.cells.behave()
-        world.cells.misbehave(cell="eu0", path="/my-company/forging", answer={"headers": [[n, v] for n, v in forged if n[1] == "-"], "body": "x"},
+        world.cells.misbehave(cell="eu0", path="/my-company/forging",
+                              answer={"headers": [[n, v] for n, v in forged if n[1] == "-"], "body": "x"},
                               cache="{path_prefix:/my-company/}")
         for method, length in (("GET", 0), ("POST", 3), ("PUT", 100_000)):
             world.flush()
             for cells in (["eu1", "eu0"], ["eu0"]):
-                answer = router.request(method, f"/my-company/forging/{number}", user="alice", headers=forged, body=b"x" * length, follow_307=True)
+                answer = router.request(method, f"/my-company/forging/{number}", user="alice", headers=forged,
+                                        body=b"x" * length, follow_307=True)
                 expect.status(answer, 200, world)
                 seen = [delivery for step in answer.steps for delivery in world.deliveries_of(step)]
                 expect.same("cells that saw it", [d.cell for d in seen], cells, f"{ids}\n{expect.table(seen)}")
@@ -318,7 +347,8 @@ def test_internal_headers_from_outside(world):
                     expect.same("internal headers at a cell", internal, [])
                     expect.true("a forged id", delivery.all("X-Gitlab-Cell-Request") != ["forged-id"])
                     expect.same("router", delivery.all("X-Gitlab-Cell-Router"), ["eu1"])
-                shown = [pair for pair in answer.headers if pair[0].lower().startswith(("x-cellrouter", "x-gitlab-cell"))]
+                shown = [pair for pair in answer.headers
+                         if pair[0].lower().startswith(("x-cellrouter", "x-gitlab-cell"))]
                 expect.same("headers of the router that reached the client", shown, [])
                 flows.wait_known(world, router, "/my-company/")
 

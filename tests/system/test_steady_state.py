@@ -7,7 +7,9 @@ from harness.process import wait_until
 from harness.runner import scenario
 
 CONNECTIONS = "spoe_connections"
-PATHS = [("GET", f"/{name}/{number}", owner) for name, owner in (("my-company", "eu0"), ("gitlab-org", "us0"), ("not-my-company", "us1")) for number in range(20)]
+PATHS = [("GET", f"/{name}/{number}", owner)
+         for name, owner in (("my-company", "eu0"), ("gitlab-org", "us0"), ("not-my-company", "us1"))
+         for number in range(20)]
 
 
 def requests(world, router, count, clients=4):
@@ -63,8 +65,10 @@ def test_steady_state(world):
     reloads(world, router, 100)
     requests(world, router, 1000)
     after = measured(router)
-    expect.true(f"open files: {before['files']} before, {after['files']} after", abs(after["files"] - before["files"]) <= 4)
-    expect.true(f"connections: {before['connections']} before, {after['connections']} after", abs(after["connections"] - before["connections"]) <= 4)
+    expect.true(f"open files: {before['files']} before, {after['files']} after",
+                abs(after["files"] - before["files"]) <= 4)
+    expect.true(f"connections: {before['connections']} before, {after['connections']} after",
+                abs(after["connections"] - before["connections"]) <= 4)
     grown = after["memory"] - before["memory"]
     expect.true(f"memory grew by {grown >> 10} KiB from {before['memory'] >> 10} KiB", grown < 2 << 20)
     flows.wait_known(world, router, "/my-company/")

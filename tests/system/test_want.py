@@ -65,5 +65,7 @@ def test_connections_leave_the_agent_what_it_needs(world):
 def test_too_few_descriptors_to_start(world):
     """A limit that leaves nothing for HAProxy is an error at the start, with both numbers."""
     router = world.router("eu1")
-    conf = configs.write(world.run / "few.conf", router.conf.read_text().replace(str(world.run / "eu1."), str(world.run / "few.")))
-    says(run("prlimit", "--nofile=20:20", places.built("cellrouter"), "-f", conf), False, r"limit of open files is 20, .*needs \d+")
+    conf = configs.write(world.run / "few.conf",
+                         router.conf.read_text().replace(str(world.run / "eu1."), str(world.run / "few.")))
+    says(run("prlimit", "--nofile=20:20", places.built("cellrouter"), "-f", conf), False,
+         r"limit of open files is 20, .*needs \d+")

@@ -7,7 +7,8 @@ from harness import counted, expect, flows, http2, places
 from harness.level0 import warm
 from harness.runner import ANSWERS, LEVELS, ONE, scenario
 
-UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
+UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+           ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, section 1.3
 
 
@@ -52,7 +53,8 @@ class Socket:
 
     def __init__(self, connection, request):
         self.connection, self.request = connection, request
-        pseudo = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "site.example"), (":path", request.target)]
+        pseudo = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"),
+                  (":authority", "site.example"), (":path", request.target)]
         fields = [pair for pair in http2.fields_of(request) if pair[0][0] != ":"] + [("sec-websocket-version", "13")]
         self.number = connection.open(pseudo + fields, request)
         self.stream = connection.streams[self.number]
@@ -66,7 +68,8 @@ class Socket:
         """Sends a frame and returns what comes back."""
         self.connection.send(self.number, frame(text), end=False)
         while len(self.stream.body) < 2 or len(self.stream.body) < 2 + self.stream.body[1]:
-            expect.true(f"the WebSocket stays open: {self.connection.over(self.number)}", not self.connection.over(self.number))
+            expect.true(f"the WebSocket stays open: {self.connection.over(self.number)}",
+                        not self.connection.over(self.number))
             self.connection.fill()
         first, length, payload = self.stream.body[0], self.stream.body[1], bytes(self.stream.body[2:])
         del self.stream.body[: 2 + length]
@@ -91,7 +94,8 @@ def test_flow_26_websocket_over_http2(world):
                 expect.same("echo", socket.say(text), f"eu0:{text}")
             seen = world.deliveries_of(socket.answer)
             expect.same("cells that saw the upgrade", [d.cell for d in seen], cells)
-            expect.same("how they were asked", {(d.method, d.get("Upgrade", "").lower()) for d in seen}, {("GET", "websocket")})
+            expect.same("how they were asked", {(d.method, d.get("Upgrade", "").lower()) for d in seen},
+                        {("GET", "websocket")})
             flows.wait_known(world, router, "/my-company/")
             misses = len(cells) - 1
             counted.expect(world, before, lookups=2, misses=misses, learned=misses)
@@ -99,7 +103,8 @@ def test_flow_26_websocket_over_http2(world):
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick={"eu": "eu1"}, routers=ONE)
 def test_websocket_on_a_stale_route(world):
-    """Where HAProxy cannot send the upgrade again it is a 307, as for any GET; a client that opens its WebSocket again finds the new owner."""
+    """Where HAProxy cannot send the upgrade again it is a 307, as for any GET; a client that opens its WebSocket again
+    finds the new owner."""
     router = world.router("eu1")
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
     flows.wait_known(world, router, "/my-company/")
@@ -115,7 +120,8 @@ def test_websocket_on_a_stale_route(world):
             if answer.status == 101:
                 connection.socket.sendall(frame("moved"))
                 expect.same("echo", echo_of(connection), "eu1:moved")
-    own_retry = world.cells.table["eu0"].answers == 425 or (world.cells.table["eu0"].answers == 421 and places.haproxy_version() >= (3, 2))
+    own_retry = world.cells.table["eu0"].answers == 425 or (world.cells.table["eu0"].answers == 421
+                                                            and places.haproxy_version() >= (3, 2))
     expect.same("answers to the client", [answer.status for answer in answers], [101] if own_retry else [307, 101])
     cells = [[d.cell for d in world.deliveries_of(answer)] for answer in answers]
     expect.same("cells that saw each of them", cells, [["eu0", "eu1"]] if own_retry else [["eu0"], ["eu1"]])

@@ -62,11 +62,13 @@ class Request:
         return next((value for name, value in self.headers if name == "X-Request-Tag"), "")
 
     def head(self):
-        return (f"{self.method} {self.target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in self.headers) + "\r\n").encode("latin-1")
+        return (f"{self.method} {self.target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in self.headers)
+                + "\r\n").encode("latin-1")
 
     @functools.cached_property
     def framed_body(self):
-        """As it goes out. Of a large body in chunks this takes its time, which is not to run while a connection waits for it."""
+        """As it goes out. Of a large body in chunks this takes its time, which is not to run while a connection waits
+        for it."""
         if not self.chunked:
             return self.body
         whole, parts = memoryview(self.body), []

@@ -1,4 +1,5 @@
-"""The configuration files of a world. All that depends on the shape of the project's own configuration is in this file."""
+"""The configuration files of a world. All that depends on the shape of the project's own configuration is in this
+file."""
 
 import subprocess
 
@@ -33,10 +34,12 @@ def cellrouter_conf(router, world):
     lines = [f"{key} = {quoted(value)}" for key, value in top.items()]
     for id, cell in world.cells.table.items():
         lines += [f'cell "{id}" {{', f'    name = "{cell.name}"', f'    region = "{cell.region}"',
-                  f"    answers = {cell.answers}", "    servers = " + quoted([f"127.0.0.1:{port}" for port in (cell.port, *cell.more)]),
+                  f"    answers = {cell.answers}",
+                  "    servers = " + quoted([f"127.0.0.1:{port}" for port in (cell.port, *cell.more)]),
                   f'    server-options = "{world.server_options}"', "}"]
     for number in range(1, world.far_cells + 1):
-        lines += [f'cell "far{number}" {{', f'    name = "Cell FAR {number}"', '    region = "far"', f"    answers = {far_answers(world)}",
+        lines += [f'cell "far{number}" {{', f'    name = "Cell FAR {number}"', '    region = "far"',
+                  f"    answers = {far_answers(world)}",
                   f'    servers = {{"127.9.{number // 250}.{number % 250 + 1}:1"}}', "}"]
     for name, values in sections.items():
         lines += [f"{name} {{", *(f"    {key} = {quoted(value)}" for key, value in values.items()), "}"]
@@ -50,17 +53,20 @@ def far_answers(world):
 def redis(world):
     if not world.redis:
         return {"address": ""}
-    return {"address": f"unix:{world.wire.path if world.wire else world.redis_socket}", "password-file": world.password_file}
+    return {"address": f"unix:{world.wire.path if world.wire else world.redis_socket}",
+            "password-file": world.password_file}
 
 
 def level0(router, world):
     if world.level0 is None:
         return {}
-    return {"runtime": [f"unix:{router.runtime_socket}"], "map-file": router.folder / "routes.map"} if world.level0 else {"map-file": ""}
+    return {"runtime": [f"unix:{router.runtime_socket}"],
+            "map-file": router.folder / "routes.map"} if world.level0 else {"map-file": ""}
 
 
 def large(router, world):
-    return {"large-address": f"{router.loop}-bodies", "large-buffer": world.large, "large-requests": 4} if world.large else {}
+    return {"large-address": f"{router.loop}-bodies", "large-buffer": world.large,
+            "large-requests": 4} if world.large else {}
 
 
 # A file of its own, given first: from 3.0 on HAProxy takes nbthread and its like only before every other section.
@@ -83,7 +89,8 @@ frontend mysite from cellrouter-edge
 
 
 def generate(router, *more):
-    made = subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", router.conf], capture_output=True, text=True, check=False)
+    made = subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", router.conf], capture_output=True,
+                          text=True, check=False)
     if made.returncode or made.stderr:
         raise places.Missing(f"cellctl haproxy -f {router.conf}: status {made.returncode}\n{made.stderr}")
     return made.stdout
@@ -120,8 +127,10 @@ def tls_bind(router, world):
 
 def make_certificate(path):
     """A key and a certificate of its own for site.example, in one file as HAProxy reads it."""
-    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                           "-subj", "/CN=site.example", "-addext", "subjectAltName=DNS:site.example", "-keyout", path, "-out", f"{path}.crt"],
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                           "-days", "2",
+                           "-subj", "/CN=site.example", "-addext", "subjectAltName=DNS:site.example", "-keyout", path,
+                           "-out", f"{path}.crt"],
                           capture_output=True, text=True, check=False)
     if made.returncode:
         raise places.Missing(f"openssl made no certificate:\n{made.stderr}")
@@ -151,7 +160,8 @@ backend cells
 
 def plain_cfg(router, world):
     """HAProxy without the project, for tests of the harness itself."""
-    servers = [f"    server {id} 127.0.0.1:{cell.port}" for id, cell in world.cells.table.items() if cell.region == router.region]
+    servers = [f"    server {id} 127.0.0.1:{cell.port}" for id, cell in world.cells.table.items()
+               if cell.region == router.region]
     return PLAIN.format(runtime=router.runtime_socket, port=router.port) + "\n".join(servers) + "\n"
 
 

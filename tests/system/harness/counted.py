@@ -41,7 +41,8 @@ def expect(world, before, **deltas):
 
 
 def one(world, before, kind, **deltas):
-    """Since before, one request came, on an unknown path ("miss") or a known one ("hit"); what it taught is in deltas, by default the
-    route of a miss."""
+    """Since before, one request came, on an unknown path ("miss") or a known one ("hit"); what it taught is in deltas,
+    by default the route of a miss."""
     hit = int(kind == "hit")
-    expect(world, before, **{"lookups": 1, "hits": hit, "misses": 1 - hit, "learned": 1 - hit, "moved": 0, "dropped": 0, "refused": 0, **deltas})
+    expect(world, before, **{"lookups": 1, "hits": hit, "misses": 1 - hit, "learned": 1 - hit, "moved": 0, "dropped": 0,
+                             "refused": 0, **deltas})

@@ -92,21 +92,25 @@ class Demo:
 
     def seen(self, answer):
         return "  ->  ".join(
-            f"{d.cell} " + (self.paint.dim(f"\"{d.answer}, ask {d.redirect.strip('{}').partition(':')[2]}\"") if d.redirect else f"answers {d.answer}")
+            f"{d.cell} " + (self.paint.dim(f"\"{d.answer}, ask {d.redirect.strip('{}').partition(':')[2]}\"")
+                            if d.redirect else f"answers {d.answer}")
             for d in self.world.deliveries_of(answer)) or "none"
 
     def got(self, answer):
         where = f" to {answer.get('Location')}" if answer.get("Location") else ""
         cookies = f", {len(answer.all('Set-Cookie'))} cookies" if answer.all("Set-Cookie") else ""
         cell = self.world.cells.table.get(answer.cell)
-        return f"{answer.status}{where} from {cell.name if cell else 'the router'}{cookies}, after {answer.seconds * 1000:.1f} ms"
+        name = cell.name if cell else "the router"
+        return f"{answer.status}{where} from {name}{cookies}, after {answer.seconds * 1000:.1f} ms"
 
     def tell_known(self):
         if not self.known:
             self.line("known", "nothing")
         for prefix, cell in sorted(self.known.items()):
-            holders = [f"{router.id}{self.source(router, prefix)}" for router in self.world.routers.values() if prefix in router.routes()]
-            self.line("known", f"{prefix} -> {cell}  {self.paint.dim('in the memory of ' + ', '.join(holders) + '; shared in Redis')}")
+            holders = [f"{router.id}{self.source(router, prefix)}" for router in self.world.routers.values()
+                       if prefix in router.routes()]
+            self.line("known", f"{prefix} -> {cell}  "
+                               f"{self.paint.dim('in the memory of ' + ', '.join(holders) + '; shared in Redis')}")
 
     def source(self, router, prefix):
         """Where this router has the route from, as its agent tells."""
@@ -121,7 +125,8 @@ def stay(world, paint):
     print(f"\n{paint.bold('It keeps running.')} Routers:")
     for router in world.routers.values():
         print(f"    {router.id}  {router.url}   agent: cellctl -s {router.admin_socket} show routes")
-    print(f"    cells: {', '.join(f'{cell.id} on {cell.port}' for cell in world.cells.table.values())}; control port {world.cells.control_port}")
+    print(f"    cells: {', '.join(f'{cell.id} on {cell.port}' for cell in world.cells.table.values())}; control port "
+          f"{world.cells.control_port}")
     print("\nWorth trying (X-Cell tells which cell answered):")
     move = '{"organization": "my-company", "cell": "eu1"}'
     for command in (
@@ -142,9 +147,11 @@ def ended(*_):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Shows the router at work: real HAProxy, Redis and agents, four cells, flows 1-15 of docs/flows.md.")
+    parser = argparse.ArgumentParser(description="Shows the router at work: real HAProxy, Redis and agents, four "
+                                                 "cells, flows 1-15 of docs/flows.md.")
     parser.add_argument("--stay", action="store_true", help="keep it running afterwards, with commands to try")
-    parser.add_argument("--answers", type=int, choices=(302, 421, 425), default=302, help="status of the cells' redirects (default: %(default)s)")
+    parser.add_argument("--answers", type=int, choices=(302, 421, 425), default=302,
+                        help="status of the cells' redirects (default: %(default)s)")
     options = parser.parse_args()
     paint = Paint(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -153,13 +160,15 @@ def main():
     try:
         world = World("demo", routers=ROUTERS, answers=options.answers)
         world.start()
-        print(f"Running: routers eu1 and eu2 (region eu), us1 (region us), each an HAProxy with its agent; Redis; cells {', '.join(world.cells.table)}.")
+        print(f"Running: routers eu1 and eu2 (region eu), us1 (region us), each an HAProxy with its agent; Redis; "
+              f"cells {', '.join(world.cells.table)}.")
         demo = Demo(world, paint)
         demo.run()
         world.check_logs()
         print()
         if demo.failed:
-            print(paint.bad(f"flows that were not right: {', '.join(map(str, demo.failed))}; logs: {os.path.relpath(world.logs)}"))
+            print(paint.bad(f"flows that were not right: {', '.join(map(str, demo.failed))}; logs: "
+                            f"{os.path.relpath(world.logs)}"))
         else:
             print(paint.good(f"All {len(flows.FLOWS)} flows were right."))
         if options.stay:

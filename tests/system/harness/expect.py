@@ -29,7 +29,8 @@ def true(what, condition, hint=""):
 def status(answer, expected, world=None):
     if answer.status != expected:
         seen = f"\n  the cells saw\n{table(world.deliveries_of(answer))}" if world else ""
-        raise Failure(f"status\n  expected {expected}\n  got      {str(answer).replace(chr(10), chr(10) + '           ')}{seen}")
+        raise Failure(f"status\n  expected {expected}\n  got      "
+                      f"{str(answer).replace(chr(10), chr(10) + '           ')}{seen}")
 
 
 def saw(world, answer, *expected):
@@ -38,7 +39,8 @@ def saw(world, answer, *expected):
     seen = world.deliveries_of(answer)
     cells = [delivery.cell for delivery in seen]
     fits = len(cells) == len(expected) and all(
-        cell in wanted if isinstance(wanted, (set, frozenset)) else cell == wanted for cell, wanted in zip(cells, expected))
+        cell in wanted if isinstance(wanted, (set, frozenset)) else cell == wanted
+        for cell, wanted in zip(cells, expected))
     if not fits:
         raise Failure(f"cells that saw {answer.request.method} {answer.request.target}\n  expected {list(expected)}\n"
                       f"  got      {cells}\n{table(seen)}\n  the client got\n    {str(answer).splitlines()[0]}")

@@ -64,16 +64,21 @@ FLOWS = [
          status=302, location="/users/sign_in?redirect=/my-company/my-project"),
     Flow(6, "… and signs in", "eu", "POST", "/users/sign_in?redirect=" + quote("/my-company/my-project"),
          headers=FORM, body=b"user=alice&password=secret", status=302, location="/my-company/my-project"),
-    Flow(7, "alice, whose home is my-organization, opens the start page", "eu", "GET", "/", "alice", before=[ORGANIZATION],
+    Flow(7, "alice, whose home is my-organization, opens the start page", "eu", "GET", "/", "alice",
+         before=[ORGANIZATION],
          known_before=ORGANIZATION_AT_EU0, status=302, location="/organizations/my-organization/-/dashboard"),
-    Flow(8, "… and follows to the organization's dashboard", "eu", "GET", "/organizations/my-organization/-/dashboard", "alice",
+    Flow(8, "… and follows to the organization's dashboard", "eu", "GET", "/organizations/my-organization/-/dashboard",
+         "alice",
          before=[ORGANIZATION], known_before=ORGANIZATION_AT_EU0, hit=True, owner="eu0"),
-    Flow(9, "larry, a user from before there were cells, opens his dashboard", "us", "GET", "/dashboard", "larry", owner="us0"),
+    Flow(9, "larry, a user from before there were cells, opens his dashboard", "us", "GET", "/dashboard", "larry",
+         owner="us0"),
     Flow(10, "alice asks for the same page, and it depends on who asks", "us", "GET", "/dashboard", "alice",
          before=[Step("us", "larry", "/dashboard")], status=302, location="/organizations/my-organization/-/dashboard"),
     Flow(11, "alice tries a project that is not for her", "eu", "GET", "/not-my-company/p", "alice",
-         before=[Step("eu", "nora", "/not-my-company/p")], known_before={"/not-my-company/": "us1"}, hit=True, owner="us1", status=404),
-    Flow(12, "the operator opens the administration", "us", "GET", "/admin", "root", status=302, location="/admin/cells/{cell}"),
+         before=[Step("eu", "nora", "/not-my-company/p")], known_before={"/not-my-company/": "us1"}, hit=True,
+         owner="us1", status=404),
+    Flow(12, "the operator opens the administration", "us", "GET", "/admin", "root", status=302,
+         location="/admin/cells/{cell}"),
     Flow(13, "the operator opens the administration of one cell", "us", "GET", "/admin/cells/us1/", "root",
          owner="us1", learns={"/admin/cells/us1/": "us1"}),
     Flow(14, "alice sends a query of 12 kB", "eu", "POST", "/api/organizations/my-organization/graphql", "alice",
@@ -126,7 +131,8 @@ def ask(flow, router):
 
 
 def expected_cells(world, flow, router, answer):
-    """Which cells must have seen the request: the pick, unless the route was known, and the owner if that is another."""
+    """Which cells must have seen the request: the pick, unless the route was known, and the owner if that is
+    another."""
     if flow.hit:
         return [flow.owner]
     seen = world.deliveries_of(answer)
@@ -138,8 +144,8 @@ def expected_cells(world, flow, router, answer):
 
 
 def verify(world, flow, router, answer, known=None):
-    """All that docs/flows.md says about the flow, but for the counters. known: all routes known afterwards, if there are more
-    than the flow's own."""
+    """All that docs/flows.md says about the flow, but for the counters. known: all routes known afterwards, if there
+    are more than the flow's own."""
     known = flow.known if known is None else known
     cells = expected_cells(world, flow, router, answer)
     expect.status(answer, flow.status, world)
@@ -148,7 +154,8 @@ def verify(world, flow, router, answer, known=None):
     if flow.location:
         expect.same("Location", answer.get("Location"), flow.location.format(cell=answer.cell))
     if flow.number == 6:
-        expect.same("names of the cookies", [cookie.split("=")[0] for cookie in answer.all("Set-Cookie")], ["_session", "known_as"])
+        expect.same("names of the cookies", [cookie.split("=")[0] for cookie in answer.all("Set-Cookie")],
+                    ["_session", "known_as"])
     if flow.body and flow.status == 200:
         told = json.loads(answer.body)
         expect.same("length of the body as the owner tells it", told["body_length"], len(flow.body))

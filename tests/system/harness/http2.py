@@ -1,4 +1,5 @@
-"""An HTTP/2 client on python3-h2: many streams on one connection, and, where a test wants it, frames that no honest client sends."""
+"""An HTTP/2 client on python3-h2: many streams on one connection, and, where a test wants it, frames that no honest
+client sends."""
 
 import socket
 import ssl
@@ -89,7 +90,8 @@ class Http2:
         return number
 
     def send(self, number, body, end=True):
-        """A piece of the body, as fast as the other side takes it; no more when it has answered in full or broken off."""
+        """A piece of the body, as fast as the other side takes it; no more when it has answered in full or broken
+        off."""
         body = memoryview(body)
         last = False
         while not last:
@@ -147,7 +149,8 @@ class Http2:
             case InformationalResponseReceived():
                 stream.interim.append((int(dict(event.headers)[":status"]), event.headers[1:]))
             case ResponseReceived():
-                stream.answer = Answer(int(dict(event.headers)[":status"]), "", [pair for pair in event.headers if pair[0][0] != ":"])
+                stream.answer = Answer(int(dict(event.headers)[":status"]), "",
+                                       [pair for pair in event.headers if pair[0][0] != ":"])
             case DataReceived():
                 stream.body += event.data
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -165,7 +168,8 @@ class Http2:
                 raise Broken(f"no whole answer on stream {number}: {self.over(number)}")
             self.fill()
         answer = stream.answer
-        answer.body, answer.interim, answer.trailers, answer.seconds = bytes(stream.body), stream.interim, stream.trailers, stream.seconds
+        answer.body, answer.interim = bytes(stream.body), stream.interim
+        answer.trailers, answer.seconds = stream.trailers, stream.seconds
         answer.request = stream.request
         answer.tag = answer.request.tag if answer.request else ""
         return answer

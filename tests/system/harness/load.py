@@ -19,8 +19,10 @@ LEARNING = (*MIX, ("POST", "/api/v4/{turn}/x", "root", "eu0"))
 
 
 def claiming(prefix):
-    """Headers and body of an API request that belongs to my-company, and whose answer claims the prefix for its cell."""
-    return {"headers": [("Content-Type", "application/json")], "body": json.dumps({"organization": "my-company", "cache": prefix}).encode()}
+    """Headers and body of an API request that belongs to my-company, and whose answer claims the prefix for its
+    cell."""
+    return {"headers": [("Content-Type", "application/json")],
+            "body": json.dumps({"organization": "my-company", "cache": prefix}).encode()}
 
 
 class Load:
@@ -70,7 +72,8 @@ class Load:
         if "{turn}" in path:
             path = path.format(turn=turn)
             return router.prepare(method, path, user=user, **claiming(path.rpartition("/")[0] + "/"))
-        return router.prepare(method, f"{path}/{turn}" if method == "GET" else path, user=user, body=b"a=b" if method == "POST" else b"")
+        return router.prepare(method, f"{path}/{turn}" if method == "GET" else path, user=user, body=b"a=b"
+                              if method == "POST" else b"")
 
     def one(self, router, connection, fresh, request, owner):
         try:
@@ -86,7 +89,8 @@ class Load:
             self.count += 1
             self.slowest = max(self.slowest, answer.seconds)
         if answer.status != 200 or answer.cell != owner:
-            self.note(f"{router.id}: {request.method} {request.target}: {answer.status} from {answer.cell}, {answer.get('X-Gitlab-Cell-Reason')}, expected 200 from {owner}")
+            self.note(f"{router.id}: {request.method} {request.target}: {answer.status} from {answer.cell}, "
+                      f"{answer.get('X-Gitlab-Cell-Reason')}, expected 200 from {owner}")
         if answer.get("Connection", "").lower() == "close" or not self.keep_alive:
             connection.close()
             return None

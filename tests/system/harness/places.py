@@ -51,12 +51,13 @@ def built(name):
     for folder in folders:
         if os.access(folder / name, os.X_OK):
             return str(folder / name)
-    raise Missing(f"{name} is not built: looked in {', '.join(map(str, folders))} (run ./dev build, or set CELLROUTER_BIN)")
+    raise Missing(f"{name} is not built: looked in {', '.join(map(str, folders))} (run ./dev build, or set "
+                  f"CELLROUTER_BIN)")
 
 
 class Ports:
-    """TCP ports for one world. An abstract socket a port is the lock: worlds side by side never share a port, even while
-    nothing listens there, and nothing is left behind."""
+    """TCP ports for one world. An abstract socket a port is the lock: worlds side by side never share a port, even
+    while nothing listens there, and nothing is left behind."""
 
     def __init__(self):
         self.locks = []

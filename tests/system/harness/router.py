@@ -37,7 +37,8 @@ class Router:
             configs.write(self.folder / "routes.map", "")  # HAProxy wants the file to be there
 
     def start_agent(self):
-        environment = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "quarantine_size_mb=8") + ":exitcode=99:detect_leaks=1"}
+        environment = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "quarantine_size_mb=8")
+                       + ":exitcode=99:detect_leaks=1"}
         limit = ["prlimit", f"--nofile={self.world.files}:{self.world.files}"] if self.world.files else []
         self.agent = Process(f"agent {self.id}", [*limit, places.built("cellrouter"), "-f", self.conf],
                              self.world.logs / f"agent-{self.id}.log", environment)
@@ -66,7 +67,8 @@ class Router:
         self.haproxy.ready(f"listens on port {self.port}", lambda: connects(("127.0.0.1", self.port)))
 
     def reload(self):
-        """A new HAProxy takes over the listening sockets; the old one finishes what it has and ends. Returns the old one."""
+        """A new HAProxy takes over the listening sockets; the old one finishes what it has and ends. Returns the old
+        one."""
         old = self.haproxy
         old.ended_on_purpose = True
         self.start_haproxy("-sf", str(old.pid), "-x", str(self.runtime_socket))
@@ -94,7 +96,8 @@ class Router:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def prepare(self, method, target, headers=(), body=b"", user=None, chunked=False, expect=False, host="site.example"):
+    def prepare(self, method, target, headers=(), body=b"", user=None, chunked=False, expect=False,
+                host="site.example"):
         """The request as it will be sent, with a tag by which its deliveries are found."""
         tag = f"{self.world.unique}-{next(TAGS)}"
         own = [("Host", host), ("X-Request-Tag", tag)] + ([("Cookie", self.world.cells.cookie(user))] if user else [])
@@ -107,7 +110,8 @@ class Router:
         return Request(method, target, own + list(headers), body, chunked, expect)
 
     def request(self, method, target, *, follow_307=False, timeout=15.0, **more):
-        """One request on a connection of its own. With follow_307 a 307 is followed, as browsers do; .steps are all answers."""
+        """One request on a connection of its own. With follow_307 a 307 is followed, as browsers do; .steps are all
+        answers."""
         request = self.prepare(method, target, **more)
         _ = request.framed_body
         with Connection(self.address, timeout) as connection:
@@ -115,7 +119,8 @@ class Router:
         answer.steps = [answer]
         if follow_307 and answer.status == 307:
             where = urlsplit(answer.get("Location"))
-            again = self.request(method, where.path + ("?" + where.query if where.query else ""), timeout=timeout, **more)
+            again = self.request(method, where.path + ("?" + where.query if where.query else ""), timeout=timeout,
+                                 **more)
             again.steps = [answer, *again.steps]
             return again
         return answer
@@ -129,7 +134,8 @@ class Router:
 
     def connect_h2(self, timeout=15.0, wild=False):
         """HTTP/2 over TLS."""
-        return http2.Http2(("127.0.0.1", self.tls_port), http2.tls(f"{self.world.certificate}.crt", "h2"), timeout, wild)
+        return http2.Http2(("127.0.0.1", self.tls_port), http2.tls(f"{self.world.certificate}.crt", "h2"), timeout,
+                           wild)
 
     def runtime(self, command):
         """HAProxy's answer on its runtime socket; empty when it is not there."""

@@ -78,7 +78,8 @@ def variants(module, name, function):
     for choice in itertools.product(*axes):
         label = ",".join(label for _, label, _ in choice)
         arguments = {**marks["world"], **{key: value for key, _, value in choice}}
-        yield Test(name.removeprefix("test_") + (f"[{label}]" if label else ""), module, function, arguments, marks["timeout"])
+        yield Test(name.removeprefix("test_") + (f"[{label}]" if label else ""), module, function, arguments,
+                   marks["timeout"])
 
 
 # One test, in this process
@@ -116,7 +117,8 @@ def run_here(test):
 
 
 def place_of(failure):
-    frames = [frame for frame in traceback.extract_tb(failure.__traceback__) if Path(frame.filename).name.startswith("test_")]
+    frames = [frame for frame in traceback.extract_tb(failure.__traceback__)
+              if Path(frame.filename).name.startswith("test_")]
     return f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else "the start of the world"
 
 
@@ -168,7 +170,8 @@ class Runner:
         if self.stopping:
             return SKIPPED
         start = time.monotonic()
-        child = subprocess.Popen([sys.executable, str(HERE / "run"), "--one", test.id], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        child = subprocess.Popen([sys.executable, str(HERE / "run"), "--one", test.id], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT,
                                  start_new_session=True, text=True, errors="replace")
         with self.lock:
             self.children[child.pid] = child
@@ -195,7 +198,8 @@ class Runner:
         if verdict == "FAIL":
             text = output.rstrip() or f"ended with status {status}"
             print("\n".join("     | " + line for line in text.splitlines()))
-            print(f"     | logs: {os.path.relpath(places.LOGS)}/{re.sub(r'[^A-Za-z0-9_.,-]', '_', test.id)}", flush=True)
+            print(f"     | logs: {os.path.relpath(places.LOGS)}/{re.sub(r'[^A-Za-z0-9_.,-]', '_', test.id)}",
+                  flush=True)
             return FAILED
         return status
 
@@ -207,9 +211,12 @@ class Runner:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Runs the system tests: real HAProxy, Redis, agents and cells on free ports.")
-    parser.add_argument("-k", action="append", default=[], metavar="NAME", help="only tests whose name contains NAME (may be repeated)")
-    parser.add_argument("-j", type=int, default=os.cpu_count() or 2, metavar="N", help="tests side by side (default: %(default)s)")
+    parser = argparse.ArgumentParser(description="Runs the system tests: real HAProxy, Redis, agents and cells on free "
+                                                 "ports.")
+    parser.add_argument("-k", action="append", default=[], metavar="NAME",
+                        help="only tests whose name contains NAME (may be repeated)")
+    parser.add_argument("-j", type=int, default=os.cpu_count() or 2, metavar="N",
+                        help="tests side by side (default: %(default)s)")
     parser.add_argument("--haproxy", metavar="PATH", help="the HAProxy to test with (default: $HAPROXY, or haproxy)")
     parser.add_argument("--list", action="store_true", help="only list the tests")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run each test N times")
@@ -230,7 +237,8 @@ def main():
         print(f"no test has {' or '.join(options.k)} in its name")
         return 2
     try:
-        version = subprocess.run([places.haproxy(), "-v"], capture_output=True, text=True, check=False).stdout.splitlines()[0]
+        version = subprocess.run([places.haproxy(), "-v"], capture_output=True, text=True,
+                                 check=False).stdout.splitlines()[0]
         print(f"{len(tests)} tests, {version}, {places.built('cellrouter')}", flush=True)
     except places.Missing as missing:
         print(missing)

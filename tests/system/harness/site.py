@@ -54,7 +54,8 @@ class Cells:
     def __init__(self, world, ids, answers, servers):
         self.world = world
         self.table = {
-            id: Cell(id, id.rstrip("0123456789"), answers.get(id, 302) if isinstance(answers, dict) else answers, world.ports.reserve(),
+            id: Cell(id, id.rstrip("0123456789"), answers.get(id, 302) if isinstance(answers, dict) else answers,
+                     world.ports.reserve(),
                      [world.ports.reserve() for _ in range(1, servers.get(id, 1))])
             for id in ids
         }

@@ -8,8 +8,8 @@ import time
 
 
 class Wire:
-    """Listens at path and leads to target, both unix sockets. delay: seconds that every byte is late. cut: bytes vanish; what lost
-    some is closed when the cut is repaired, as TCP would give it up."""
+    """Listens at path and leads to target, both unix sockets. delay: seconds that every byte is late. cut: bytes
+    vanish; what lost some is closed when the cut is repaired, as TCP would give it up."""
 
     def __init__(self, path, target):
         self.path, self.target = path, target

@@ -18,11 +18,13 @@ CELLS = ("us0", "us1", "eu0", "eu1")
 KEY_PREFIX = "cellrouter:"
 
 # Lines that no test may leave behind unless it said so (world.allow).
-NEVER_AGENT = re.compile(r"level=(error|fatal|crit)|AddressSanitizer|LeakSanitizer|runtime error:|Assertion|Segmentation")
+NEVER_AGENT = re.compile(r"level=(error|fatal|crit)|AddressSanitizer|LeakSanitizer|runtime error:|Assertion|"
+                         r"Segmentation")
 NEVER_HAPROXY = re.compile(r"\[(WARNING|ALERT)\]|BUG|segfault")
 NEVER_COUNTED = ("learns_malformed", "messages_unknown", "messages_malformed", "misses_malformed", "log_lines_lost")
 # What HAProxy says where a test takes the agent or a cell away: for world.allow.
-AGENT_GONE = r"Server cellrouter\S*agent\S* is (DOWN|UP)|backend 'cellrouter\S*agent\S*' has no server|has no server available"
+AGENT_GONE = (r"Server cellrouter\S*agent\S* is (DOWN|UP)|backend 'cellrouter\S*agent\S*' has no server|"
+              r"has no server available")
 CELL_DOWN = r"Server \S+ is (DOWN|UP)|has no server available|backend \S+ has no"
 PROXY_STOPPED = re.compile(r"Proxy \S+ stopped")  # HAProxy's farewell
 
@@ -46,8 +48,8 @@ class World:
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, large=0, servers=None, tls=False, site_more="", redis_more="", password="", wire=False, threads=1, files=0,
-                 far_cells=0,
+                 cells=CELLS, plain=False, large=0, servers=None, tls=False, site_more="", redis_more="", password="",
+                 wire=False, threads=1, files=0, far_cells=0,
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
@@ -68,7 +70,8 @@ class World:
         self.turns = {}
         self.stopped = False
         self.cells = Cells(self, cells, answers, servers or {})
-        self.routers = {id: Router(self, id, region, (pick or {}).get(region)) for id, region in ({"eu1": "eu"} if routers is None else routers).items()}
+        self.routers = {id: Router(self, id, region, (pick or {}).get(region))
+                        for id, region in ({"eu1": "eu"} if routers is None else routers).items()}
 
     # Starting and ending
 
@@ -175,11 +178,12 @@ class World:
     def wait_shared(self, prefix):
         """Until the route is in Redis, so that another router can know it."""
         if self.redis:
-            wait_until(f"{prefix} in Redis (there: {sorted(self.shared_routes())})", lambda: prefix in self.shared_routes())
+            wait_until(f"{prefix} in Redis (there: {sorted(self.shared_routes())})",
+                       lambda: prefix in self.shared_routes())
 
     def flush(self):
-        """All routers forget all they learned. Returns when every agent has heard that Redis is empty: the word of it, coming
-        late, would take away what is learned next."""
+        """All routers forget all they learned. Returns when every agent has heard that Redis is empty: the word of it,
+        coming late, would take away what is learned next."""
         for router in self.routers.values():
             router.cellctl("flush")
         if not self.redis:
@@ -188,7 +192,8 @@ class World:
         with self.redis_client() as redis:
             redis("FLUSHALL")
         for id, router in self.routers.items():
-            wait_until(f"{id} has heard of the flush", lambda: router.counters()["store_flushes"] > heard[id], timeout=3)
+            wait_until(f"{id} has heard of the flush", lambda: router.counters()["store_flushes"] > heard[id],
+                       timeout=3)
 
     # Judging
 
@@ -219,9 +224,11 @@ class World:
         for router in self.routers.values():
             if not router.agent or not router.agent.alive():
                 continue
-            wait_until(f"{router.id}'s agent to have no open calls", lambda: router.counters().get("spoe_calls") == 0, timeout=5)
+            wait_until(f"{router.id}'s agent to have no open calls", lambda: router.counters().get("spoe_calls") == 0,
+                       timeout=5)
             counters = router.counters()
-            wrong = [f"{name} is {counters[name]}" for name in NEVER_COUNTED if counters.get(name) and name not in self.allowed_counters]
+            wrong = [f"{name} is {counters[name]}" for name in NEVER_COUNTED if counters.get(name)
+                     and name not in self.allowed_counters]
             answered = sum(counters[name] for name in ("lookup_hits_level1", "lookup_hits_level2", "lookup_misses"))
             if counters["lookups"] != answered:
                 wrong.append(f"lookups is {counters['lookups']}, but hits and misses are {answered}")
@@ -235,10 +242,11 @@ class World:
         """Every program that was asked to end did so, and said that all was well."""
         fine = {"haproxy": (0, -9, -15, 130, 143), "agent": (0, -9)}
         if places.haproxy_version() == (2, 6):
-            # When a health check is under way at its end, 2.6.12 crashes in deinit() (free_proxy, _fd_delete_orphan): after
-            # all work is done. A crash before that shows in check_alive and in what clients get.
+            # When a health check is under way at its end, 2.6.12 crashes in deinit() (free_proxy, _fd_delete_orphan):
+            # after all work is done. A crash before that shows in check_alive and in what clients get.
             fine["haproxy"] += (-11,)
-        bad = [f"{process.name}: " + ("did not end on SIGTERM and was killed" if status is None else f"ended {ending(status)}")
+        bad = [f"{process.name}: " + ("did not end on SIGTERM and was killed" if status is None
+                                      else f"ended {ending(status)}")
                for process, status in ends if status not in fine[process.name.split()[0]]]
         if bad:
             raise Failure("bad ends:\n" + "\n".join("    " + line for line in bad))
