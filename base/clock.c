@@ -1,4 +1,4 @@
-/* base/clock.c - see the header. */
+/* base/clock.c - clock_gettime(2) in milliseconds; it needs no system call. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,3 +1,4 @@
+/* base/rng.c - SplitMix64: one multiplication chain for each number, and no state but a counter. */
 #include "base/rng.h"
 
 uint64_t rng_next(struct rng *rng)

@@ -10,6 +10,7 @@
 
 #include <ev.h>
 
+#include "base/clock.h"
 #include "redis/store.h"
 
 #define PATIENCE_S 20.0
@@ -218,19 +219,11 @@ static inline size_t make_record(uint8_t *out, const char *cell, uint64_t stamp_
     return record_encode(&record, out);
 }
 
-static inline uint64_t wall_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Sets a route from outside. key without its prefix: "{/a}/a/b/". */
 static inline void outside_set(redisContext *client, const char *key, const char *cell)
 {
     uint8_t bytes[ROUTE_RECORD_MAX];
-    size_t n = make_record(bytes, cell, wall_ms(), 600, 0, "outside");
+    size_t n = make_record(bytes, cell, clock_wall_ms(), 600, 0, "outside");
 
     server_do(client, "SET cellrouter:%s %b PX 600000", key, bytes, n);
 }

@@ -283,7 +283,7 @@ static void test_an_older_claim_loses_and_is_told(void **state)
 
     (void)state;
     one(&p);
-    n = make_record(bytes, "eu1", wall_ms() + 5000, 600, 0, "r9");
+    n = make_record(bytes, "eu1", clock_wall_ms() + 5000, 600, 0, "r9");
     server_do(client, "SET cellrouter:{/a}/a/ %b", bytes, n);
     player_until(p.changed == 1);
     assert_true(put(&p, "/a/", "eu0", 600, 0));
@@ -362,9 +362,9 @@ static void test_many_claims_at_once_are_not_from_the_future(void **state)
         snprintf(prefix, sizeof prefix, "/many-%u/", i);
         assert_true(put(&a, prefix, "eu0", 600, 0));
     }
-    uint64_t said = wall_ms();
+    uint64_t said = clock_wall_ms();
     player_until(is_written(&a) && counters(&a)->written == MANY);
-    player_until(wall_ms() > said + 8); /* some routes may share a slot; see next_stamp_ms() */
+    player_until(clock_wall_ms() > said + 8); /* some routes may share a slot; see next_stamp_ms() */
     for (unsigned i = 0; i < MANY; i += 100) {
         snprintf(prefix, sizeof prefix, "/many-%u/", i);
         assert_true(i % 200 ? put(&b, prefix, "eu1", 600, 0) : forget(&b, prefix, "eu0"));
@@ -425,7 +425,7 @@ static void test_a_dropped_route_is_not_brought_back_by_an_older_word(void **sta
     player_until(is_written(&b));
     assert_true(exists("cellrouter:{/a}/a/"));
     char gone[64];
-    snprintf(gone, sizeof gone, "%llu eu0", (unsigned long long)wall_ms() + 2000);
+    snprintf(gone, sizeof gone, "%llu eu0", (unsigned long long)clock_wall_ms() + 2000);
     server_do(client, "DEL cellrouter:{/a}/a/");
     server_do(client, "SET cellrouter-gone:{/a}/a/ %s PX 300000", gone);
     assert_true(put(&b, "/a/", "eu0", 600, 0));

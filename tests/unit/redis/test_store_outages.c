@@ -435,7 +435,7 @@ static void test_hostile_values(void **state)
     };
     struct route_store_config config = player_config(&server);
     uint8_t bytes[ROUTE_RECORD_MAX];
-    uint64_t now = wall_ms();
+    uint64_t now = clock_wall_ms();
     struct player p;
     struct got got;
     size_t n;
