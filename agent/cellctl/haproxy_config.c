@@ -1,7 +1,6 @@
-/* agent/cellctl/haproxy_config.c - the templates printed, after a look at what HAProxy could not take. */
+/* agent/cellctl/haproxy_config.c - the templates printed. What HAProxy could not take, no configuration says: its
+ * values are checked (agent/config/config_value.c). */
 #include "agent/cellctl/haproxy_config.h"
-
-#include <string.h>
 
 #include "agent/cellctl/haproxy_vocabulary.h"
 
@@ -16,15 +15,7 @@ int haproxy_config_print(FILE *out, const struct config *config, bool large)
 {
     if (large && config->haproxy.large_address[0] == '\0')
         return refuse(config, "haproxy.large-address", "",
-                      "there is no large-body tier; abns@cellrouter-large would be right");
-    /* The name stands among the arguments of HAProxy's converters. */
-    if (strpbrk(config->haproxy.map_file, ",() \t\"'\\"))
-        return refuse(config, "haproxy.map-file", config->haproxy.map_file,
-                      "HAProxy cannot take this name; one without commas, brackets, quotes and blanks would be right");
-    /* And this one in double quotes. */
-    if (config->hidden.max_ms > 0 && strpbrk(config->hidden.spoe_file, "\"\\$"))
-        return refuse(config, "hidden.spoe-file", config->hidden.spoe_file,
-                      "HAProxy cannot take this name; one without quotes, \\ and $ would be right");
+                      "there is no large-body tier; abns@cellrouter-bodies would be right");
     struct haproxy_scope scope = {.config = config, .large = large};
     const struct template_meaning meaning = haproxy_meaning(&scope);
     struct template_error error;

@@ -10,7 +10,7 @@
 
 /* Writes the text to out: for the edge, or, with large, for the second process that replays large bodies. The
  * configuration must have been checked by config_load: names go into the text as they are. Returns 0, or -1 with a
- * line on stderr when there is to be no such process, or HAProxy could not take a name. A failed write is left to the
+ * line on stderr when there is to be no such process. A failed write is left to the
  * caller's ferror(out). */
 MUST_USE int haproxy_config_print(FILE *out, const struct config *config, bool large);
 
