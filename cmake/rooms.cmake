@@ -7,6 +7,7 @@ find_library(HIREDIS_LIBRARY hiredis REQUIRED)
 find_library(MSGPACK_LIBRARY NAMES msgpack-c msgpackc REQUIRED)
 find_path(MSGPACK_INCLUDE msgpack.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_library(MICROHTTPD_LIBRARY microhttpd REQUIRED)
 
 add_library(cr_options INTERFACE)
 target_include_directories(cr_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
@@ -49,7 +50,8 @@ room(agent/report cr_agent_routes cr_redis cr_spoe cr_base)
 room(agent/config cr_agent_report cr_agent_routes cr_base)
 room(agent/level0 cr_agent_config cr_agent_report cr_agent_routes cr_base ${EV_LIBRARY})
 room(agent/router cr_agent_level0 cr_agent_config cr_agent_report cr_agent_routes cr_redis cr_spoe cr_base ${EV_LIBRARY})
-room(agent/daemon cr_agent_router cr_agent_level0 cr_agent_config cr_agent_report cr_agent_routes cr_redis cr_spoe cr_base
+room(agent/http cr_agent_report cr_base ${EV_LIBRARY} ${MICROHTTPD_LIBRARY})
+room(agent/daemon cr_agent_http cr_agent_router cr_agent_level0 cr_agent_config cr_agent_report cr_agent_routes cr_redis cr_spoe cr_base
      ${EV_LIBRARY})
 room(agent/cellctl cr_agent_config cr_agent_report cr_agent_daemon cr_base)
 

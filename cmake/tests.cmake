@@ -3,7 +3,7 @@
 if(CELLROUTER_TESTS)
   enable_testing()
   find_library(CMOCKA_LIBRARY cmocka REQUIRED)
-  foreach(folder base spoe redis agent/routes agent/report agent/config agent/level0 agent/router agent/daemon agent/cellctl)
+  foreach(folder base spoe redis agent/routes agent/report agent/config agent/level0 agent/router agent/http agent/daemon agent/cellctl)
     string(REPLACE "/" "_" room ${folder})
     file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/test_*.c)
     foreach(test ${tests})

@@ -90,6 +90,15 @@ struct config_admin {
     uint32_t idle_s;
 };
 
+struct config_http {
+    char *listen; /* "unix:/path" or "host:port"; empty: none */
+    unsigned mode;
+    char *user, *group;
+    bool allow_remote;
+    uint32_t max_clients;
+    uint32_t idle_s;
+};
+
 struct config_log {
     enum log_level level;
     uint32_t per_reason; /* lines a second of one reason that a peer can cause */
@@ -130,6 +139,7 @@ struct config {
     struct config_redis redis;
     struct config_routes routes;
     struct config_admin admin;
+    struct config_http http;
     struct config_log log;
     struct config_haproxy haproxy;
     struct config_hidden hidden;

@@ -7,8 +7,8 @@
  *   1. the limit of files, and with it how many connections fit; the loop, with memory of its own (agent/daemon/
  *      loop_memory.h); the watchers of signals: a signal that comes from here on waits for the loop
  *   2. the router, which needs nothing but the configuration
- *   3. the SPOE server with its listeners, and the admin socket: while still root, since their files may get other
- *   owners
+ *   3. the SPOE server with its listeners, the admin socket, the HTTP endpoint: while still root, since their files may
+ *   get other owners
  *   4. Redis' password: its file may be root's alone to read
  *   5. rights are dropped, for good
  *   6. level 0, whose files belong to the agent's user; it makes HAProxy's map file where that is missing
@@ -45,11 +45,13 @@
 #include <unistd.h>
 
 #include "agent/config/config_machine.h"
+#include "agent/daemon/daemon_http.h"
 #include "agent/daemon/daemon_private.h"
 #include "agent/daemon/files.h"
 #include "agent/daemon/loop_memory.h"
 #include "agent/daemon/privileges.h"
 #include "agent/daemon/service_notify.h"
+#include "agent/http/status_page.h"
 #include "base/clock.h"
 
 /* HAProxy's var-prefix in haproxy/cellrouter-spoe.conf, to check the length of the names in our ACKs. */
@@ -158,6 +160,11 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     log_tick(daemon->log);
     router_tick(daemon->router);
+    if (daemon->http) {
+        uint64_t series[STATUS_SERIES];
+        status_series(&daemon->counters, series);
+        history_take(&daemon->history, series, STATUS_SERIES, clock_now_ms());
+    }
 }
 
 static void on_cut(struct ev_loop *loop, ev_timer *timer, int events)
@@ -433,6 +440,26 @@ static int open_admin(struct daemon *daemon)
     return daemon->admin ? 0 : failed(daemon, error);
 }
 
+static int open_http(struct daemon *daemon)
+{
+    const struct config_http *http = &daemon->config->http;
+    char error[500];
+    if (!http->listen[0])
+        return 0;
+    const struct http_server_options options = {
+        .address = http->listen,
+        .access = {.mode = http->mode, .user = http->user, .group = http->group, .allow_remote = http->allow_remote},
+        .max_clients = http->max_clients,
+        .idle_s = http->idle_s,
+        .pages = daemon_pages,
+        .user_data = daemon};
+    daemon->http = http_server_new(daemon->loop, &options, error, sizeof error);
+    if (!daemon->http)
+        return failed(daemon, error);
+    log_write(daemon->log, REASON_HTTP_LISTENING, LOG_FIELDS(LOG_STR("address", http->listen)));
+    return 0;
+}
+
 /* While still root: the file is nobody else's to read. */
 static int read_password(struct daemon *daemon)
 {
@@ -543,8 +570,9 @@ static int start(struct daemon *daemon)
     if (allow_files(daemon) != 0 || open_loop(daemon) != 0)
         return -1;
     watch(daemon);
-    if (open_router(daemon) != 0 || open_server(daemon) != 0 || open_admin(daemon) != 0 || read_password(daemon) != 0 ||
-        drop_privileges(daemon) != 0 || open_level0(daemon) != 0 || open_store(daemon) != 0)
+    if (open_router(daemon) != 0 || open_server(daemon) != 0 || open_admin(daemon) != 0 || open_http(daemon) != 0 ||
+        read_password(daemon) != 0 || drop_privileges(daemon) != 0 || open_level0(daemon) != 0 ||
+        open_store(daemon) != 0)
         return -1;
     log_write(daemon->log, REASON_STARTED,
               LOG_FIELDS(LOG_STR("version", CELLROUTER_VERSION), LOG_STR("router", daemon->config->router),
@@ -561,6 +589,7 @@ static void stop(struct daemon *daemon)
 {
     spoe_server_free(daemon->server);
     admin_free(daemon->admin);
+    http_server_free(daemon->http);
     route_store_free(daemon->store);
     if (daemon->router) {
         router_set_store(daemon->router, NULL);

@@ -1,8 +1,9 @@
-/* agent/daemon/daemon_private.h - the inside of the daemon. Only daemon.c and daemon_admin.c may include it.
+/* agent/daemon/daemon_private.h - the inside of the daemon. Only daemon.c, daemon_admin.c and daemon_http.c may include it.
  *
  * daemon.c       makes, changes and frees all of it
  * daemon_admin.c the commands of the admin socket: reads all, and changes nothing but by calls into the parts and
- *                daemon_reload */
+ *                daemon_reload
+ * daemon_http.c  the pages of the HTTP endpoint: reads all, and changes nothing */
 #ifndef CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
 #define CELLROUTER_AGENT_DAEMON_DAEMON_PRIVATE_H
 
@@ -11,6 +12,8 @@
 
 #include "agent/daemon/admin.h"
 #include "agent/config/config.h"
+#include "agent/http/history.h"
+#include "agent/http/http_server.h"
 #include "agent/report/counters.h"
 #include "agent/report/log.h"
 #include "agent/router/router.h"
@@ -30,6 +33,8 @@ struct daemon {
     struct route_store *store; /* NULL: none configured */
     struct level0 *level0;     /* NULL: none configured */
     struct admin *admin;       /* NULL: none configured */
+    struct http_server *http;  /* NULL: none configured */
+    struct history history;    /* for the status page */
     ev_signal term, interrupt, hangup;
     ev_timer tick, cut, release;
     uint64_t release_ms;       /* what release is set to */

@@ -6,6 +6,7 @@ enum {
     LOOP = 4,         /* epoll, eventfd, signalfd, timerfd: as many as libev may use */
     TURNED_AWAY = 1,  /* a connection too many is accepted before it is closed */
     FOR_A_MOMENT = 4, /* the configuration at a reload, the service manager's socket, what the C library looks up */
+    HTTP = 3,         /* its listener, libmicrohttpd's epoll and the eventfd beside it */
     REDIS = 12,       /* two connections, each with its successor, and lookups of names in threads of their own */
     MAP_FILE = 2      /* its lock, and the file that is being written */
 };
@@ -15,6 +16,8 @@ uint64_t files_own(const struct config *config, uint64_t open_now)
     uint64_t own = open_now + LOOP + FOR_A_MOMENT + config->spoe.listen.count + TURNED_AWAY;
     if (config->admin.socket[0])
         own += 1 + (uint64_t)config->admin.max_clients + TURNED_AWAY;
+    if (config->http.listen[0])
+        own += HTTP + (uint64_t)config->http.max_clients + TURNED_AWAY;
     if (config->redis.address[0])
         own += REDIS;
     if (config->haproxy.runtime.count > 0 && config->haproxy.map_file[0])

@@ -78,6 +78,9 @@ void router_sample(struct router *router);
 /* One step of a listing of all live routes; see route_table_list. */
 bool router_list(struct router *router, struct route_cursor *cursor, route_visit *visit, void *user);
 
+/* Routes of this cell in memory; 0 for a cell that is not configured. */
+uint64_t router_cell_routes(const struct router *router, const char *id);
+
 /* Id of a cell in a listing, zero-ended, good until the next router_reload; "?" for CELL_NONE. */
 const char *router_cell_id(const struct router *router, uint16_t cell);
 

@@ -16,6 +16,12 @@ const char *router_cell_id(const struct router *router, uint16_t cell)
     return cells_id(router->cells, cell);
 }
 
+uint64_t router_cell_routes(const struct router *router, const char *id)
+{
+    uint16_t cell = cells_find(router->cells, id, strlen(id));
+    return cell == CELL_NONE ? 0 : route_table_cell_routes(router->table, cell);
+}
+
 uint64_t router_flush(struct router *router)
 {
     uint64_t routes = route_table_stats(router->table).routes;

@@ -23,6 +23,7 @@ def cellrouter_conf(router, world):
         "redis": redis(world),
         "routes": {},
         "admin": {"socket": router.admin_socket},
+        "http": {"listen": f"127.0.0.1:{router.http_port}"} if world.http else {},
         "log": {"level": "info"},
         "haproxy": {"loop": router.loop, **level0(router, world), **large(router, world)},
     }

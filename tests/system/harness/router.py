@@ -24,6 +24,7 @@ class Router:
         self.loop = f"abns@{world.unique}-{id}"
         self.port = world.ports.reserve()
         self.tls_port = world.ports.reserve() if world.tls else None
+        self.http_port = world.ports.reserve() if world.http else None
         self.large_socket = world.run / f"{id}.large"
         self.agent = self.haproxy = self.large = None
         self.retired = []  # processes that were replaced or ended, for the final check

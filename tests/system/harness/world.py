@@ -43,18 +43,19 @@ class World:
     password  Redis wants it and the agents' password file has it; "": none
     threads   of HAProxy
     far_cells number of cells of another region beside them, all of them down: far1, "Cell FAR 1", and so on
+    http      agents serve their pages on router.http_port
     wire      agents reach Redis by way of world.wire, which can delay and swallow
     files     limit of open files of each agent (ulimit -n); 0: as the machine has it
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, large=0, servers=None, tls=False, site_more="", redis_more="", password="",
-                 wire=False, threads=1, files=0, far_cells=0,
+                 cells=CELLS, plain=False, large=0, http=False, servers=None, tls=False, site_more="", redis_more="",
+                 password="", wire=False, threads=1, files=0, far_cells=0,
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
         self.server_options, self.large, self.tls, self.password = server_options, large, tls, password
-        self.threads, self.files, self.far_cells = threads, files, far_cells
+        self.threads, self.files, self.far_cells, self.http = threads, files, far_cells, http
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge
