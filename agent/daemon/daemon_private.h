@@ -1,4 +1,5 @@
-/* agent/daemon/daemon_private.h - the inside of the daemon. Only daemon.c, daemon_admin.c and daemon_http.c may include it.
+/* agent/daemon/daemon_private.h - the inside of the daemon. Only daemon.c, daemon_admin.c and daemon_http.c may
+ * include it.
  *
  * daemon.c       makes, changes and frees all of it
  * daemon_admin.c the commands of the admin socket: reads all, and changes nothing but by calls into the parts and

@@ -20,8 +20,8 @@ struct history {
     size_t next;                                          /* place of the next one */
 };
 
-/* Takes a sample of count counters, at most HISTORY_SERIES_MAX, when HISTORY_EVERY_MS have gone by since the last one. A
- * counter that went back (there is none) counts as still. */
+/* Takes a sample of count counters, at most HISTORY_SERIES_MAX, when HISTORY_EVERY_MS have gone by since the last
+ * one. A counter that went back (there is none) counts as still. */
 void history_take(struct history *history, const uint64_t *counters, size_t count, uint64_t now_ms);
 
 /* The difference of age 0 (the newest) to count - 1. */

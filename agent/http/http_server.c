@@ -30,7 +30,8 @@ static unsigned connections(const struct http_server *server)
     return info ? info->num_connections : 0;
 }
 
-/* A server that was full listens again at the beginning of a run, and finds out at the end of one that it is not full. */
+/* A server that was full listens again at the beginning of a run, and finds out at the end of one that it is not
+ * full. */
 static void run(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;

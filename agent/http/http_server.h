@@ -1,8 +1,9 @@
-/* agent/http/http_server.h - pages for operators and for Prometheus, over HTTP: a table of pages, answered out of memory.
+/* agent/http/http_server.h - pages for operators and for Prometheus, over HTTP: a table of pages, answered out of
+ * memory.
  *
- * It only reads: GET and HEAD, no body, no state between requests. libmicrohttpd speaks HTTP; it runs on our loop, without
- * threads of its own, so that a page is one turn of the loop and must be made in well below a millisecond. A client that
- * is slow waits in libmicrohttpd's memory, never in the loop; one of too many is turned away.
+ * It only reads: GET and HEAD, no body, no state between requests. libmicrohttpd speaks HTTP; it runs on our loop,
+ * without threads of its own, so that a page is one turn of the loop and must be made in well below a millisecond. A
+ * client that is slow waits in libmicrohttpd's memory, never in the loop; one of too many is turned away.
  *
  * Source: RFC 9110; libmicrohttpd's manual, "Starting and stopping the server", external polling. */
 #ifndef CELLROUTER_AGENT_HTTP_HTTP_SERVER_H
@@ -17,8 +18,8 @@
 struct ev_loop;
 struct http_server;
 
-/* A page. render writes its body to out and returns the status, such as 200. argument is the value of `path` in the query
- * of the request, "" where there is none; it lives only during the call and can be anything but longer than
+/* A page. render writes its body to out and returns the status, such as 200. argument is the value of `path` in the
+ * query of the request, "" where there is none; it lives only during the call and can be anything but longer than
  * HTTP_ARGUMENT_MAX. */
 struct http_page {
     const char *path; /* "/metrics" */

@@ -1,5 +1,6 @@
-/* agent/http/status_page.h - the status page: what an operator looks at first, as one HTML text. Pure: a snapshot comes in,
- * HTML goes out. No script, nothing loaded from elsewhere; it asks the browser to load it again every few seconds. */
+/* agent/http/status_page.h - the status page: what an operator looks at first, as one HTML text. Pure: a snapshot
+ * comes in, HTML goes out. No script, nothing loaded from elsewhere; it asks the browser to load it again every few
+ * seconds. */
 #ifndef CELLROUTER_AGENT_HTTP_STATUS_PAGE_H
 #define CELLROUTER_AGENT_HTTP_STATUS_PAGE_H
 

@@ -1,5 +1,5 @@
-/* tests/unit/agent/http/test_http_server.c - mirrors agent/http/http_server.c: a client on the same loop, byte by byte where
- * that matters. */
+/* tests/unit/agent/http/test_http_server.c - mirrors agent/http/http_server.c: a client on the same loop, byte by
+ * byte where that matters. */
 #include "agent/http/http_server.h"
 
 #include <arpa/inet.h>
