@@ -13,7 +13,7 @@ static struct config least(void)
     static char nothing[] = "";
     struct config config;
     memset(&config, 0, sizeof config);
-    config.admin.socket = config.redis.address = config.haproxy.map_file = nothing;
+    config.admin.socket = config.http.listen = config.redis.address = config.haproxy.map_file = nothing;
     config.spoe.listen.count = 1;
     return config;
 }
@@ -32,6 +32,11 @@ static void test_each_part_is_counted(void **state)
     config.admin.max_clients = 16;
     assert_int_equal(files_own(&config, 3), own); /* of a socket that there is not */
     config.admin.socket = something;
+    assert_true(files_own(&config, 3) >= own + 17);
+    config = least();
+    config.http.max_clients = 16;
+    assert_int_equal(files_own(&config, 3), own);
+    config.http.listen = something;
     assert_true(files_own(&config, 3) >= own + 17);
     config = least();
     config.redis.address = something;
