@@ -18,7 +18,7 @@ const char *router_cell_id(const struct router *router, uint16_t cell)
 
 uint64_t router_cell_routes(const struct router *router, const char *id)
 {
-    uint16_t cell = cells_find(router->cells, id, strlen(id));
+    uint16_t cell = cells_find(router->cells, text_view_of(id));
     return cell == CELL_NONE ? 0 : route_table_cell_routes(router->table, cell);
 }
 

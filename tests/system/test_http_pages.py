@@ -30,7 +30,8 @@ def fetch(url):
 
 
 def samples(text):
-    """Prometheus' text format, strictly: name{labels} -> value. Each family has its HELP and TYPE once, before its samples."""
+    """Prometheus' text format, strictly: name{labels} -> value. Each family has its HELP and TYPE once, before its
+    samples."""
     found, families = {}, {}
     for line in text.splitlines():
         if match := re.fullmatch(r"# (HELP|TYPE) (\w+) (.+)", line):
@@ -55,8 +56,9 @@ def test_metrics_are_those_of_the_counters(world):
     expect.same("status, type", (status, kind), (200, "text/plain; version=0.0.4; charset=utf-8"))
     seen = samples(text)
     counters = router.counters()
-    for metric, counter in (('cellrouter_lookups_total{answer="level1"}', "lookup_hits_level1"), ("cellrouter_lookup_messages_total", "lookups"),
-                            ('cellrouter_routes_learned_total{kind="new"}', "routes_learned"), ("cellrouter_cells", "cells")):
+    for metric, counter in {'cellrouter_lookups_total{answer="level1"}': "lookup_hits_level1",
+                            "cellrouter_lookup_messages_total": "lookups",
+                            'cellrouter_routes_learned_total{kind="new"}': "routes_learned", "cellrouter_cells": "cells"}.items():
         expect.same(metric, seen.get(metric), counters[counter])
     expect.true(f"as many samples as counters: {len(seen)}, {len(counters)}", len(seen) == len(counters))
 
@@ -77,7 +79,7 @@ def test_health_and_readiness(world):
 
 @scenario(routers=ONE, pick={"eu": "eu1", "us": "us1"}, http=True)
 def test_pages_are_never_in_the_way_of_a_lookup(world):
-    """Clients that ask for pages as fast as they can, and some that read nothing: every request still finds its route."""
+    """Clients ask for pages as fast as they can, and every request still finds its route."""
     router = world.router("eu1")
     base = endpoint(router)
     expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
@@ -109,7 +111,8 @@ def chromium(url, *how):
     if not program:
         raise Skip("chromium is not installed")
     with tempfile.TemporaryDirectory() as profile:
-        done = subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+        done = subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu",
+                               "--disable-dev-shm-usage", f"--user-data-dir={profile}",
                                "--timeout=20000", *how, url], capture_output=True, timeout=60, check=False)
     return done.stdout.decode(errors="replace")
 
@@ -124,7 +127,8 @@ def test_the_status_page_in_a_browser(world):
     flows.wait_known(world, router, "/my-company/")
     dom = chromium(f"{base}/?path=/my-company/x", "--dump-dom")
     text = re.sub(r"<[^>]*>", " ", dom)
-    for word in ("eu1", "serving", "Cell EU0", "Cell US1", "known in memory (level 1)", "unknown", "Redis", "connected", "back to the page that refreshes itself"):
+    for word in ("eu1", "serving", "Cell EU0", "Cell US1", "known in memory (level 1)", "unknown", "Redis", "connected",
+                 "back to the page that refreshes itself"):
         expect.true(f"the page shows {word!r}:\n{text}", word in text)
     expect.true(f"the search says who owns it:\n{text}", re.search(r"/my-company/ .*\beu0\b", text))
     expect.same("scripts, and what would be loaded from elsewhere", re.findall(r"<script|<link|src=|https?://(?!127\.0\.0\.1)", dom), [])
