@@ -58,7 +58,8 @@ def test_metrics_are_those_of_the_counters(world):
     counters = router.counters()
     for metric, counter in {'cellrouter_lookups_total{answer="level1"}': "lookup_hits_level1",
                             "cellrouter_lookup_messages_total": "lookups",
-                            'cellrouter_routes_learned_total{kind="new"}': "routes_learned", "cellrouter_cells": "cells"}.items():
+                            'cellrouter_routes_learned_total{kind="new"}': "routes_learned",
+                            "cellrouter_cells": "cells"}.items():
         expect.same(metric, seen.get(metric), counters[counter])
     expect.true(f"as many samples as counters: {len(seen)}, {len(counters)}", len(seen) == len(counters))
 
@@ -119,7 +120,7 @@ def chromium(url, *how):
 
 @scenario(routers=ONE, pick={"eu": "eu1", "us": "us1"}, http=True, timeout=120)
 def test_the_status_page_in_a_browser(world):
-    """What Chromium makes of it: the cells, the numbers, a plot, a search; on a wide screen and on a phone, without scripts."""
+    """What Chromium makes of it: the cells, the numbers, a search; on a wide screen and on a phone, no script."""
     router = world.router("eu1")
     base = endpoint(router)
     for number in range(7):
@@ -131,8 +132,10 @@ def test_the_status_page_in_a_browser(world):
                  "back to the page that refreshes itself"):
         expect.true(f"the page shows {word!r}:\n{text}", word in text)
     expect.true(f"the search says who owns it:\n{text}", re.search(r"/my-company/ .*\beu0\b", text))
-    expect.same("scripts, and what would be loaded from elsewhere", re.findall(r"<script|<link|src=|https?://(?!127\.0\.0\.1)", dom), [])
+    elsewhere = re.findall(r"<script|<link|src=|https?://(?!127\.0\.0\.1)", dom)
+    expect.same("scripts, and what would be loaded from elsewhere", elsewhere, [])
     for size in ("1200,900", "360,640"):
         picture = world.logs / f"status-{size}.png"
         chromium(base + "/", f"--window-size={size}", f"--screenshot={picture}")
-        expect.true(f"a picture of {size}", picture.exists() and picture.read_bytes()[:4] == b"\x89PNG" and picture.stat().st_size > 10_000)
+        expect.true(f"a picture of {size}", picture.exists() and picture.stat().st_size > 10_000)
+        expect.same("its format", picture.read_bytes()[:4], b"\x89PNG")
