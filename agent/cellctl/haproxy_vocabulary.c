@@ -21,6 +21,8 @@ enum {
     /* HAProxy waits for so much longer than the agent delays a response: an agent that is busy, timers that are late.
      * */
     HIDDEN_SLACK_MS = 500,
+    /* Of frontends beside the edge: statistics, metrics. */
+    OTHER_CONNECTIONS = 100,
 };
 
 /* Servers that may get an unknown path have numbers in the map of the cells that no cell has. */
@@ -183,6 +185,28 @@ static void print_large_maxconn(const struct haproxy_scope *scope, FILE *out)
     fprintf(out, "%u", 4 * scope->config->haproxy.large_requests + 100);
 }
 
+/* Why so many: haproxy/rules/global.cfg. */
+static uint32_t idle_loops(const struct haproxy_scope *scope)
+{
+    return scope->config->haproxy.maxconn / 2;
+}
+
+static void print_loop_limits(const struct haproxy_scope *scope, FILE *out)
+{
+    if (!scope->large && scope->config->haproxy.maxconn > 0)
+        fprintf(out, " maxconn %u pool-max-conn %u", scope->config->haproxy.maxconn, idle_loops(scope));
+}
+
+static void print_maxconn_inner(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", scope->config->haproxy.maxconn + idle_loops(scope));
+}
+
+static void print_maxconn_global(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", 2 * scope->config->haproxy.maxconn + idle_loops(scope) + OTHER_CONNECTIONS);
+}
+
 static void print_hidden_timeout(const struct haproxy_scope *scope, FILE *out)
 {
     fprintf(out, "%u", scope->config->hidden.max_ms + HIDDEN_SLACK_MS);
@@ -305,6 +329,11 @@ static bool holds_level0(const struct haproxy_scope *scope)
 {
     const struct config_haproxy *haproxy = &scope->config->haproxy;
     return !scope->large && haproxy->map_file[0] != '\0' && haproxy->runtime.count > 0;
+}
+
+static bool holds_maxconn(const struct haproxy_scope *scope)
+{
+    return !scope->large && scope->config->haproxy.maxconn > 0;
 }
 
 static bool holds_tier(const struct haproxy_scope *scope)

@@ -111,6 +111,7 @@ struct config_haproxy {
     char *loop;                  /* address of the replay pass: "abns@name" or "unix@/path" */
     char *agent_address;         /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
+    uint32_t maxconn; /* of each frontend of the edge; 0: not printed */
     uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_server_s, timeout_tunnel_s;
     char *large_address; /* of the large-body tier; empty: none */
     uint64_t large_buffer;

@@ -237,7 +237,7 @@ HYGIENE = r"""
 
 def global_section(runtime):
     socket = f"    stats socket unix@{runtime} mode 600 level admin expose-fd listeners\n" if runtime else ""
-    return f"global\n    nbthread 1\n    hard-stop-after 2s\n    maxconn 8000\n{socket}"
+    return f"global\n    nbthread 1\n    hard-stop-after 2s\n{socket}"
 
 
 def pid_of(process):

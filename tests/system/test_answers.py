@@ -112,6 +112,24 @@ def test_a_redirect_before_the_body_was_read(world):
                            moved=0, dropped=hits, refused=0)
 
 
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, large=8 * MB)
+def test_a_redirect_before_the_tier_had_sent_the_body(world):
+    """Of any size, below and above what sockets hold: the next cell gets the whole body, and the client one answer."""
+    world.cells.misbehave(cell="eu1", path="/my-company/early", early=True, redirect="Cell EU0")
+    router = world.router("eu1")
+    for length in (20_000, 100_000, 210_000, 230_000, 500_000, MB, 2 * MB, 6 * MB):
+        body = random.Random(length).randbytes(length)
+        for turn in range(3):
+            world.flush()
+            path = f"/my-company/early/{length}/{turn}"
+            answer = router.request("POST", path, user="alice", body=body, chunked=turn == 1)
+            expect.status(answer, 200, world)
+            seen = world.deliveries_of(answer)
+            got = [(d.whole, d.body_sha256) for d in seen if d.cell == "eu0"]
+            whole = [(True, hashlib.sha256(body).hexdigest())]
+            expect.same(f"what the owner got of {length} bytes", got, whole, expect.table(seen))
+
+
 def honest(world, answer, kind, what):
     """Whole, or refused: by the edge before its owner saw it (a cell that was asked at once may have redirected), or
     with a reason, and no cell saw it twice."""

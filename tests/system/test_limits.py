@@ -1,0 +1,123 @@
+"""At HAProxy's limits: as many clients as it lets in, and more. docs/flows.md 29."""
+
+import threading
+import time
+
+from harness import expect
+from harness.client import Broken, Connection
+from harness.runner import ANSWERS, ONE, scenario
+
+KB = 1 << 10
+MB = 1 << 20
+CLIENTS = 40
+LIMITED = {"haproxy": {"maxconn": CLIENTS}}
+SLOW = 0.3  # what a cell takes for an answer, in s
+
+
+class Crowd:
+    """Many clients at once, each with one request on a connection of its own; `statuses` counts what they got."""
+
+    def __init__(self, router):
+        self.router, self.statuses, self.threads, self.lock = router, {}, [], threading.Lock()
+
+    def send(self, number, method, target, body=b"", pieces=1):
+        """That many more; {} in the target is another word for each. A body in pieces takes a second to go out."""
+        for n in range(number):
+            path = target.format(f"{method}-{len(self.threads)}-{n}")
+            request = self.router.prepare(method, path, body=body, user="root")
+            thread = threading.Thread(target=self.ask, args=(request, pieces), daemon=True)
+            thread.start()
+            self.threads.append(thread)
+        return self
+
+    def ask(self, request, pieces):
+        try:
+            answer = once(self.router, request, pieces)
+            if answer.get(expect.REASON) == "too-large-to-replay":
+                answer = once(self.router, request, pieces)
+            got = answer.get(expect.REASON) or answer.status
+        except (OSError, Broken) as error:
+            got = type(error).__name__
+        with self.lock:
+            self.statuses[got] = self.statuses.get(got, 0) + 1
+
+    def all_served(self, what):
+        for thread in self.threads:
+            thread.join()
+        expect.same(what, self.statuses, {200: len(self.threads)})
+
+
+def once(router, request, pieces):
+    with Connection(router.address, 40) as connection:
+        if pieces == 1:
+            return connection.request(request)
+        connection.socket.sendall(request.head())
+        step = -(-len(request.body) // pieces)
+        for at in range(0, len(request.body), step):
+            time.sleep(1 / pieces)
+            connection.socket.sendall(request.body[at : at + step])
+        return connection.read_answer(request.method)
+
+
+def split(world):
+    """Unknown paths that EU0 owns, takes its time for, and claims nothing of; EU1 redirects there."""
+    world.cells.misbehave(cell="eu1", path="/u/", redirect="Cell EU0")
+    world.cells.misbehave(cell="eu0", path="/u/", delay=SLOW, answer={"status": 200, "body": "here"})
+
+
+def idle(router, number):
+    """So many clients that say nothing; HAProxy has taken them."""
+    return [Connection(router.address, 40) for _ in range(number)]
+
+
+def room(router, frontend="mysite"):
+    """How many clients HAProxy takes at the edge."""
+    return int(router.stat(frontend, "FRONTEND")["slim"])
+
+
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, large=4 * MB, timeout=170, settings=LIMITED)
+def test_more_clients_than_maxconn(world):
+    """Who is not let in waits at the edge; the replay pass never waits for clients. Half of the requests meet a
+    redirect."""
+    router = world.router("eu1")
+    full = room(router)
+    split(world)
+
+    def posts(crowd, number):
+        return crowd.send(number, "POST", "/u/{}", b"x" * 100)
+
+    def gets(crowd):
+        return crowd.send(3 * full, "GET", "/u/{}")
+
+    def slow(crowd):
+        return posts(crowd.send(full // 2, "POST", "/u/{}", b"x" * KB, pieces=5), full)
+
+    def uploads(crowd):
+        return posts(crowd.send(full // 2, "PUT", "/u/{}", b"x" * 100 * KB), full)
+
+    crowds = [  # what, clients that are silent meanwhile, the others
+        ("POSTs, while idle clients hold all places but one", full - 1, lambda crowd: posts(crowd, 5)),
+        ("unknown GETs, the same", full - 1, lambda crowd: crowd.send(5, "GET", "/u/{}")),
+        ("POSTs, three for each place", 0, lambda crowd: posts(crowd, 3 * full)),
+        ("unknown GETs, three for each place", 0, gets),
+        ("bodies that arrive slowly, and POSTs", 0, slow),
+        ("uploads by the tier, others, and POSTs", full // 4, uploads),
+    ]
+    for what, silent, send in crowds:
+        held = idle(router, silent)
+        send(Crowd(router)).all_served(what)
+        for connection in held:
+            connection.close()
+
+
+@scenario(matrix={"answers": ANSWERS}, routers=ONE, tls=True, timeout=60, settings=LIMITED)
+def test_more_streams_than_the_loop_has_places(world):
+    """One client of HTTP/2 is one connection; each of its requests is one of the loop, and waits for its turn."""
+    router = world.router("eu1")
+    split(world)
+    with router.connect_h2() as client:
+        requests = [router.prepare("POST", f"/u/{n}", body=b"x" * 100, user="root") for n in range(2 * CLIENTS)]
+        numbers = [client.start(request) for request in requests]
+        statuses = [client.answer(number).status for number in numbers]
+    expect.same("answers", statuses, [200] * len(numbers))
+    expect.true("some waited for the loop", int(router.stat("cellrouter-replay")["qmax"]) > 0)
