@@ -175,7 +175,7 @@ class Runner:
         return 1 if counts[FAILED] or self.stopping or not counts[PASSED] else 0
 
     def run_again(self, failed, counts):
-        """Each test that failed once more, alone, since a machine that is shared can be late. One that passes then counts as
+        """Runs each test that failed once more, alone, since a shared machine can be late. One that passes then counts as
         passed, and is named: it is unsteady."""
         if len(failed) > AGAIN_MOST:
             return
