@@ -175,8 +175,8 @@ class Runner:
         return 1 if counts[FAILED] or self.stopping or not counts[PASSED] else 0
 
     def run_again(self, failed, counts):
-        """Runs each test that failed once more, alone, since a shared machine can be late. One that passes then counts as
-        passed, and is named: it is unsteady."""
+        """Runs each test that failed once more, alone, since a shared machine can be late. What passes then counts as
+        passed and is named unsteady."""
         if len(failed) > AGAIN_MOST:
             return
         for test in failed:
