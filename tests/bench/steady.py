@@ -15,7 +15,7 @@ from harness.router import connects
 CONF = """region = "eu"
 router = "bench"
 cell "c00" {{ servers = {{"127.0.0.1:1"}} }}
-cell "c01" {{ servers = {{"127.0.0.1:1"}} }}
+cell "c01" {{ servers = {{"127.0.0.1:2"}} }}
 spoe {{ listen = {{"unix:{socket}"}} }}
 admin {{ socket = "{socket}.admin" }}
 routes {{ claims-per-cell = 1000000 }}

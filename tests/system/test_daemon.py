@@ -122,6 +122,20 @@ def test_socket_in_use(world):
     flows.wait_known(world, router, "/my-company/")
 
 
+@scenario(routers={"eu1": "eu"})
+def test_the_old_agents_end_leaves_its_successors_sockets(world):
+    """The socket files of a running agent are removed by hand, a second one starts, and then the first one ends."""
+    router = world.router("eu1")
+    first = router.agent
+    router.spoe_socket.unlink()
+    router.admin_socket.unlink()
+    router.restart_agent()
+    first.terminate()
+    expect.true("the second one answers on its admin socket", "pid" in router.cellctl("show info"))
+    expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    flows.wait_known(world, router, "/my-company/")
+
+
 @scenario(routers={"eu1": "eu"}, settings={"spoe": {"mode": "0600"}, "admin": {"mode": "0640"}})
 def test_modes_of_the_sockets(world):
     router = world.router("eu1")
