@@ -2,7 +2,7 @@
  *
  * Some addresses are not in the file as they are: HAProxy binds haproxy.loop; its second process, for large bodies,
  * binds haproxy.large-address, the same with -check behind it, and haproxy.loop with -large behind it
- * (agent/cellctl/haproxy_config.c). The agent binds spoe.listen and admin.socket; Redis, the runtime sockets and the
+ * (haproxy/rules/). The agent binds spoe.listen and admin.socket; Redis, the runtime sockets and the
  * cells' servers are other programs' own. All of them are compared in one form, whatever their setting calls them:
  * unix:/p, unix@/p and /p are one socket. */
 #include <stdlib.h>

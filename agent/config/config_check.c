@@ -75,8 +75,8 @@ static size_t owner_name(size_t cell)
     return cell * 2 + 1;
 }
 
-/* Returns whether the id was new. *repeatedp: it is exactly an earlier cell's, so nothing else of this cell is worth
- * a word. */
+/* Reports an id that an earlier cell has as its id or name. *repeatedp: it is exactly that cell's id, so nothing else
+ * of this cell is worth a word. Returns 0, or -1 without memory; so do the two below. */
 static int check_id_is_new(struct config_parse *parse, struct config_index *names, size_t index, bool *repeatedp)
 {
     const struct config_cell *cells = parse->config->cells, *cell = &cells[index];
