@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "redis/doubt.h"
 #include "redis/key.h"
 #include "redis/reason.h"
 #include "redis/record.h"
@@ -71,6 +72,8 @@ struct route_store_handler {
     /* A found route whose lookups are all over: too late for them, of use for the next request. As for a lookup's
      * callback. */
     void (*on_late)(void *user, const struct route_answer *answer);
+    /* Another router tells of a doubt. Any prefix, any cell. */
+    void (*on_doubt)(void *user, const struct route_doubt *doubt);
     /* Something for the log. Events that a peer can repeat come at most once a second for each reason and
      * connection. */
     void (*on_event)(void *user, const struct route_store_event *event);
@@ -145,6 +148,10 @@ MUST_USE bool route_store_put(struct route_store *store, const struct route_name
  * and for tombstone_s no older claim brings it back. Queued as above. */
 MUST_USE bool route_store_forget(struct route_store *store, const struct route_name *route, const char *cell,
                                  size_t cell_length);
+
+/* Tells the other routers that a redirect was met there. Nothing is stored, and nothing queued: it is lost while Redis
+ * is away, and where there are more than 100 a second. */
+void route_store_doubt(struct route_store *store, const struct route_doubt *doubt);
 
 /* Up to date at the time of the call; valid as long as the store. */
 const struct route_store_counters *route_store_counters(const struct route_store *store);

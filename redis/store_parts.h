@@ -1,6 +1,6 @@
 /* redis/store_parts.h - the inside of a store, for redis/store*.c only. What it is as a whole: redis/store.c.
  *
- * The four files are one job and call each other in circles: a change that is told may be our own, so the watch asks
+ * The five files are one job and call each other in circles: a change that is told may be our own, so the watch asks
  * the reader; the reader asks the writer what waits to be written; the writer tells what it lost. Who may see what:
  *
  *     store.c        owns config, the connections, deadlines, events. Called for store_event(), store_error(),
@@ -10,6 +10,7 @@
  *     store_write.c  owns writer (queue, scripts, stamps) and own. Called for store_wrote(), store_wrote_claim(),
  *                    store_drain(), up and down
  *     store_watch.c  owns watch (tracking, beats, slices). Called for store_track(), store_untrack(), up and down
+ *     store_doubt.c  owns doubts. Called for store_take_doubt()
  *
  * A file changes only what it owns, but for three things: whoever hears of a change marks the questions that it
  * overtakes (questions_changed()) and drops its name from absent; a flush empties own; counters are everybody's.
@@ -90,6 +91,7 @@ struct route_store {
     struct command command;      /* the one that is being built */
     struct store_watch watch;
     struct store_writer writer;
+    struct bucket doubts;
     ev_timer deadlines;
     unsigned verifying;
     struct list_node probes; /* of these reads, those that no claim on the same name has overtaken */
@@ -170,5 +172,13 @@ void store_on_slice(struct ev_loop *loop, ev_timer *timer, int events);
 
 /* At the end of the store, also of one that is half made. */
 void store_watch_free(struct route_store *store);
+
+/* store_doubt.c */
+
+/* Where doubts are published. */
+const char *store_doubts_channel(void);
+
+/* What came from that channel. */
+void store_take_doubt(struct route_store *store, const redisReply *body);
 
 #endif

@@ -347,9 +347,9 @@ static bool is_text(const redisReply *reply, const char *text)
            memcmp(reply->str, text, (size_t)reply->len) == 0;
 }
 
-/* What a message is. Everything but these has another shape than what Redis sends to a connection that subscribed
- * twice. */
-enum message { MESSAGE_SUBSCRIBED, MESSAGE_BEAT, MESSAGE_CHANGES, MESSAGE_FLUSH, MESSAGE_NONE };
+/* What a message is. Everything but these has another shape than what Redis sends to a connection with these three
+ * subscriptions. */
+enum message { MESSAGE_SUBSCRIBED, MESSAGE_BEAT, MESSAGE_CHANGES, MESSAGE_FLUSH, MESSAGE_DOUBT, MESSAGE_NONE };
 
 static enum message kind_of(const struct route_store *store, const redisReply *message)
 {
@@ -358,14 +358,17 @@ static enum message kind_of(const struct route_store *store, const redisReply *m
     if (message->type != REDIS_REPLY_ARRAY || message->elements != 3)
         return MESSAGE_NONE;
     bool is_beat = is_text(part[1], store->watch.beat), is_change = is_text(part[1], INVALIDATE);
+    bool is_doubt = is_text(part[1], store_doubts_channel());
 
-    if (is_text(part[0], "subscribe") && (is_beat || is_change) && part[2]->type == REDIS_REPLY_INTEGER &&
+    if (is_text(part[0], "subscribe") && (is_beat || is_change || is_doubt) && part[2]->type == REDIS_REPLY_INTEGER &&
         !store->watch.subscribed)
         return MESSAGE_SUBSCRIBED;
     if (!is_text(part[0], "message"))
         return MESSAGE_NONE;
     if (is_beat)
         return part[2]->type == REDIS_REPLY_STRING ? MESSAGE_BEAT : MESSAGE_NONE;
+    if (is_doubt)
+        return MESSAGE_DOUBT;
     if (is_change && part[2]->type == REDIS_REPLY_ARRAY)
         return MESSAGE_CHANGES;
     return is_change && part[2]->type == REDIS_REPLY_NIL ? MESSAGE_FLUSH : MESSAGE_NONE;
@@ -373,7 +376,7 @@ static enum message kind_of(const struct route_store *store, const redisReply *m
 
 static void take_subscription(struct route_store *store)
 {
-    if (++store->watch.subscriptions == 2) {
+    if (++store->watch.subscriptions == 3) {
         store->watch.subscribed = true;
         store_track(store);
     }
@@ -387,6 +390,7 @@ void store_on_message(void *user, redisReply *message)
     case MESSAGE_SUBSCRIBED: take_subscription(store); break;
     case MESSAGE_BEAT: hear_beat(store, message->element[2]); break;
     case MESSAGE_FLUSH: take_flush(store); break;
+    case MESSAGE_DOUBT: store_take_doubt(store, message->element[2]); break;
     case MESSAGE_CHANGES: take_changes(store, message); return;
     case MESSAGE_NONE: redis_conn_close(store->watch_conn, STORE_REASON_PROTOCOL, "a message of another shape"); break;
     }
@@ -415,7 +419,7 @@ void store_watch_up(struct route_store *store)
     store->watch.subscriptions = 0;
     command_of(&store->command, "CLIENT", "ID", NULL);
     sent = redis_conn_send(store->watch_conn, &store->command, on_client_id, NULL);
-    command_of(&store->command, "SUBSCRIBE", INVALIDATE, store->watch.beat, NULL);
+    command_of(&store->command, "SUBSCRIBE", INVALIDATE, store->watch.beat, store_doubts_channel(), NULL);
     if (!sent || !redis_conn_subscribe(store->watch_conn, &store->command))
         redis_conn_close(store->watch_conn, STORE_REASON_MEMORY, "");
 }

@@ -313,6 +313,12 @@ static void print_server_pick_key(const struct haproxy_scope *scope, FILE *out)
     print_number_key(PICKS_FROM + scope->servers_before + scope->server, out);
 }
 
+/* Servers of picked cells from this one on. */
+static void print_server_left(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%zu", picked_servers(scope->config) - scope->servers_before - scope->server);
+}
+
 /* Conditions */
 
 static bool holds_large(const struct haproxy_scope *scope)
@@ -364,6 +370,19 @@ static bool holds_first_at_once(const struct haproxy_scope *scope)
 static bool holds_first_at_once_425(const struct haproxy_scope *scope)
 {
     return is_first_at_once(scope, false);
+}
+
+/* Whether none of the servers for unknown paths has a weight or a limit of its own. */
+static bool holds_servers_alike(const struct haproxy_scope *scope)
+{
+    const struct config *config = scope->config;
+    for (size_t i = 0; i < config->cell_count; i++) {
+        const char *options = config->cells[i].server_options;
+        if (is_picked(config, &config->cells[i]) &&
+            (server_options_has(options, "weight") || server_options_has(options, "maxconn")))
+            return false;
+    }
+    return true;
 }
 
 static bool holds_several_servers(const struct haproxy_scope *scope)

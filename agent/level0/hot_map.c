@@ -42,6 +42,8 @@
 enum {
     FIRST_SLOTS = 256,
     LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
+    /* At most this part of the entries is undecided: whoever asks for redirecting paths must not fill the map. */
+    UNDECIDED_SHARE = 4,
 };
 
 static uint64_t hash_of(const struct hot_map *map, const char *key, size_t length)
@@ -209,6 +211,7 @@ static void unlink_slot(struct hot_map *map, uint32_t slot)
 
 static void drop_slot(struct hot_map *map, uint32_t slot, bool lazy)
 {
+    map->undecided -= hot_map_is_undecided(map->slots[slot]);
     note(map, map->slots[slot], false, lazy);
     unlink_slot(map, slot);
     free(map->slots[slot]);
@@ -232,10 +235,15 @@ static size_t drop_shorter(struct hot_map *map, const char *key, size_t length, 
     return dropped;
 }
 
-/* With the entry go those of shorter prefixes that say something else. Returns how many went. */
+/* With the entry go those of shorter prefixes that say something else. What was undecided is theirs again. Returns how
+ * many went. */
 static size_t drop_with_shorter(struct hot_map *map, uint32_t slot, bool lazy)
 {
     char key[HOT_KEY_MAX];
+    if (hot_map_is_undecided(map->slots[slot])) {
+        drop_slot(map, slot, lazy);
+        return 1;
+    }
     uint16_t length = map->slots[slot]->length, cell = map->slots[slot]->cell;
     memcpy(key, map->slots[slot]->key, length);
     drop_slot(map, slot, lazy);
@@ -272,6 +280,7 @@ static struct entry *put_entry(struct hot_map *map, const char *key, size_t leng
                             .cell = cell,
                             .length = (uint8_t)length};
     memcpy(entry->key, key, length);
+    map->undecided += hot_map_is_undecided(entry);
     map->slots[slot] = entry;
     map->chains[hash & map->chain_mask] = slot;
     heap_insert(&map->ends, &entry->end);
@@ -367,11 +376,49 @@ void hot_map_redirected(struct hot_map *map, const char *path_key, size_t length
 {
     for (; length > 0; length = shorter(path_key, length)) {
         uint32_t slot = find_slot(map, path_key, length, hash_of(map, path_key, length));
-        if (slot == NO_SLOT || map->slots[slot]->cell != cell)
+        if (slot == NO_SLOT || hot_map_cell(map->slots[slot]) != cell)
             continue;
         drop_slot(map, slot, false);
         map->stats.forgotten++;
     }
+}
+
+static void move_in_heap(struct hot_map *map, struct entry *entry, uint64_t expires_ms)
+{
+    entry->expires_ms = expires_ms;
+    heap_moved(&map->ends, &entry->end);
+}
+
+void hot_map_undecided(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
+                       uint64_t now_ms)
+{
+    uint16_t own = cell | UNDECIDED;
+    uint64_t hash = hash_of(map, key, length);
+    uint32_t slot = find_slot(map, key, length, hash);
+    if (slot != NO_SLOT && map->slots[slot]->cell == own) {
+        if (map->slots[slot]->expires_ms < now_ms + life_ms)
+            move_in_heap(map, map->slots[slot], now_ms + life_ms);
+        return;
+    }
+    if (slot != NO_SLOT) {
+        drop_slot(map, slot, false);
+        map->stats.forgotten++;
+    }
+    if (hot_map_takes(key, length) && map->undecided < map->limit / UNDECIDED_SHARE)
+        enter(map, key, length, hash, own, now_ms + life_ms);
+    else
+        hot_map_learned(map, key, length, own, now_ms);
+}
+
+void hot_map_bar(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
+{
+    uint64_t hash = hash_of(map, key, length);
+    uint32_t slot = find_slot(map, key, length, hash);
+    if (slot != NO_SLOT) {
+        drop_slot(map, slot, false);
+        map->stats.forgotten++;
+    }
+    hot_uses_bar(map->uses, hash, cell | UNDECIDED, now_ms);
 }
 
 void hot_map_flush(struct hot_map *map)
@@ -382,7 +429,7 @@ void hot_map_flush(struct hot_map *map)
         free(map->slots[i]);
         map->slots[i] = NULL;
     }
-    map->used_slots = 0;
+    map->used_slots = map->undecided = 0;
     heap_init(&map->ends, ends_before);
     map->free_slot = NO_SLOT;
     memset(map->chains, 0xff, map->slot_count * sizeof *map->chains);
@@ -396,10 +443,16 @@ void hot_map_remap(struct hot_map *map, const uint16_t *now, size_t count)
         struct entry *entry = map->slots[slot];
         if (!entry)
             continue;
-        entry->cell = entry->cell < count ? now[entry->cell] : (uint16_t)CELL_NONE;
-        if (entry->cell != CELL_NONE)
+        uint16_t cell = hot_map_cell(entry), undecided = entry->cell & UNDECIDED;
+        if (cell < count && now[cell] != CELL_NONE) {
+            entry->cell = now[cell] | undecided;
             continue;
-        map->stats.forgotten += drop_with_shorter(map, slot, false);
+        }
+        char key[HOT_KEY_MAX];
+        uint16_t length = entry->length;
+        memcpy(key, entry->key, length);
+        drop_slot(map, slot, false);
+        map->stats.forgotten += 1 + (undecided ? 0 : drop_shorter(map, key, length, CELL_NONE, false));
     }
     hot_uses_clear_bars(map->uses);
 }
@@ -467,8 +520,7 @@ void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_
         return;
     }
     entry->doubt = SURE;
-    entry->expires_ms = now_ms + stay_ms;
-    heap_moved(&map->ends, &entry->end);
+    move_in_heap(map, entry, now_ms + stay_ms);
     map->stats.confirmed++;
 }
 

@@ -24,6 +24,10 @@ enum {
     HOT_JOURNAL = 16384,  /* changes kept for targets that are behind; 4.5 MB with the longest keys. Not tuned. */
 };
 
+/* Behind an entry's value in HAProxy's map and in the file: "CELL|PREFIX" becomes "CELL|PREFIX||?". Between the bars
+ * HAProxy itself puts the second at which a doubt of its own began. */
+#define UNDECIDED_MARK "||?"
+
 struct hot_map;
 
 struct hot_map_options {
@@ -56,6 +60,16 @@ void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16
 
 /* The route is not to be trusted any more, nor is what a shorter prefix says about it. */
 void hot_map_forget(struct hot_map *map, const char *key, size_t length);
+
+/* Redirects were met below this prefix, whose route is the cell's (agent/routes/doubts.h): for life_ms the map says
+ * that its requests take the replay pass. It enters at once, and leaves without those of shorter prefixes, which are
+ * right for it afterwards. Where there is no room, or the key cannot stand there, what would answer for it goes
+ * instead. */
+void hot_map_undecided(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
+                       uint64_t now_ms);
+
+/* Redirects were met at exactly this path, of this cell: the route of the same prefix stays outside for a while. */
+void hot_map_bar(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
 
 /* A cell redirected a request for this path: whatever sends the path there goes. */
 void hot_map_redirected(struct hot_map *map, const char *path_key, size_t length, uint16_t cell);
@@ -90,6 +104,7 @@ struct hot_entry {
     const char *key;
     uint16_t length;
     uint16_t cell;
+    bool undecided; /* the replay pass, with this cell first */
 };
 
 /* The entry of exactly this key. */
@@ -145,8 +160,8 @@ size_t hot_map_take(struct hot_map *map, int target, size_t max, hot_visit *visi
  * in between: entries that come meanwhile are in the journal, to be told after the end. */
 void hot_map_resync_begin(struct hot_map *map, int target);
 
-/* The target has this key, for this cell. False: it has to be deleted there. */
-MUST_USE bool hot_map_resync_found(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell);
+/* The target has this entry. False: it has to be deleted there. */
+MUST_USE bool hot_map_resync_found(struct hot_map *map, int target, const struct hot_entry *found);
 
 /* The target was emptied: what was found does not count. */
 void hot_map_resync_emptied(struct hot_map *map, int target);

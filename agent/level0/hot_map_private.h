@@ -12,7 +12,10 @@
 #include "base/heap.h"
 #include "base/rng.h"
 
-enum { NO_SLOT = UINT32_MAX };
+enum {
+    NO_SLOT = UINT32_MAX,
+    UNDECIDED = 0x8000, /* in the cell of an entry: so it is of another cell than every route. CELLS_MAX is less */
+};
 
 struct entry {
     uint64_t hash;
@@ -61,15 +64,29 @@ struct hot_map {
     uint64_t urgent;        /* one past the last change that is not lazy */
     struct target targets[HOT_TARGETS_MAX];
     int target_count;
+    uint32_t undecided; /* entries */
     struct hot_map_stats stats;
 };
 
 /* The slot of exactly this key, or NO_SLOT. */
 uint32_t hot_map_slot(const struct hot_map *map, const char *key, size_t length);
 
+static inline bool hot_map_is_undecided(const struct entry *entry)
+{
+    return entry->cell & UNDECIDED;
+}
+
+static inline uint16_t hot_map_cell(const struct entry *entry)
+{
+    return entry->cell & (UNDECIDED - 1);
+}
+
 static inline struct hot_entry hot_map_view(const struct entry *entry)
 {
-    return (struct hot_entry){.key = entry->key, .length = entry->length, .cell = entry->cell};
+    return (struct hot_entry){.key = entry->key,
+                              .length = entry->length,
+                              .cell = hot_map_cell(entry),
+                              .undecided = hot_map_is_undecided(entry)};
 }
 
 #endif

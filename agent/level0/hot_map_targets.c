@@ -117,9 +117,10 @@ void hot_map_resync_emptied(struct hot_map *map, int target)
     }
 }
 
-bool hot_map_resync_found(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell)
+bool hot_map_resync_found(struct hot_map *map, int target, const struct hot_entry *found)
 {
-    uint32_t slot = length <= HOT_KEY_MAX ? hot_map_slot(map, key, length) : (uint32_t)NO_SLOT;
+    uint16_t cell = found->undecided ? found->cell | UNDECIDED : found->cell;
+    uint32_t slot = found->length <= HOT_KEY_MAX ? hot_map_slot(map, found->key, found->length) : (uint32_t)NO_SLOT;
     if (slot == NO_SLOT)
         return false;
     struct entry *entry = map->slots[slot];

@@ -325,6 +325,22 @@ void level0_forget(struct level0 *level0, const char *key, size_t length)
     poke(level0);
 }
 
+void level0_undecided(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t life_ms)
+{
+    if (!is_keeper(level0))
+        return;
+    hot_map_undecided(level0->map, key, length, cell, life_ms, level0->options.now_ms());
+    poke(level0);
+}
+
+void level0_bar(struct level0 *level0, const char *key, size_t length, uint16_t cell)
+{
+    if (!is_keeper(level0))
+        return;
+    hot_map_bar(level0->map, key, length, cell, level0->options.now_ms());
+    poke(level0);
+}
+
 void level0_redirected(struct level0 *level0, const char *path_key, size_t length, uint16_t cell)
 {
     if (!is_keeper(level0))

@@ -51,6 +51,12 @@ void level0_learned(struct level0 *level0, const char *key, size_t length, uint1
 /* The route changed, or is gone. */
 void level0_forget(struct level0 *level0, const char *key, size_t length);
 
+/* Redirects were met below this prefix of the cell: its requests take the replay pass for life_ms. */
+void level0_undecided(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t life_ms);
+
+/* Redirects were met at exactly this path, which is the cell's: the agent has to be asked for it. */
+void level0_bar(struct level0 *level0, const char *key, size_t length, uint16_t cell);
+
 /* The cell redirected a request for this path. */
 void level0_redirected(struct level0 *level0, const char *path_key, size_t length, uint16_t cell);
 

@@ -107,8 +107,8 @@ enum map_file_step map_file_step(struct map_file *file)
     for (int i = 0; i < STEP_ENTRIES; i++) {
         if (!hot_map_next(file->map, &file->cursor, &entry))
             return put_in_place(file);
-        if (fprintf(file->out, "%.*s %s|%.*s\n", (int)entry.length, entry.key, cells_id(*file->cells, entry.cell),
-                    (int)entry.length, entry.key) < 0) {
+        if (fprintf(file->out, "%.*s %s|%.*s%s\n", (int)entry.length, entry.key, cells_id(*file->cells, entry.cell),
+                    (int)entry.length, entry.key, entry.undecided ? UNDECIDED_MARK : "") < 0) {
             give_up(file);
             return MAP_FILE_FAILED;
         }

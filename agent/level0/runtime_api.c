@@ -149,7 +149,7 @@ static void put_add(struct runtime_api *runtime, const struct hot_entry *entry)
 {
     struct text *payload = &runtime->payload;
     const char *id = cells_id(*runtime->options.cells, entry->cell);
-    size_t n = 2 * (size_t)entry->length + strlen(id) + sizeof "k i|k\n";
+    size_t n = 2 * (size_t)entry->length + strlen(id) + sizeof "k i|k\n" UNDECIDED_MARK;
     if (payload->used + n > PAYLOAD)
         flush_payload(runtime);
     put(payload, entry->key, entry->length);
@@ -157,6 +157,8 @@ static void put_add(struct runtime_api *runtime, const struct hot_entry *entry)
     puts_to(payload, id);
     put(payload, "|", 1);
     put(payload, entry->key, entry->length);
+    if (entry->undecided)
+        puts_to(payload, UNDECIDED_MARK);
     put(payload, "\n", 1);
     runtime->adds++;
     runtime->options.counts->adds++;
@@ -387,15 +389,26 @@ static void doom(struct runtime_api *runtime, const char *key, size_t length)
 }
 
 /* Whether the process may keep the entry. */
-static bool is_right(struct runtime_api *runtime, const char *key, size_t length, uint16_t cell)
+static bool is_right(struct runtime_api *runtime, const struct hot_entry *found)
 {
     const struct runtime_api_options *options = &runtime->options;
-    if (cell == CELL_NONE)
+    if (found->cell == CELL_NONE)
         return false;
-    if (hot_map_resync_found(options->map, runtime->target, key, length, cell))
+    if (hot_map_resync_found(options->map, runtime->target, found))
         return true;
-    return takes_stock(runtime) && options->on_found(options->user, runtime->target, key, length, cell) &&
-           hot_map_resync_found(options->map, runtime->target, key, length, cell);
+    return takes_stock(runtime) && !found->undecided &&
+           options->on_found(options->user, runtime->target, found->key, found->length, found->cell) &&
+           hot_map_resync_found(options->map, runtime->target, found);
+}
+
+/* What stands behind the key in an entry's value: nothing; that it is undecided; or since when HAProxy itself has it in
+ * doubt, which ends without us. */
+static bool read_mark(const char *mark, bool *undecided)
+{
+    *undecided = strcmp(mark, UNDECIDED_MARK) == 0;
+    if (*undecided || mark[0] == '\0')
+        return true;
+    return mark[0] == '|' && strcmp(mark + 1 + strspn(mark + 1, "0123456789"), "|?") == 0;
 }
 
 /* "0x55704f6faa70 /q/ c0|/q/" */
@@ -408,9 +421,12 @@ static bool read_entry(struct runtime_api *runtime, char *line)
     if (!key)
         return false;
     size_t length = strlen(key), id = strcspn(rest, "|");
-    bool whole = rest[id] == '|' && strcmp(rest + id + 1, key) == 0;
-    uint16_t cell = whole ? cells_find_id(*runtime->options.cells, (struct text_view){rest, id}) : (uint16_t)CELL_NONE;
-    if (!is_right(runtime, key, length, cell))
+    struct hot_entry found = {
+        .key = key, .length = length < UINT16_MAX ? (uint16_t)length : UINT16_MAX, .cell = CELL_NONE};
+    if (rest[id] == '|' && strncmp(rest + id + 1, key, length) == 0 &&
+        read_mark(rest + id + 1 + length, &found.undecided))
+        found.cell = cells_find_id(*runtime->options.cells, (struct text_view){rest, id});
+    if (!is_right(runtime, &found))
         doom(runtime, key, length);
     return true;
 }

@@ -5,7 +5,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* What stands at cell * 2 + learn is a hit's; behind the last cell come those of "unknown". */
+/* What stands at cell * STATES + state is a hit's; behind the last cell come those of "unknown". */
+enum { SETTLED, LEARN, DOUBT, STATES };
+
 struct prepared_acks {
     size_t cells;
     struct spoe_prepared prepared[];
@@ -24,6 +26,8 @@ size_t ack_actions(const struct cells *cells, const struct decision *decision, s
                            spop_string(cells_id(cells, decision->cell), cells_id_length(cells, decision->cell)));
     actions[n++] = set(TEXT_VIEW("learn"), spop_bool(decision->learn));
     actions[n++] = set(TEXT_VIEW("level"), spop_int32(decision->level));
+    if (decision->doubt)
+        actions[n++] = set(TEXT_VIEW("doubt"), spop_bool(true));
     return n;
 }
 
@@ -41,16 +45,18 @@ static bool prepare(struct spoe_prepared *prepared, const struct cells *cells, s
 struct prepared_acks *prepared_acks_new(const struct cells *cells)
 {
     size_t count = cells_count(cells);
-    struct prepared_acks *acks = malloc(sizeof *acks + (count + 1) * 2 * sizeof acks->prepared[0]);
+    struct prepared_acks *acks = malloc(sizeof *acks + (count + 1) * STATES * sizeof acks->prepared[0]);
     if (!acks)
         return NULL;
     acks->cells = count;
     bool fits = true;
     for (size_t i = 0; i <= count; i++)
-        for (unsigned learn = 0; learn < 2; learn++) {
-            struct decision decision = {
-                .cell = i < count ? (uint16_t)i : CELL_NONE, .level = i < count, .learn = learn};
-            fits = prepare(&acks->prepared[i * 2 + learn], cells, decision) && fits;
+        for (unsigned state = 0; state < STATES; state++) {
+            struct decision decision = {.cell = i < count ? (uint16_t)i : CELL_NONE,
+                                        .level = i < count,
+                                        .learn = state != SETTLED,
+                                        .doubt = state == DOUBT};
+            fits = prepare(&acks->prepared[i * STATES + state], cells, decision) && fits;
         }
     assert(fits); /* CELL_ID_MAX leaves room for the rest */
     (void)fits;
@@ -68,5 +74,6 @@ const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *acks,
     if (decision->level != known || (known && decision->cell >= acks->cells))
         return NULL;
     size_t cell = known ? decision->cell : acks->cells;
-    return &acks->prepared[cell * 2 + decision->learn];
+    unsigned state = decision->doubt ? DOUBT : decision->learn ? LEARN : SETTLED;
+    return &acks->prepared[cell * STATES + state];
 }

@@ -83,9 +83,10 @@ struct router *router_new(const struct router_options *options)
     router->cells = cells_of(options->config);
     router->acks = router->cells ? prepared_acks_new(router->cells) : NULL;
     router->table = route_table_new(&table);
+    router->doubts = doubts_new(options->seed);
     router->damping = damping_new(&damping);
     router->hidden = hidden_new(options->seed);
-    if (router->acks && router->table && router->damping && router->hidden) {
+    if (router->acks && router->table && router->doubts && router->damping && router->hidden) {
         hide_as(router, options->config);
         return router;
     }
@@ -100,6 +101,7 @@ void router_free(struct router *router)
     cells_free(router->cells);
     prepared_acks_free(router->acks);
     route_table_free(router->table);
+    doubts_free(router->doubts);
     damping_free(router->damping);
     hidden_free(router->hidden);
     while (router->blocks) {
@@ -125,6 +127,7 @@ int router_reload(struct router *router, const struct config *config)
     route_table_remap(router->table, map, cells_count(router->cells));
     level0_cells(router->level0, cells, map, cells_count(router->cells));
     free(map);
+    doubts_clear(router->doubts);
     cells_free(router->cells);
     prepared_acks_free(router->acks);
     router->cells = cells;
@@ -236,9 +239,10 @@ void router_sample(struct router *router)
     const struct {
         struct route_table_stats table;
         struct damping_stats damping;
+        struct doubts_stats doubts;
         uint64_t cells, hidden;
-    } now = {route_table_stats(router->table), damping_stats(router->damping), cells_count(router->cells),
-             hidden_count(router->hidden)};
+    } now = {route_table_stats(router->table), damping_stats(router->damping), doubts_stats(router->doubts),
+             cells_count(router->cells), hidden_count(router->hidden)};
 #define ROUTER_COUNTER(id, family, labels, text, field) counter_set(counters, COUNTER_##id, now.field);
 #define ROUTER_GAUGE ROUTER_COUNTER
 #include "agent/report/counters.def"

@@ -91,23 +91,49 @@ static void forget_in_store(struct router *router, const char *key, size_t lengt
         (void)!route_store_forget(router->store, &name, id, strlen(id)); /* the store counts what it refuses */
 }
 
-/* The stale route may be one of a shorter prefix than the one claimed. A prefix just stored is no longer the stale one,
- * and a later word on it would take the place of the claim in the store's queue. */
-static void drop(struct router *router, const struct lesson *lesson, const struct path *path, bool stored,
+static void forget(struct router *router, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
+{
+    struct route route;
+    if (!route_table_find(router->table, key, length, now_ms, &route) || route.cell != cell || route.pinned)
+        return;
+    if (route_table_forget(router->table, key, length, cell, now_ms))
+        router_count(router, COUNTER_ROUTES_DROPPED);
+    damping_dropped(router->damping, key, length, cell, now_ms);
+    level0_forget(router->level0, key, length);
+    forget_in_store(router, key, length, cell);
+    log_route(router, REASON_ROUTE_DROPPED, key, length, cell, CELL_NONE);
+}
+
+/* Another cell claims the prefix of the stale route or a shorter one: it goes, and so do the others that the former
+ * cell has below the claim on this path. A prefix just stored is no longer stale, and a later word on it would take the
+ * place of the claim in the store's queue. */
+static void move(struct router *router, const struct lesson *lesson, const struct path *path, bool stored,
                  uint64_t now_ms)
 {
-    const char *key = path->key;
-    if (lesson->drop == LEARN_DROP_ROUTE && !(stored && lesson->drop_length == lesson->key_length)) {
-        if (route_table_forget(router->table, key, lesson->drop_length, lesson->drop_cell, now_ms))
-            router_count(router, COUNTER_ROUTES_DROPPED);
-        damping_dropped(router->damping, key, lesson->drop_length, lesson->drop_cell, now_ms);
-        level0_forget(router->level0, key, lesson->drop_length);
-        forget_in_store(router, key, lesson->drop_length, lesson->drop_cell);
-        log_route(router, REASON_ROUTE_DROPPED, key, lesson->drop_length, lesson->drop_cell, CELL_NONE);
+    for (size_t i = 0; i < path->depth; i++) {
+        if (path->ends[i] < lesson->key_length || (stored && path->ends[i] == lesson->key_length))
+            continue;
+        if (lesson->about_length > 0)
+            forget(router, path->key, path->ends[i], lesson->about_cell, now_ms);
+        else
+            forget_in_store(router, path->key, path->ends[i], lesson->about_cell);
     }
-    for (size_t i = 0; lesson->drop == LEARN_DROP_PATH && i < path->depth; i++)
-        if (!(stored && path->ends[i] == lesson->key_length))
-            forget_in_store(router, key, path->ends[i], lesson->drop_cell);
+}
+
+/* What the answer says about the route that the lookup named. */
+static void judge_route(struct router *router, const struct lesson *lesson, const struct path *path, bool stored,
+                        uint64_t now_ms)
+{
+    if (lesson->verdict == LEARN_CLAIM || lesson->verdict == LEARN_KNOWN)
+        doubts_trust(router->doubts, path->key, lesson->key_length, lesson->cell, now_ms);
+    switch (lesson->about) {
+    case LEARN_NO_NEWS: break;
+    case LEARN_DOUBT: router_doubt(router, path, lesson->about_length, lesson->about_cell, now_ms); break;
+    case LEARN_MOVED: move(router, lesson, path, stored, now_ms); break;
+    case LEARN_NARROWED:
+        doubts_trust(router->doubts, path->key, lesson->about_length, lesson->about_cell, now_ms);
+        break;
+    }
 }
 
 void router_learn(struct router *router, const struct request *request, uint64_t now_ms)
@@ -125,8 +151,6 @@ void router_learn(struct router *router, const struct request *request, uint64_t
                                      .redirected = request->teach.redirected};
     response.verdict =
         path_parse(&path, &router->paths, request->teach.path, request->teach.host, router->key, sizeof router->key);
-    if (response.redirected && response.verdict == PATH_OK)
-        level0_redirected(router->level0, path.key, path.length, cells_find_id(router->cells, response.from));
     struct lesson lesson =
         learning_judge(&router->learning, router->cells, router->table, &response, now_ms, router->storage);
     router_count(router, (enum counter)(COUNTER_LEARN_NOTHING + (int)lesson.verdict));
@@ -135,6 +159,8 @@ void router_learn(struct router *router, const struct request *request, uint64_t
         router_count(router, COUNTER_CLAIMS_REFUSED);
     if (learning_kind(lesson.verdict) != LEARN_QUIET)
         log_refusal(router, &lesson, &response);
+    if (response.redirected && response.verdict == PATH_OK && lesson.about != LEARN_DOUBT)
+        level0_redirected(router->level0, path.key, path.length, cells_find_id(router->cells, response.from));
     bool stored = lesson.verdict == LEARN_CLAIM && claim(router, &lesson, path.key, now_ms);
-    drop(router, &lesson, &path, stored, now_ms);
+    judge_route(router, &lesson, &path, stored, now_ms);
 }

@@ -42,6 +42,8 @@ static void count_lookup(struct router *router, const struct decision *decision)
 {
     if (decision->learn)
         router_count(router, COUNTER_LOOKUPS_TO_LEARN);
+    if (decision->doubt)
+        router_count(router, COUNTER_LOOKUPS_IN_DOUBT);
     if (decision->cell == CELL_NONE)
         router_count(router, COUNTER_LOOKUP_MISSES);
     else
@@ -89,6 +91,7 @@ static void on_reply(void *user, const struct route_answer *answer)
     struct router *router = wait->router;
     struct spoe_call *call = wait->call;
     bool learned = wait->learned;
+    uint16_t doubt_length = wait->doubt_length, doubt_cell = wait->doubt_cell;
     wait_free(wait);
     if (answer->outcome != ROUTE_FOUND) {
         ack_unknown(router, call, true, answer->outcome == ROUTE_ABSENT ? COUNTER_MISSES_ABSENT : COUNTER_MISSES_STORE,
@@ -101,8 +104,10 @@ static void on_reply(void *user, const struct route_answer *answer)
         ack_unknown(router, call, true, COUNTER_MISSES_CELL, learned);
         return;
     }
-    struct decision decision = decision_level2(&word, router->config->routes.refresh_percent);
-    size_t length = decision.learn || answer->trust != ROUTE_TRUST_FULL ? 0 : router_key_of(router, &answer->route);
+    size_t length = answer->route.host_length + answer->route.prefix_length;
+    bool doubt = doubt_length >= length && doubt_cell == word.cell;
+    struct decision decision = decision_level2(&word, router->config->routes.refresh_percent, doubt);
+    length = decision.learn || answer->trust != ROUTE_TRUST_FULL ? 0 : router_key_of(router, &answer->route);
     if (length)
         level0_used(router->level0, router->key, length, word.cell, word.left_ms);
     count_lookup(router, &decision);
@@ -139,7 +144,7 @@ static struct route_question question_of(const struct path *path, uint16_t *ends
                                    .count = path->depth};
 }
 
-static void ask_store(struct router *router, const struct request *request, bool learned)
+static void ask_store(struct router *router, const struct request *request, uint64_t now_ms, bool learned)
 {
     uint16_t ends[PATH_MAX_DEPTH];
     struct route_question question = question_of(&request->parsed, ends);
@@ -149,6 +154,7 @@ static void ask_store(struct router *router, const struct request *request, bool
         return;
     }
     *wait = (struct wait){.router = router, .call = request->call, .learned = learned};
+    wait->doubt_length = doubts_longest(router->doubts, &request->parsed, now_ms, &wait->doubt_cell);
     enum store_reason reason;
     enum route_outcome outcome = route_store_get(router->store, &question, on_reply, wait, &wait->store_wait, &reason);
     if (outcome == ROUTE_WAITING) {
@@ -171,9 +177,13 @@ static void respond_to_lookup(struct router *router, struct request *request, ui
     }
     router_count(router, (enum counter)(COUNTER_PATH_OK + (int)request->verdict));
     struct route route;
-    struct decision decision = decision_level1(router->table, request->verdict, &request->probe, now_ms, &route);
+    struct doubt why;
+    struct decision decision =
+        decision_level1(router->table, router->doubts, request->verdict, &request->probe, now_ms, &route, &why);
     if (decision.cell != CELL_NONE) {
-        if (!decision.learn)
+        if (decision.doubt)
+            router_tell_level0(router, request->parsed.key, &why, route.cell);
+        else if (!decision.learn)
             level0_used(router->level0, request->parsed.key, route.key_length, route.cell, route.left_ms);
         count_lookup(router, &decision);
         ack(router, request->call, &decision, learned);
@@ -183,7 +193,7 @@ static void respond_to_lookup(struct router *router, struct request *request, ui
     } else if (!router->store) {
         ack_unknown(router, request->call, decision.learn, COUNTER_MISSES_ABSENT, learned);
     } else {
-        ask_store(router, request, learned);
+        ask_store(router, request, now_ms, learned);
     }
 }
 

@@ -26,6 +26,7 @@ uint64_t router_flush(struct router *router)
 {
     uint64_t routes = route_table_stats(router->table).routes;
     route_table_flush(router->table);
+    doubts_clear(router->doubts);
     level0_flush(router->level0);
     counter_add(router->counters, COUNTER_ROUTES_FORGOTTEN, routes);
     return routes;

@@ -17,6 +17,7 @@
 #include "agent/routes/cells.h"
 #include "agent/routes/damping.h"
 #include "agent/routes/decision.h"
+#include "agent/routes/doubts.h"
 #include "agent/router/hidden.h"
 #include "agent/routes/learning.h"
 #include "agent/report/log.h"
@@ -47,7 +48,8 @@ struct wait {
     struct wait *next; /* in the free list */
     struct spoe_call *call;
     struct route_wait *store_wait;
-    bool learned; /* the same NOTIFY taught something: its ACK says done, too */
+    uint16_t doubt_length, doubt_cell; /* the longest prefix of the path that was in doubt; 0: none */
+    bool learned;                      /* the same NOTIFY taught something: its ACK says done, too */
 };
 
 struct wait_block {
@@ -64,6 +66,7 @@ struct router {
     struct cells *cells;
     struct prepared_acks *acks; /* of these cells */
     struct route_table *table;
+    struct doubts *doubts;
     struct damping *damping;
     struct route_store *store; /* may be NULL */
     struct level0 *level0;     /* may be NULL */
@@ -101,6 +104,17 @@ struct route_name router_name_of(const struct router *router, const char *key, s
 /* router_hidden.c: acknowledges the message late, or at once; lets go of one that nobody waits for. */
 void router_hide(struct router *router, const struct request *request, uint64_t now_ms);
 void router_unhide(struct router *router, struct hidden_ack *ack);
+
+/* router_doubt.c: what a doubt about the first bytes of a path's key means for level 0. */
+void router_tell_level0(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell);
+
+/* The cell redirected a request for path, which the route of route_length bytes (0: not known which) sends there, and
+ * nobody claims it. */
+void router_doubt(struct router *router, const struct path *path, uint16_t route_length, uint16_t cell,
+                  uint64_t now_ms);
+
+/* The on_doubt of struct route_store_handler. */
+void router_on_doubt(void *user, const struct route_doubt *doubt);
 
 /* router_learn.c: does what a learn message, complete or not, leads to: in table, damping, level 0 and store. */
 void router_learn(struct router *router, const struct request *request, uint64_t now_ms);

@@ -81,6 +81,7 @@ static void on_flushed(void *user)
     struct router *router = user;
     log_write(router->log, REASON_STORE_FLUSHED, NULL, 0);
     route_table_flush(router->table);
+    doubts_clear(router->doubts);
     level0_flush(router->level0);
 }
 
@@ -120,5 +121,6 @@ struct route_store_handler router_store_handler(void)
                                         .on_flushed = on_flushed,
                                         .on_distrust = on_distrust,
                                         .on_late = on_late,
+                                        .on_doubt = router_on_doubt,
                                         .on_event = on_event};
 }

@@ -9,8 +9,9 @@ struct decision decision_unknown(enum path_verdict verdict, const struct path *p
     return (struct decision){.cell = CELL_NONE, .learn = verdict == PATH_OK && path->depth > 0};
 }
 
-struct decision decision_level1(struct route_table *table, enum path_verdict verdict, const struct route_probe *probe,
-                                uint64_t now_ms, struct route *route)
+struct decision decision_level1(struct route_table *table, const struct doubts *doubts, enum path_verdict verdict,
+                                const struct route_probe *probe, uint64_t now_ms, struct route *route,
+                                struct doubt *why)
 {
     struct route found;
     if (verdict != PATH_OK)
@@ -21,12 +22,14 @@ struct decision decision_level1(struct route_table *table, enum path_verdict ver
         *route = found;
     if (found.due)
         route_table_asked(table, &found, DECISION_HOLD_MS, now_ms);
-    return (struct decision){.cell = found.cell, .level = 1, .learn = found.due};
+    bool doubt = doubts_has(doubts, probe->path, found.key_length, found.cell, now_ms, why);
+    return (struct decision){.cell = found.cell, .level = 1, .learn = found.due || doubt, .doubt = doubt};
 }
 
-struct decision decision_level2(const struct route_word *word, uint32_t refresh_percent)
+struct decision decision_level2(const struct route_word *word, uint32_t refresh_percent, bool doubt)
 {
     bool ages = !word->pinned && word->left_ms != ROUTE_FOREVER && refresh_percent < 100;
     uint64_t rest = word->life_ms / 100 * (100 - (ages ? refresh_percent : 0));
-    return (struct decision){.cell = word->cell, .level = 2, .learn = ages && word->left_ms <= rest};
+    return (struct decision){
+        .cell = word->cell, .level = 2, .learn = doubt || (ages && word->left_ms <= rest), .doubt = doubt};
 }

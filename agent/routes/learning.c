@@ -107,25 +107,37 @@ static enum learn_verdict judge_claim(const struct learning_options *options, co
     return judge_prefix(options, response->path, &directive.path_prefix, &lesson->key_length);
 }
 
-/* A redirect, or a response of another cell than the one that the lookup named, contradicts what the lookup said. */
-static void judge_drop(const struct cells *cells, const struct route_table *table, const struct cell_response *response,
-                       uint64_t now_ms, struct lesson *lesson)
+/* A redirect, or a response of another cell than the one that the lookup named, speaks against what the lookup said. */
+static bool speaks_against(const struct cell_response *response, uint16_t from, uint16_t cell)
+{
+    return response->verdict == PATH_OK && response->path->depth > 0 && from != CELL_NONE &&
+           (response->redirected || cell != from);
+}
+
+static enum learn_about judge_claimed(const struct lesson *lesson, bool pinned)
+{
+    bool claims = lesson->verdict == LEARN_CLAIM || lesson->verdict == LEARN_KNOWN;
+    if (!claims || lesson->cell == lesson->about_cell)
+        return LEARN_DOUBT;
+    if (lesson->about_length > 0 && lesson->key_length > lesson->about_length)
+        return LEARN_NARROWED;
+    return pinned ? LEARN_DOUBT : LEARN_MOVED; /* an operator knows better */
+}
+
+static void judge_about(const struct cells *cells, const struct route_table *table,
+                        const struct cell_response *response, uint64_t now_ms, struct lesson *lesson)
 {
     struct route_probe probe;
-    struct route route;
+    struct route route = {.pinned = false};
     uint16_t from = cells_find_id(cells, response->from);
-    if (response->verdict != PATH_OK || response->path->depth == 0 || from == CELL_NONE)
+    if (!speaks_against(response, from, lesson->cell))
         return;
-    if (!response->redirected && lesson->cell == from)
-        return;
-    lesson->drop_cell = from;
-    lesson->drop = LEARN_DROP_PATH;
     route_table_prefetch(table, response->path, &probe);
-    if (!route_table_peek(table, &probe, now_ms, &route))
-        return;
-    /* Somebody was quicker, or an operator knows better. */
-    lesson->drop = route.cell == from && !route.pinned ? LEARN_DROP_ROUTE : LEARN_DROP_NONE;
-    lesson->drop_length = route.key_length;
+    if (route_table_peek(table, &probe, now_ms, &route) && route.cell != from)
+        return; /* somebody was quicker */
+    lesson->about_cell = from;
+    lesson->about_length = route.key_length;
+    lesson->about = judge_claimed(lesson, route.pinned);
 }
 
 struct lesson learning_judge(const struct learning_options *options, const struct cells *cells,
@@ -139,7 +151,7 @@ struct lesson learning_judge(const struct learning_options *options, const struc
         route_table_find(table, response->path->key, lesson.key_length, now_ms, &there) && there.cell == lesson.cell &&
         (there.pinned || !(there.due || there.asked)))
         lesson.verdict = LEARN_KNOWN;
-    judge_drop(cells, table, response, now_ms, &lesson);
+    judge_about(cells, table, response, now_ms, &lesson);
     return lesson;
 }
 

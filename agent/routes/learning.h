@@ -45,15 +45,18 @@ struct cell_response {
     bool redirected;           /* some cell redirected this request */
 };
 
-enum learn_drop {
-    LEARN_DROP_NONE,
-    LEARN_DROP_ROUTE, /* the route of drop_length bytes, if its cell still is drop_cell */
-    LEARN_DROP_PATH /* level 1 does not know the route: in the store, any prefix of the path whose cell is drop_cell */
+/* What a response says about the route that the lookup named. A redirect alone proves only that the cell did not want
+ * this request: another cell's claim is what moves a route. */
+enum learn_about {
+    LEARN_NO_NEWS,
+    LEARN_DOUBT,   /* it met a redirect, and nobody claims the prefix */
+    LEARN_MOVED,   /* another cell claims its prefix or a shorter one */
+    LEARN_NARROWED /* another cell claims a longer prefix below it: both stand */
 };
 
 /* What to do. Keys are the first bytes of response.path->key.
- * Do the store first. If the route dropped is the one stored (drop is ROUTE and drop_length is key_length) and storing
- * went well, the drop is done with it; in all other cases drop, also when damping kept the claim from being stored. */
+ * Do the store first. When the route has moved, and its prefix is the one claimed, and storing
+ * went well, nothing is left to drop; else drop it, also when damping kept the claim from being stored. */
 struct lesson {
     enum learn_verdict verdict;
     enum directive_outcome directive; /* why, when verdict is DIRECTIVE; else OK or EMPTY */
@@ -61,9 +64,9 @@ struct lesson {
     uint16_t key_length;              /* of the claim, when verdict is CLAIM or KNOWN */
     uint32_t lifetime_s;              /* when verdict is CLAIM */
     struct text_view prefix;          /* as the cell wrote it, for the log; may lie in storage */
-    enum learn_drop drop;
-    uint16_t drop_cell;
-    uint16_t drop_length;
+    enum learn_about about;           /* the route below; NO_NEWS: none of it is set */
+    uint16_t about_cell;              /* its cell */
+    uint16_t about_length;            /* of its key; 0: level 1 does not know the route, maybe the store does */
 };
 
 /* Judges a response. table: level 1, only asked, not changed. storage as for directive_parse. */

@@ -1,7 +1,7 @@
 """What a cell can be told to do wrong, at run time. A rule: which requests, and what to do instead.
 
 Keys of a rule, all optional:
-  cell, path (prefix of the path), method, times (how often; default always)   - which requests
+  cell, path (prefix of the path), exactly (the path), method, times (how often; default always)   - which requests
   redirect   display name or id that the cell redirects to, or with redirect_text the header's raw text
   status     status of that redirect (default: the cell's own)
   cache      raw text of the claim on the answer, instead of the honest one; "" takes the claim away
@@ -20,8 +20,8 @@ from cells import streams
 from cells.application import CACHE, REDIRECT
 from cells.wire import Answer
 
-KEYS = {"cell", "path", "method", "times", "redirect", "redirect_text", "status", "cache", "answer", "early", "interim",
-        "delay", "gate", "die", "tunnel"}
+KEYS = {"cell", "path", "exactly", "method", "times", "redirect", "redirect_text", "status", "cache", "answer",
+        "early", "interim", "delay", "gate", "die", "tunnel"}
 
 
 class Gates:
@@ -60,7 +60,7 @@ class Rules:
         for rule in self.rules:
             if rule.get("cell", cell.id) != cell.id or rule.get("method", request.method) != request.method:
                 continue
-            if not request.path.startswith(rule.get("path", "")):
+            if not request.path.startswith(rule.get("path", "")) or rule.get("exactly", request.path) != request.path:
                 continue
             if "times" in rule:
                 if not rule["times"]:

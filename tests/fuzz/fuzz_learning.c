@@ -38,7 +38,10 @@ static void check(const struct lesson *lesson, const struct cell_response *respo
     if (lesson->verdict == LEARN_CLAIM && lesson->key_length - path->host_length == 5 &&
         memcmp(path->key + path->host_length, "/not/", 5) == 0)
         abort();
-    if (lesson->drop == LEARN_DROP_ROUTE && (lesson->drop_cell != 1 || lesson->drop_length != 7))
+    if (lesson->about != LEARN_NO_NEWS && lesson->about_length > 0 &&
+        (lesson->about_cell != 1 || lesson->about_length != 7))
+        abort();
+    if (lesson->about == LEARN_MOVED && lesson->about_length > 0 && lesson->key_length > lesson->about_length)
         abort();
 }
 

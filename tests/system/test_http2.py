@@ -59,7 +59,7 @@ def test_tls_stale_routes(world):
                 expect.saw(world, answer, old)
                 request = router.prepare(method, f"/{name}/x?a=b", user="root")
                 answer = connection.request(request)
-                expect.saw(world, answer, "eu1")
+                expect.saw(world, answer, old, "eu1")  # in doubt: the same cell first
             else:
                 expect.saw(world, answer, old, "eu1")
             expect.status(answer, 200, world)

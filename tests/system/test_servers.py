@@ -149,4 +149,4 @@ def test_the_loop_takes_the_first_try(world):
         expect.same("who answered", answers[-1].cell, "eu1")
         cells = [d.cell for step in answers for d in world.deliveries_of(step)]
         expect.same("cells that saw it", cells, ["eu0", "eu1"])
-        counted.expect(world, before, lookups=len(answers), hits=1, moved=int(length == 0), dropped=int(length > 0))
+        counted.expect(world, before, lookups=len(answers), hits=len(answers), moved=1, dropped=0)

@@ -24,6 +24,8 @@ struct player {
     char last_changed[256];
     unsigned events[STORE_REASON_COUNT];
     char last_detail[256];
+    int doubts;
+    char last_doubt[400];
     struct route_answer late_answer;
     char late_prefix[256];
 };
@@ -79,6 +81,16 @@ static inline void player_event(void *user, const struct route_store_event *even
     }
 }
 
+static inline void player_doubt(void *user, const struct route_doubt *doubt)
+{
+    struct player *player = user;
+
+    player->doubts++;
+    snprintf(player->last_doubt, sizeof player->last_doubt, "%d %.*s%.*s %.*s %u", (int)doubt->about,
+             (int)doubt->route.host_length, doubt->route.host, (int)doubt->route.prefix_length, doubt->route.prefix,
+             (int)doubt->cell_length, doubt->cell, doubt->life_ms);
+}
+
 /* Generous deadlines: a loaded machine must not decide a test. */
 static inline struct route_store_config player_config(const struct server *server)
 {
@@ -97,8 +109,8 @@ static inline struct route_store_config player_config(const struct server *serve
 
 static inline void player_start(struct player *player, const struct route_store_config *config)
 {
-    static const struct route_store_handler handler = {player_changed, player_flushed, player_distrust, player_late,
-                                                       player_event};
+    static const struct route_store_handler handler = {player_changed, player_flushed, player_distrust,
+                                                       player_late,    player_doubt,   player_event};
     enum store_reason reason;
 
     memset(player, 0, sizeof *player);

@@ -619,6 +619,34 @@ static void test_nonsense_is_refused(void **state)
     player_end(&p);
 }
 
+/* One router's doubt is heard by the other one, not by itself; what somebody else publishes there is none. */
+static void test_doubts(void **state)
+{
+    struct player a, b;
+    const struct route_doubt doubt = {
+        .route = {.host = "", .host_length = 0, .prefix = "/my-company/", .prefix_length = 12},
+        .about = ROUTE_DOUBT_BELOW,
+        .cell = "eu0",
+        .cell_length = 3,
+        .life_ms = 1500};
+
+    (void)state;
+    two(&a, &b);
+    server_do(client, "PUBLISH cellrouter-beat:doubts nonsense");
+    player_until(route_store_counters(b.store)->doubts_invalid == 1);
+    route_store_doubt(a.store, &doubt);
+    player_until(b.doubts == 1);
+    assert_string_equal(b.last_doubt, "1 /my-company/ eu0 1500");
+    for (int i = 0; i < 1000; i++)
+        route_store_doubt(a.store, &doubt);
+    assert_in_range(route_store_counters(a.store)->doubts_told, 2, 200); /* at most 100 a second */
+    player_until(b.doubts == (int)route_store_counters(a.store)->doubts_told);
+    assert_int_equal(a.doubts, 0);
+    assert_int_equal(b.changed, 0);
+    player_end(&a);
+    player_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -644,6 +672,7 @@ int main(void)
         cmocka_unit_test_setup(test_writes_are_paced, empty),
         cmocka_unit_test_setup(test_freed_with_everything_in_flight, empty),
         cmocka_unit_test_setup(test_nonsense_is_refused, empty),
+        cmocka_unit_test_setup(test_doubts, empty),
     };
     int status = needs_server();
 

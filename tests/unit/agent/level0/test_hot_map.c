@@ -179,7 +179,7 @@ static void test_targets_and_what_was_found_at_one(void **state)
     hot_map_resync_end(map, second);
     hot_map_resync_begin(map, first);
     assert_true(adopt(map, first, "/a/", 1));
-    assert_true(hot_map_resync_found(map, first, "/a/", 3, 1));
+    assert_true(hot_map_resync_found(map, first, &(struct hot_entry){.key = "/a/", .length = 3, .cell = 1}));
     hot_map_resync_end(map, first);
     assert_int_equal(hot_map_need(map, first), HOT_NOTHING); /* it has it already */
     assert_int_equal(hot_map_need(map, second), HOT_ALL);
@@ -334,6 +334,82 @@ static void test_remap_and_distrust(void **state)
     hot_map_free(map);
 }
 
+static void undecided(struct hot_map *map, const char *key, uint16_t cell, uint64_t life_ms, uint64_t now)
+{
+    hot_map_undecided(map, key, strlen(key), cell, life_ms, now);
+}
+
+static bool is_undecided(const struct hot_map *map, const char *key)
+{
+    struct hot_entry entry;
+    return hot_map_find(map, key, strlen(key), &entry) && entry.undecided;
+}
+
+static void test_what_is_undecided_stands_beside_its_route(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    undecided(map, "/org/sub/", 1, 2000, START);
+    used(map, "/org/", 1, START);
+    assert_true(has(map, "/org/sub/", 1) && is_undecided(map, "/org/sub/"));
+    assert_true(has(map, "/org/", 1) && !is_undecided(map, "/org/"));
+    undecided(map, "/org/sub/", 1, 30000, START + 1000); /* longer */
+    undecided(map, "/org/sub/", 1, 1000, START + 1000);  /* not shorter */
+    hot_map_expire(map, START + 30999, 100);
+    assert_true(is_undecided(map, "/org/sub/"));
+    hot_map_expire(map, START + 31000, 100);
+    assert_false(has(map, "/org/sub/", 1));
+    assert_true(has(map, "/org/", 1)); /* right for it again */
+    hot_map_free(map);
+}
+
+static void test_what_is_undecided_goes_when_the_route_does(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    undecided(map, "/org/sub/", 1, 30000, START);
+    used(map, "/org/", 1, START);
+    hot_map_redirected(map, "/org/sub/x/", 11, 1);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    undecided(map, "/org/sub/", 1, 30000, START);
+    hot_map_learned(map, "/org/sub/", 9, 2, START);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    undecided(map, "/org/sub/", 1, 30000, START);
+    undecided(map, "/gone/sub/", 2, 30000, START);
+    static const uint16_t now[] = {CELL_NONE, 0, CELL_NONE};
+    hot_map_remap(map, now, 3);
+    assert_true(has(map, "/org/sub/", 0) && is_undecided(map, "/org/sub/"));
+    assert_int_equal(hot_map_stats(map).entries, 1);
+    hot_map_flush(map);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    hot_map_free(map);
+}
+
+/* Then the route stays outside of the map, and the agent is asked. */
+static void test_what_is_undecided_has_a_share(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(40, 1);
+    for (int i = 0; i < 100; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "/org/%d/", i);
+        undecided(map, key, 1, 30000, START);
+    }
+    assert_int_equal(hot_map_stats(map).entries, 10);
+    used(map, "/org/", 1, START);
+    assert_false(has(map, "/org/", 1));
+    used(map, "/else/", 1, START);
+    hot_map_bar(map, "/else/", 6, 1, START); /* its own path redirects */
+    assert_false(has(map, "/else/", 1));
+    used(map, "/else/", 1, START);
+    assert_false(has(map, "/else/", 1));
+    hot_map_expire(map, START + 30000, 100);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    used(map, "/else/", 1, START + LIFE + 1);
+    assert_true(has(map, "/else/", 1));
+    hot_map_free(map);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -350,6 +426,9 @@ int main(void)
         cmocka_unit_test(test_the_longest_match_stays_right),
         cmocka_unit_test(test_full_map_evicts_the_soonest),
         cmocka_unit_test(test_remap_and_distrust),
+        cmocka_unit_test(test_what_is_undecided_stands_beside_its_route),
+        cmocka_unit_test(test_what_is_undecided_goes_when_the_route_does),
+        cmocka_unit_test(test_what_is_undecided_has_a_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

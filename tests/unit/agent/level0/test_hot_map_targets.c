@@ -75,10 +75,11 @@ static uint64_t now;
 
 static bool found(struct hot_map *map, int target, const char *name, uint16_t cell, bool adopt)
 {
-    if (hot_map_resync_found(map, target, name, strlen(name), cell))
+    const struct hot_entry entry = {.key = name, .length = (uint16_t)strlen(name), .cell = cell};
+    if (hot_map_resync_found(map, target, &entry))
         return true;
     return adopt && hot_map_adopt(map, target, name, strlen(name), cell, 5000, now) &&
-           hot_map_resync_found(map, target, name, strlen(name), cell);
+           hot_map_resync_found(map, target, &entry);
 }
 
 static void resync(struct hot_map *map, struct model *model, struct rng *rng,

@@ -76,6 +76,18 @@ bool route_store_forget(struct route_store *s, const struct route_name *route, c
     return true;
 }
 
+void route_store_doubt(struct route_store *s, const struct route_doubt *doubt)
+{
+    assert_ptr_equal(s, the_store);
+    size_t n = strlen(store.words);
+    snprintf(store.words + n, sizeof store.words - n, "%s %.*s%.*s %.*s %u; ",
+             doubt->about == ROUTE_DOUBT_ROUTE   ? "doubt"
+             : doubt->about == ROUTE_DOUBT_BELOW ? "below"
+                                                 : "path",
+             (int)doubt->route.host_length, doubt->route.host, (int)doubt->route.prefix_length, doubt->route.prefix,
+             (int)doubt->cell_length, doubt->cell, doubt->life_ms);
+}
+
 const struct route_store_counters *route_store_counters(const struct route_store *s)
 {
     static const struct route_store_counters counters = {.gets = 5, .connected = 1, .watching = 1};

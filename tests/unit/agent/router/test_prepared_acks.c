@@ -45,7 +45,9 @@ static void test_every_usual_answer(void **state)
         assert_non_null(answers);
         for (unsigned learn = 0; learn < 2; learn++) {
             for (size_t cell = 0; cell < counts[i]; cell++)
-                expect_same(cells, answers, (struct decision){.cell = (uint16_t)cell, .level = 1, .learn = learn});
+                for (unsigned doubt = 0; doubt <= learn; doubt++)
+                    expect_same(cells, answers,
+                                (struct decision){.cell = (uint16_t)cell, .level = 1, .learn = learn, .doubt = doubt});
             expect_same(cells, answers, (struct decision){.cell = CELL_NONE, .learn = learn});
         }
         prepared_acks_free(answers);

@@ -130,23 +130,26 @@ static void arguments_of_another_type_are_as_if_missing(void **state)
     expect_words("");
 }
 
-/* Whether eu1, redirected with this value, drops the route of eu0. */
+/* Whether a redirect of eu0 with this value puts a route of its own in doubt. */
 static bool counts_as_redirected(struct fixture *f, struct spop_data redirected)
 {
-    char acks[40];
-    uint64_t before = f->counters.values[COUNTER_ROUTES_DROPPED];
-    learn(f, "/a/x", "eu0", "{path_prefix:/a/}", NULL, false);
+    char acks[40], path[20], cache[40];
+    uint64_t before = f->counters.values[COUNTER_DOUBTS_ROUTES];
+    snprintf(path, sizeof path, "/a%d/x", (int)f->next_stream);
+    snprintf(cache, sizeof cache, "{path_prefix:/a%d/}", (int)f->next_stream);
+    learn(f, path, "eu0", cache, NULL, false);
     snprintf(acks, sizeof acks, "%d:done=true", (int)f->next_stream - 1);
     expect(f, acks);
     size_t begin = begin_message(f, "learn", 4);
-    arg(f, "path", "/a/x");
-    arg(f, "cell", "eu1");
+    arg(f, "path", path);
+    arg(f, "cell", "eu0");
     arg(f, "from", "eu0");
     other_arg(f, "redirected", redirected);
     assert_true(spop_end_frame(&f->out, begin, 16380));
     snprintf(acks, sizeof acks, "%d:done=true", (int)f->next_stream - 1);
     expect(f, acks);
-    return f->counters.values[COUNTER_ROUTES_DROPPED] > before;
+    router_sample(f->router);
+    return f->counters.values[COUNTER_DOUBTS_ROUTES] > before;
 }
 
 static void truth_comes_in_many_types(void **state)
@@ -156,6 +159,7 @@ static void truth_comes_in_many_types(void **state)
     assert_true(counts_as_redirected(f, spop_int32(1)));
     assert_true(counts_as_redirected(f, spop_int64(-1)));
     assert_true(counts_as_redirected(f, (struct spop_data){.type = SPOP_UINT64, .natural = 7}));
+    assert_false(counts_as_redirected(f, spop_int32(0)));
 }
 
 static int setup_hiding(void **state)

@@ -83,7 +83,7 @@ static void expect(const char *text, const char *cell, const char *cache, enum l
         fail_msg("%s on %s: wanted %s, got %s", cache, text, learning_name(wanted), learning_name(lesson.verdict));
     if (claimed && (strlen(claimed) != lesson.key_length || memcmp(claimed, key, lesson.key_length) != 0))
         fail_msg("%s on %s: wanted %s, got %.*s", cache, text, claimed, lesson.key_length, key);
-    assert_int_equal(lesson.drop, LEARN_DROP_NONE);
+    assert_int_equal(lesson.about, LEARN_NO_NEWS);
 }
 
 static void put(const char *prefix, uint16_t cell, bool pinned)
@@ -241,41 +241,59 @@ static void test_known_routes_are_no_news(void **state)
     assert_int_equal(judge_at("/p", "eu0", "{path_prefix:/p/}", NULL, false, START + 90000).verdict, LEARN_KNOWN);
 }
 
-static void expect_drop(const char *text, const char *cell, const char *from, bool redirected, enum learn_drop wanted,
-                        const char *dropped)
+/* about: the key of the route that it speaks about; NULL: of no route that level 1 knows. */
+static void expect_about(const char *text, const char *cell, const char *cache, const char *from, bool redirected,
+                         enum learn_about wanted, const char *about)
 {
-    struct lesson lesson = judge_at(text, cell, NULL, from, redirected, START);
-    if (lesson.drop != wanted)
-        fail_msg("%s by %s from %s: wanted drop %d, got %d", text, cell, from ? from : "", (int)wanted,
-                 (int)lesson.drop);
-    if (dropped && (lesson.drop_length != strlen(dropped) || memcmp(key, dropped, lesson.drop_length) != 0))
-        fail_msg("%s: wanted %s dropped, got %.*s", text, dropped, lesson.drop_length, key);
+    struct lesson lesson = judge_at(text, cell, cache, from, redirected, START);
+    if (lesson.about != wanted)
+        fail_msg("%s by %s from %s with %s: wanted %d, got %d", text, cell, from ? from : "", cache ? cache : "nothing",
+                 (int)wanted, (int)lesson.about);
+    if (about && (lesson.about_length != strlen(about) || memcmp(key, about, lesson.about_length) != 0))
+        fail_msg("%s: wanted %s, got %.*s", text, about, lesson.about_length, key);
+    if (!about)
+        assert_int_equal(lesson.about_length, 0);
 }
 
-static void test_redirects_drop_what_they_contradict(void **state)
+static void test_what_a_redirect_proves(void **state)
 {
     (void)state;
     put("/a/", 0, false);
     put("/a/b/", 1, false);
     put("/pinned/", 0, true);
-    expect_drop("/a/x", "eu1", "eu0", true, LEARN_DROP_ROUTE, "/a/");
-    expect_drop("/a/x", "eu1", "eu0", false, LEARN_DROP_ROUTE, "/a/"); /* somebody else answered */
-    expect_drop("/a/x", "eu0", "eu0", true, LEARN_DROP_ROUTE, "/a/");  /* a direct hit met a redirect */
-    expect_drop("/a/x", "eu9", "eu0", true, LEARN_DROP_ROUTE, "/a/");
-    expect_drop("/a/b/c", "eu0", "eu1", true, LEARN_DROP_ROUTE, "/a/b/");
-    expect_drop("/a/x", "eu0", "eu0", false, LEARN_DROP_NONE, NULL);
-    expect_drop("/a/x", "eu1", NULL, true, LEARN_DROP_NONE, NULL); /* nothing was looked up */
-    expect_drop("/a/x", "eu1", "eu9", true, LEARN_DROP_NONE, NULL);
-    expect_drop("/a/b/c", "eu0", "us0", true, LEARN_DROP_NONE, NULL); /* moved in the meantime */
-    expect_drop("/pinned/x", "eu1", "eu0", true, LEARN_DROP_NONE, NULL);
-    expect_drop("/else/x", "eu1", "eu0", true, LEARN_DROP_PATH, NULL); /* only the store can know */
-    expect_drop("/", "eu1", "eu0", true, LEARN_DROP_NONE, NULL);
-    expect_drop("/a//x", "eu1", "eu0", true, LEARN_DROP_NONE, NULL);
-    struct lesson lesson = judge_at("/a/x", "eu1", "{path_prefix:/a/}", "eu0", true, START);
-    assert_int_equal(lesson.verdict, LEARN_CLAIM);
-    assert_true(lesson.drop == LEARN_DROP_ROUTE && lesson.drop_cell == 0 && lesson.drop_length == lesson.key_length);
+    expect_about("/a/x", "eu1", NULL, "eu0", true, LEARN_DOUBT, "/a/");
+    expect_about("/a/x", "eu1", NULL, "eu0", false, LEARN_DOUBT, "/a/"); /* somebody else answered */
+    expect_about("/a/x", "eu0", NULL, "eu0", true, LEARN_DOUBT, "/a/");  /* a direct hit met a redirect */
+    expect_about("/a/x", "eu9", NULL, "eu0", true, LEARN_DOUBT, "/a/");
+    expect_about("/a/b/c", "eu0", NULL, "eu1", true, LEARN_DOUBT, "/a/b/");
+    expect_about("/pinned/x", "eu1", NULL, "eu0", true, LEARN_DOUBT, "/pinned/");
+    expect_about("/else/x", "eu1", NULL, "eu0", true, LEARN_DOUBT, NULL); /* only the store can know */
+    expect_about("/a/x", "eu0", NULL, "eu0", false, LEARN_NO_NEWS, NULL);
+    expect_about("/a/x", "eu1", NULL, NULL, true, LEARN_NO_NEWS, NULL); /* nothing was looked up */
+    expect_about("/a/x", "eu1", NULL, "eu9", true, LEARN_NO_NEWS, NULL);
+    expect_about("/a/b/c", "eu0", NULL, "us0", true, LEARN_NO_NEWS, NULL); /* moved in the meantime */
+    expect_about("/", "eu1", NULL, "eu0", true, LEARN_NO_NEWS, NULL);
+    expect_about("/a//x", "eu1", NULL, "eu0", true, LEARN_NO_NEWS, NULL);
     /* Nothing here is marked as used or changed. */
     assert_int_equal(route_table_stats(table).routes, 3);
+}
+
+static void test_only_a_claim_moves_a_route(void **state)
+{
+    (void)state;
+    put("/a/", 0, false);
+    put("/a/b/", 0, false);
+    put("/c/", 1, false);
+    put("/c/d/", 0, false);
+    put("/pinned/", 0, true);
+    expect_about("/a/x", "eu1", "{path_prefix:/a/}", "eu0", true, LEARN_MOVED, "/a/");
+    expect_about("/a/b/x", "eu1", "{path_prefix:/a/}", "eu0", true, LEARN_MOVED, "/a/b/"); /* a shorter one */
+    expect_about("/c/d/x", "eu1", "{path_prefix:/c/}", "eu0", true, LEARN_MOVED, "/c/d/"); /* which is no news */
+    expect_about("/a/x/y", "eu1", "{path_prefix:/a/x/}", "eu0", true, LEARN_NARROWED, "/a/");
+    expect_about("/a/x", "eu0", "{path_prefix:/a/}", "eu0", true, LEARN_DOUBT, "/a/");
+    expect_about("/a/x", "eu1", "{path_prefix:/foreign/}", "eu0", true, LEARN_DOUBT, "/a/"); /* refused */
+    expect_about("/pinned/x", "eu1", "{path_prefix:/pinned/}", "eu0", true, LEARN_DOUBT, "/pinned/");
+    expect_about("/else/x", "eu1", "{path_prefix:/else/}", "eu0", true, LEARN_MOVED, NULL);
 }
 
 /* Every beginning of a directive is malformed, and teaches nothing. */
@@ -316,7 +334,8 @@ int main(void)
         TEST(test_lifetimes),
         TEST(test_case_and_host),
         TEST(test_known_routes_are_no_news),
-        TEST(test_redirects_drop_what_they_contradict),
+        TEST(test_what_a_redirect_proves),
+        TEST(test_only_a_claim_moves_a_route),
         TEST(test_every_truncation),
         TEST(test_verdicts_have_texts),
     };
