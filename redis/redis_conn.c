@@ -5,6 +5,7 @@
  * IDLE        not started yet; never again after that.
  * RESTING     no socket. The timer is the next try: after a backoff with jitter, or now at the start.
  * RESOLVING   no socket. A thread looks the name up (base/resolve.c), the timer asks it every 5 ms, until connect_ms.
+ *             Then a rest; the next try goes on with the same lookup: a name server may take longer than that.
  * CONNECTING  a socket that is not connected. The loop says when it is; the timer is the deadline, connect_ms.
  * SIGNING_IN  AUTH and CLIENT SETNAME are out; the same deadline. Only this file sends here.
  * UP          the owner sends. The timer is the watchdog's round.
@@ -83,7 +84,7 @@ struct redis_conn {
     char detail[160];
     uint64_t heard_ms; /* last reply, or begin of owing one */
     uint64_t up_ms;
-    struct resolve *resolve; /* while RESOLVING */
+    struct resolve *resolve; /* under way, also over tries: its thread cannot be stopped, its result serves the next */
     uint64_t resolve_until_ms;
     unsigned turn; /* of the addresses of a name */
     struct rng rng;
@@ -460,10 +461,14 @@ static void connect_to(struct redis_conn *conn, const char *where)
     set_timer(conn, conn->setup.connect_ms, 0);
 }
 
-static void give_up(struct redis_conn *conn, enum store_reason reason, const char *detail)
+static void end_lookup(struct redis_conn *conn)
 {
     resolve_end(conn->resolve);
     conn->resolve = NULL;
+}
+
+static void give_up(struct redis_conn *conn, enum store_reason reason, const char *detail)
+{
     note_reason(conn, reason, detail);
     rest(conn);
 }
@@ -476,7 +481,8 @@ static void connect_now(struct redis_conn *conn)
         connect_to(conn, address->where);
         return;
     }
-    conn->resolve = resolve_start(address->where);
+    if (!conn->resolve)
+        conn->resolve = resolve_start(address->where);
     if (!conn->resolve) {
         give_up(conn, STORE_REASON_MEMORY, "looking up the host's name");
         return;
@@ -496,10 +502,12 @@ static void look_at_lookup(struct redis_conn *conn)
         if (clock_now_ms() >= conn->resolve_until_ms)
             give_up(conn, STORE_REASON_CONNECT_DEADLINE, "looking up the host's name");
         break;
-    case RESOLVE_FAILED: give_up(conn, STORE_REASON_CONNECT_FAILED, why); break;
+    case RESOLVE_FAILED:
+        end_lookup(conn);
+        give_up(conn, STORE_REASON_CONNECT_FAILED, why);
+        break;
     case RESOLVE_DONE:
-        resolve_end(conn->resolve);
-        conn->resolve = NULL;
+        end_lookup(conn);
         conn->turn++;
         connect_to(conn, where);
         break;
