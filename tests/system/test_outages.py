@@ -36,6 +36,8 @@ def learns_again(world, router):
         return router.routes().get("/my-company/") == "eu0"
 
     wait_until(f"{router.id} learns again", known, every=0.1)
+    # An agent that was stopped knows its routes at once; HAProxy asks it again when its health check has passed.
+    wait_until("HAProxy asks the agent", lambda: agent_is(router, "UP"))
     answer = router.request("GET", "/my-company/z", user="alice")
     expect.saw(world, answer, "eu0")
 
