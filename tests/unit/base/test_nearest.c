@@ -19,7 +19,7 @@ static const char *nearest_of(const char *word, const char *const *candidates)
 
 static const char *const names[] = {"address", "deadline", "max-hops", "ttl", NULL};
 
-static void test_a_typo_or_two_are_near(void **state)
+static void a_typo_or_two_are_near(void **state)
 {
     (void)state;
     assert_string_equal(nearest_of("adress", names), "address");
@@ -28,7 +28,7 @@ static void test_a_typo_or_two_are_near(void **state)
     assert_string_equal(nearest_of("tll", names), "ttl");
 }
 
-static void test_what_is_far_is_not_named(void **state)
+static void what_is_far_is_not_named(void **state)
 {
     (void)state;
     assert_null(nearest_of("password", names));
@@ -36,7 +36,7 @@ static void test_what_is_far_is_not_named(void **state)
     assert_null(nearest_of("address-of-a-server-that-is-longer-than-forty-bytes", names));
 }
 
-static void test_of_two_that_are_as_near_the_first_is_named(void **state)
+static void of_two_that_are_as_near_the_first_is_named(void **state)
 {
     (void)state;
     assert_string_equal(nearest_of("cat", (const char *const[]){"bat", "rat", NULL}), "bat");
@@ -45,9 +45,9 @@ static void test_of_two_that_are_as_near_the_first_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_typo_or_two_are_near),
-        cmocka_unit_test(test_what_is_far_is_not_named),
-        cmocka_unit_test(test_of_two_that_are_as_near_the_first_is_named),
+        cmocka_unit_test(a_typo_or_two_are_near),
+        cmocka_unit_test(what_is_far_is_not_named),
+        cmocka_unit_test(of_two_that_are_as_near_the_first_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static enum resolve_state wait_for(struct resolve *resolve, unsigned turn, char 
     return state;
 }
 
-static void test_numeric(void **state)
+static void numbers_need_no_lookup(void **state)
 {
     (void)state;
     assert_true(resolve_is_numeric("127.0.0.1"));
@@ -33,7 +33,7 @@ static void test_numeric(void **state)
     assert_false(resolve_is_numeric(""));
 }
 
-static void test_socket_addresses(void **state)
+static void socket_addresses(void **state)
 {
     struct sockaddr_storage at;
     struct sockaddr_in v4;
@@ -48,7 +48,7 @@ static void test_socket_addresses(void **state)
     assert_int_equal(resolve_numeric("", 1, &at), 0);
 }
 
-static void test_localhost(void **state)
+static void localhost_resolves(void **state)
 {
     struct resolve *resolve = resolve_start("localhost");
     char address[RESOLVED_MAX];
@@ -64,7 +64,7 @@ static void test_localhost(void **state)
 }
 
 /* RFC 6761: no name below invalid exists. Without a name server at all it fails, too, if later. */
-static void test_no_such_name(void **state)
+static void no_such_name(void **state)
 {
     struct resolve *resolve = resolve_start("redis.invalid");
     char address[RESOLVED_MAX];
@@ -76,7 +76,7 @@ static void test_no_such_name(void **state)
     resolve_end(resolve);
 }
 
-static void test_given_up(void **state)
+static void given_up(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++) {
@@ -94,8 +94,11 @@ static void test_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numeric),      cmocka_unit_test(test_socket_addresses), cmocka_unit_test(test_localhost),
-        cmocka_unit_test(test_no_such_name), cmocka_unit_test(test_given_up),
+        cmocka_unit_test(numbers_need_no_lookup),
+        cmocka_unit_test(socket_addresses),
+        cmocka_unit_test(localhost_resolves),
+        cmocka_unit_test(no_such_name),
+        cmocka_unit_test(given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static char *printed(const char *more, bool large)
     return NULL;
 }
 
-static void test_each_program_has_its_own_text(void **state)
+static void each_program_has_its_own_text(void **state)
 {
     static const char tier[] = "haproxy { large-address = \"unix@/tmp/large.sock\" }\n";
     (void)state;
@@ -52,14 +52,14 @@ static void test_each_program_has_its_own_text(void **state)
     free(large);
 }
 
-static void test_without_a_tier_there_is_no_text_for_it(void **state)
+static void without_a_tier_there_is_no_text_for_it(void **state)
 {
     (void)state;
     assert_null(printed("", true));
     free(printed("", false));
 }
 
-static void test_every_value_was_put_in(void **state)
+static void every_value_was_put_in(void **state)
 {
     static const char *const sites[] = {
         "",
@@ -81,9 +81,9 @@ static void test_every_value_was_put_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_program_has_its_own_text),
-        cmocka_unit_test(test_without_a_tier_there_is_no_text_for_it),
-        cmocka_unit_test(test_every_value_was_put_in),
+        cmocka_unit_test(each_program_has_its_own_text),
+        cmocka_unit_test(without_a_tier_there_is_no_text_for_it),
+        cmocka_unit_test(every_value_was_put_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

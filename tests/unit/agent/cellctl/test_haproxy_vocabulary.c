@@ -40,7 +40,7 @@ static const char *printed(const char *more, bool large, const char *template)
     return out;
 }
 
-static void test_settings_stand_under_their_names(void **state)
+static void settings_stand_under_their_names(void **state)
 {
     (void)state;
     assert_string_equal(printed("", false, "mode @haproxy.max-hops@ @haproxy.direct-hits@ @routes.hosts@\n"),
@@ -52,7 +52,7 @@ static void test_settings_stand_under_their_names(void **state)
         "mode eu0 Cell EU0 eu 302\nmode us0 us0 us 425\nmode eu1 eu1 eu 421\n");
 }
 
-static void test_loops_choose_cells_and_servers(void **state)
+static void loops_choose_cells_and_servers(void **state)
 {
     (void)state;
     assert_string_equal(printed("", false, "for each picked cell\nmode @cell.id@\nend\n"), "mode eu0\nmode eu1\n");
@@ -66,7 +66,7 @@ static void test_loops_choose_cells_and_servers(void **state)
 }
 
 /* The check stands once, in the cell's own backend. */
-static void test_followers_track_the_check(void **state)
+static void followers_track_the_check(void **state)
 {
     (void)state;
     assert_string_equal(
@@ -75,7 +75,7 @@ static void test_followers_track_the_check(void **state)
         "mode x weight 3\n");
 }
 
-static void test_conditions_follow_the_settings(void **state)
+static void conditions_follow_the_settings(void **state)
 {
     static const char all[] = "if large\nmode large\nend\nif hosts\nmode hosts\nend\nif level0\nmode level0\nend\n"
                               "if tier\nmode tier\nend\nif hidden\nmode hidden\nend\nif retry-cells\nmode retry\nend\n"
@@ -95,7 +95,7 @@ static void test_conditions_follow_the_settings(void **state)
     assert_null(strstr(large, "mode hidden\n"));
 }
 
-static void test_names_become_regular_expressions(void **state)
+static void names_become_regular_expressions(void **state)
 {
     (void)state;
     assert_string_equal(printed("haproxy { header-prefix = \"X-A-\" }\n", false, "mode @header-names@\n"),
@@ -105,7 +105,7 @@ static void test_names_become_regular_expressions(void **state)
     assert_string_equal(printed("haproxy { upgrades = {} }\n", false, "mode @upgrades@\n"), "mode (?!)\n");
 }
 
-static void test_the_build_checks_what_ships(void **state)
+static void the_build_checks_what_ships(void **state)
 {
     struct template_error error = {""};
     (void)state;
@@ -118,9 +118,9 @@ static void test_the_build_checks_what_ships(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_settings_stand_under_their_names), cmocka_unit_test(test_loops_choose_cells_and_servers),
-        cmocka_unit_test(test_followers_track_the_check),        cmocka_unit_test(test_conditions_follow_the_settings),
-        cmocka_unit_test(test_names_become_regular_expressions), cmocka_unit_test(test_the_build_checks_what_ships),
+        cmocka_unit_test(settings_stand_under_their_names), cmocka_unit_test(loops_choose_cells_and_servers),
+        cmocka_unit_test(followers_track_the_check),        cmocka_unit_test(conditions_follow_the_settings),
+        cmocka_unit_test(names_become_regular_expressions), cmocka_unit_test(the_build_checks_what_ships),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static const char *plain(const char *options)
     return out;
 }
 
-static void test_the_words_of_the_check_are_left_out_with_their_values(void **state)
+static void the_words_of_the_check_are_left_out_with_their_values(void **state)
 {
     (void)state;
     static const struct {
@@ -43,7 +43,7 @@ static void test_the_words_of_the_check_are_left_out_with_their_values(void **st
         assert_string_equal(plain(rows[i].options), rows[i].left);
 }
 
-static void test_a_word_is_found_as_a_whole(void **state)
+static void a_word_is_found_as_a_whole(void **state)
 {
     (void)state;
     assert_true(server_options_has("ssl check inter 1s", "check"));
@@ -55,8 +55,8 @@ static void test_a_word_is_found_as_a_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_words_of_the_check_are_left_out_with_their_values),
-        cmocka_unit_test(test_a_word_is_found_as_a_whole),
+        cmocka_unit_test(the_words_of_the_check_are_left_out_with_their_values),
+        cmocka_unit_test(a_word_is_found_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static const char *printed_of(const char *root)
     return printed(&texts);
 }
 
-static void test_plain_lines_are_printed_as_they_are(void **state)
+static void plain_lines_are_printed_as_they_are(void **state)
 {
     (void)state;
     assert_string_equal(printed_of(""), "");
@@ -130,7 +130,7 @@ static void test_plain_lines_are_printed_as_they_are(void **state)
     assert_string_equal(printed_of("mode http"), "mode http\n");
 }
 
-static void test_values_stand_anywhere_in_a_line(void **state)
+static void values_stand_anywhere_in_a_line(void **state)
 {
     (void)state;
     assert_string_equal(printed_of("mode @site@/@site@\n"), "mode site/site\n");
@@ -139,20 +139,20 @@ static void test_values_stand_anywhere_in_a_line(void **state)
     assert_string_equal(printed_of("server a unix@@/x\n"), "server a unix@/x\n");
 }
 
-static void test_a_line_goes_on_after_a_backslash(void **state)
+static void a_line_goes_on_after_a_backslash(void **state)
 {
     (void)state;
     assert_string_equal(printed_of("mode a \\\n    b\\\n  @site@\n"), "mode a bsite\n");
     assert_string_equal(printed_of("mode a \\"), "rules/root.cfg:1: a line ends in \\ and nothing follows it");
 }
 
-static void test_remarks_on_the_template_are_not_printed(void **state)
+static void remarks_on_the_template_are_not_printed(void **state)
 {
     (void)state;
     assert_string_equal(printed_of("## why @nothing@\nmode http\n"), "mode http\n");
 }
 
-static void test_loops_make_a_turn_for_each(void **state)
+static void loops_make_a_turn_for_each(void **state)
 {
     (void)state;
     assert_string_equal(printed_of("for each cell\nmode @cell.id@\nend\n"), "mode a\nmode b\nmode c\n");
@@ -162,14 +162,14 @@ static void test_loops_make_a_turn_for_each(void **state)
         "backend a\nserver a1\nbackend b\nserver b1\nserver b2\nbackend c\nserver c1\nserver c2\nserver c3\n");
 }
 
-static void test_a_loop_puts_back_what_was_before(void **state)
+static void a_loop_puts_back_what_was_before(void **state)
 {
     (void)state;
     assert_string_equal(printed_of("for each cell\nfor each cell\nend\nmode @cell.id@\nend\n"),
                         "mode a\nmode b\nmode c\n");
 }
 
-static void test_conditions_choose_lines(void **state)
+static void conditions_choose_lines(void **state)
 {
     (void)state;
     assert_string_equal(printed_of("if true\nmode a\nend\nif not true\nmode b\nend\n"), "mode a\n");
@@ -178,7 +178,7 @@ static void test_conditions_choose_lines(void **state)
     assert_string_equal(printed_of("for each cell\nif odd\nmode @cell.id@\nend\nend\n"), "mode b\n");
 }
 
-static void test_texts_include_texts(void **state)
+static void texts_include_texts(void **state)
 {
     (void)state;
     struct texts texts = {.count = 0};
@@ -188,7 +188,7 @@ static void test_texts_include_texts(void **state)
 }
 
 /* Each of these once printed something else in silence, with status 0. */
-static void test_what_is_misspelt_is_named_with_its_place(void **state)
+static void what_is_misspelt_is_named_with_its_place(void **state)
 {
     (void)state;
     static const struct {
@@ -217,7 +217,7 @@ static void test_what_is_misspelt_is_named_with_its_place(void **state)
         assert_string_equal(printed_of(rows[i].root), rows[i].error);
 }
 
-static void test_depth_is_bounded(void **state)
+static void depth_is_bounded(void **state)
 {
     (void)state;
     const char *said = printed_of("include root\n");
@@ -233,7 +233,7 @@ static void test_depth_is_bounded(void **state)
         "rules/root.cfg:5: too many \"for\" and \"if\" inside one another");
 }
 
-static void test_a_text_that_nothing_includes_is_named(void **state)
+static void a_text_that_nothing_includes_is_named(void **state)
 {
     (void)state;
     struct texts texts = {.count = 0};
@@ -243,7 +243,7 @@ static void test_a_text_that_nothing_includes_is_named(void **state)
 }
 
 /* A text cut anywhere is refused or printed, and never read past its end. */
-static void test_every_beginning_of_a_text_is_safe(void **state)
+static void every_beginning_of_a_text_is_safe(void **state)
 {
     (void)state;
     static const char whole[] = "for each cell\nif not odd\nserver @cell.id@ \\\n  x@@y\nend\nend\ninclude root\n";
@@ -258,18 +258,18 @@ static void test_every_beginning_of_a_text_is_safe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_lines_are_printed_as_they_are),
-        cmocka_unit_test(test_values_stand_anywhere_in_a_line),
-        cmocka_unit_test(test_a_line_goes_on_after_a_backslash),
-        cmocka_unit_test(test_remarks_on_the_template_are_not_printed),
-        cmocka_unit_test(test_loops_make_a_turn_for_each),
-        cmocka_unit_test(test_a_loop_puts_back_what_was_before),
-        cmocka_unit_test(test_conditions_choose_lines),
-        cmocka_unit_test(test_texts_include_texts),
-        cmocka_unit_test(test_what_is_misspelt_is_named_with_its_place),
-        cmocka_unit_test(test_depth_is_bounded),
-        cmocka_unit_test(test_a_text_that_nothing_includes_is_named),
-        cmocka_unit_test(test_every_beginning_of_a_text_is_safe),
+        cmocka_unit_test(plain_lines_are_printed_as_they_are),
+        cmocka_unit_test(values_stand_anywhere_in_a_line),
+        cmocka_unit_test(a_line_goes_on_after_a_backslash),
+        cmocka_unit_test(remarks_on_the_template_are_not_printed),
+        cmocka_unit_test(loops_make_a_turn_for_each),
+        cmocka_unit_test(a_loop_puts_back_what_was_before),
+        cmocka_unit_test(conditions_choose_lines),
+        cmocka_unit_test(texts_include_texts),
+        cmocka_unit_test(what_is_misspelt_is_named_with_its_place),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(a_text_that_nothing_includes_is_named),
+        cmocka_unit_test(every_beginning_of_a_text_is_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

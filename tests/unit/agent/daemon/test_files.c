@@ -18,7 +18,7 @@ static struct config least(void)
     return config;
 }
 
-static void test_each_part_is_counted(void **state)
+static void each_part_is_counted(void **state)
 {
     static char something[] = "x";
     (void)state;
@@ -48,7 +48,7 @@ static void test_each_part_is_counted(void **state)
     assert_true(files_own(&config, 3) >= own + 4 + 2);
 }
 
-static void test_the_rest_is_for_connections(void **state)
+static void the_rest_is_for_connections(void **state)
 {
     (void)state;
     assert_int_equal(files_fit(1000, 40, 4096), 960);
@@ -63,8 +63,8 @@ static void test_the_rest_is_for_connections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_part_is_counted),
-        cmocka_unit_test(test_the_rest_is_for_connections),
+        cmocka_unit_test(each_part_is_counted),
+        cmocka_unit_test(the_rest_is_for_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

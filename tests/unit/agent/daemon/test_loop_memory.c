@@ -74,7 +74,7 @@ static void allow_files(void)
     }
 }
 
-static void test_a_loop_lives_on_the_reserve_alone(void **state)
+static void a_loop_lives_on_the_reserve_alone(void **state)
 {
     (void)state;
     allow_files();
@@ -90,7 +90,7 @@ static void test_a_loop_lives_on_the_reserve_alone(void **state)
     loop_memory_deinit();
 }
 
-static void test_with_memory_the_reserve_is_left_alone(void **state)
+static void with_memory_the_reserve_is_left_alone(void **state)
 {
     (void)state;
     allow_files();
@@ -103,7 +103,7 @@ static void test_with_memory_the_reserve_is_left_alone(void **state)
     loop_memory_deinit();
 }
 
-static void test_pieces_keep_their_bytes_and_the_end_is_told(void **state)
+static void pieces_keep_their_bytes_and_the_end_is_told(void **state)
 {
     (void)state;
     assert_int_equal(loop_memory_init(0), 0);
@@ -133,9 +133,9 @@ static void test_pieces_keep_their_bytes_and_the_end_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_loop_lives_on_the_reserve_alone),
-        cmocka_unit_test(test_with_memory_the_reserve_is_left_alone),
-        cmocka_unit_test(test_pieces_keep_their_bytes_and_the_end_is_told),
+        cmocka_unit_test(a_loop_lives_on_the_reserve_alone),
+        cmocka_unit_test(with_memory_the_reserve_is_left_alone),
+        cmocka_unit_test(pieces_keep_their_bytes_and_the_end_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

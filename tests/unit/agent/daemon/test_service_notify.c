@@ -58,7 +58,7 @@ static void hears(const char *where)
     close(fd);
 }
 
-static void test_path(void **state)
+static void a_path_is_told(void **state)
 {
     (void)state;
     snprintf(name, sizeof name, "/tmp/cellrouter-notify-%d", (int)getpid());
@@ -69,7 +69,7 @@ static void test_path(void **state)
     service_notify("READY=1");
 }
 
-static void test_abstract(void **state)
+static void an_abstract_name_is_told(void **state)
 {
     (void)state;
     snprintf(name, sizeof name, "@cellrouter-notify-%d", (int)getpid());
@@ -77,7 +77,7 @@ static void test_abstract(void **state)
 }
 
 /* What is no address of a unix socket is nobody: the process goes on, and no descriptor is left open. */
-static void test_no_manager(void **state)
+static void no_manager(void **state)
 {
     (void)state;
     static char longest[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
@@ -101,9 +101,9 @@ static void test_no_manager(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_path),
-        cmocka_unit_test(test_abstract),
-        cmocka_unit_test(test_no_manager),
+        cmocka_unit_test(a_path_is_told),
+        cmocka_unit_test(an_abstract_name_is_told),
+        cmocka_unit_test(no_manager),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 enum { START = 1000 };
 
-static void test_the_first_sample_is_no_difference(void **state)
+static void the_first_sample_is_no_difference(void **state)
 {
     (void)state;
     struct history history = {.count = 0};
@@ -21,7 +21,7 @@ static void test_the_first_sample_is_no_difference(void **state)
     assert_int_equal(history_delta(&history, 1, 0), 0);
 }
 
-static void test_samples_are_taken_no_sooner_than_they_are_due(void **state)
+static void samples_are_taken_no_sooner_than_they_are_due(void **state)
 {
     (void)state;
     struct history history = {.count = 0};
@@ -33,7 +33,7 @@ static void test_samples_are_taken_no_sooner_than_they_are_due(void **state)
     assert_int_equal(history_delta(&history, 0, 0), 2);
 }
 
-static void test_the_oldest_goes_when_the_ring_is_full(void **state)
+static void the_oldest_goes_when_the_ring_is_full(void **state)
 {
     (void)state;
     struct history history = {.count = 0};
@@ -46,7 +46,7 @@ static void test_the_oldest_goes_when_the_ring_is_full(void **state)
     assert_int_equal(history_sum(&history, 0, 2), 2 * (HISTORY_SAMPLES + 10) - 1);
 }
 
-static void test_odd_counters_do_no_harm(void **state)
+static void odd_counters_do_no_harm(void **state)
 {
     (void)state;
     struct history history = {.count = 0};
@@ -59,10 +59,10 @@ static void test_odd_counters_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_first_sample_is_no_difference),
-        cmocka_unit_test(test_samples_are_taken_no_sooner_than_they_are_due),
-        cmocka_unit_test(test_the_oldest_goes_when_the_ring_is_full),
-        cmocka_unit_test(test_odd_counters_do_no_harm),
+        cmocka_unit_test(the_first_sample_is_no_difference),
+        cmocka_unit_test(samples_are_taken_no_sooner_than_they_are_due),
+        cmocka_unit_test(the_oldest_goes_when_the_ring_is_full),
+        cmocka_unit_test(odd_counters_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

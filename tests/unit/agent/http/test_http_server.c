@@ -105,7 +105,7 @@ static void begins(const char *text, const char *what)
 
 #define REQUEST(line) line " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-static void test_pages_are_found_by_their_path(void **state)
+static void pages_are_found_by_their_path(void **state)
 {
     (void)state;
     struct http_server *server = serve("127.0.0.1:0", 4);
@@ -120,7 +120,7 @@ static void test_pages_are_found_by_their_path(void **state)
     http_server_free(server);
 }
 
-static void test_pages_are_only_read(void **state)
+static void pages_are_only_read(void **state)
 {
     (void)state;
     struct http_server *server = serve("127.0.0.1:0", 4);
@@ -141,7 +141,7 @@ static void test_pages_are_only_read(void **state)
     http_server_free(server);
 }
 
-static void test_what_is_no_http_is_refused(void **state)
+static void what_is_no_http_is_refused(void **state)
 {
     (void)state;
     struct http_server *server = serve("127.0.0.1:0", 4);
@@ -155,7 +155,7 @@ static void test_what_is_no_http_is_refused(void **state)
     http_server_free(server);
 }
 
-static void test_a_slow_client_holds_up_nobody(void **state)
+static void a_slow_client_holds_up_nobody(void **state)
 {
     (void)state;
     struct http_server *server = serve("127.0.0.1:0", 4);
@@ -175,7 +175,7 @@ static void test_a_slow_client_holds_up_nobody(void **state)
     http_server_free(server);
 }
 
-static void test_more_clients_than_allowed_are_turned_away(void **state)
+static void more_clients_than_allowed_are_turned_away(void **state)
 {
     (void)state;
     struct http_server *server = serve("127.0.0.1:0", 2);
@@ -193,7 +193,7 @@ static void test_more_clients_than_allowed_are_turned_away(void **state)
     http_server_free(server);
 }
 
-static void test_a_unix_socket_has_its_mode_and_goes_at_the_end(void **state)
+static void a_unix_socket_has_its_mode_and_goes_at_the_end(void **state)
 {
     (void)state;
     char folder[] = "/tmp/cellrouter-http-XXXXXX", path[100], address[120];
@@ -212,7 +212,7 @@ static void test_a_unix_socket_has_its_mode_and_goes_at_the_end(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void test_what_it_cannot_listen_on_is_said(void **state)
+static void what_it_cannot_listen_on_is_said(void **state)
 {
     (void)state;
     struct http_server *first = serve("127.0.0.1:0", 4);
@@ -242,13 +242,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pages_are_found_by_their_path),
-        cmocka_unit_test(test_pages_are_only_read),
-        cmocka_unit_test(test_what_is_no_http_is_refused),
-        cmocka_unit_test(test_a_slow_client_holds_up_nobody),
-        cmocka_unit_test(test_more_clients_than_allowed_are_turned_away),
-        cmocka_unit_test(test_a_unix_socket_has_its_mode_and_goes_at_the_end),
-        cmocka_unit_test(test_what_it_cannot_listen_on_is_said),
+        cmocka_unit_test(pages_are_found_by_their_path),
+        cmocka_unit_test(pages_are_only_read),
+        cmocka_unit_test(what_is_no_http_is_refused),
+        cmocka_unit_test(a_slow_client_holds_up_nobody),
+        cmocka_unit_test(more_clients_than_allowed_are_turned_away),
+        cmocka_unit_test(a_unix_socket_has_its_mode_and_goes_at_the_end),
+        cmocka_unit_test(what_it_cannot_listen_on_is_said),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -54,7 +54,7 @@ static void says_not(const char *text, const char *what)
         fail_msg("the page says \"%s\":\n%s", what, text);
 }
 
-static void test_it_says_who_it_is_and_how_it_is(void **state)
+static void it_says_who_it_is_and_how_it_is(void **state)
 {
     (void)state;
     counters.values[COUNTER_UPTIME_SECONDS] = 86400 + 3723;
@@ -72,7 +72,7 @@ static void test_it_says_who_it_is_and_how_it_is(void **state)
     free(text);
 }
 
-static void test_cells_stand_in_a_table(void **state)
+static void cells_stand_in_a_table(void **state)
 {
     (void)state;
     const struct status_view seen = view();
@@ -82,7 +82,7 @@ static void test_cells_stand_in_a_table(void **state)
     free(text);
 }
 
-static void test_nothing_of_a_text_becomes_html(void **state)
+static void nothing_of_a_text_becomes_html(void **state)
 {
     (void)state;
     struct status_view seen = view();
@@ -98,7 +98,7 @@ static void test_nothing_of_a_text_becomes_html(void **state)
     free(text);
 }
 
-static void test_rates_and_plots_follow_the_history(void **state)
+static void rates_and_plots_follow_the_history(void **state)
 {
     (void)state;
     memset(&history, 0, sizeof history);
@@ -118,10 +118,10 @@ static void test_rates_and_plots_follow_the_history(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_it_says_who_it_is_and_how_it_is),
-        cmocka_unit_test(test_cells_stand_in_a_table),
-        cmocka_unit_test(test_nothing_of_a_text_becomes_html),
-        cmocka_unit_test(test_rates_and_plots_follow_the_history),
+        cmocka_unit_test(it_says_who_it_is_and_how_it_is),
+        cmocka_unit_test(cells_stand_in_a_table),
+        cmocka_unit_test(nothing_of_a_text_becomes_html),
+        cmocka_unit_test(rates_and_plots_follow_the_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

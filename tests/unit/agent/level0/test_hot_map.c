@@ -55,7 +55,7 @@ static void settle(struct hot_map *map, const char *key, uint16_t cell, uint64_t
     hot_map_settle(map, key, strlen(key), cell, left_ms, START + 1000);
 }
 
-static void test_what_is_found_stays_in_doubt_until_it_is_settled(void **state)
+static void what_is_found_stays_in_doubt_until_it_is_settled(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -84,7 +84,7 @@ static void test_what_is_found_stays_in_doubt_until_it_is_settled(void **state)
     hot_map_free(map);
 }
 
-static void test_a_use_settles_what_is_in_doubt(void **state)
+static void a_use_settles_what_is_in_doubt(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -98,7 +98,7 @@ static void test_a_use_settles_what_is_in_doubt(void **state)
     hot_map_free(map);
 }
 
-static void test_what_is_known_better_is_not_adopted(void **state)
+static void what_is_known_better_is_not_adopted(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(3, 2);
@@ -118,7 +118,7 @@ static void test_what_is_known_better_is_not_adopted(void **state)
     hot_map_free(map);
 }
 
-static void test_a_longer_route_that_goes_takes_what_answers_for_it(void **state)
+static void a_longer_route_that_goes_takes_what_answers_for_it(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -131,7 +131,7 @@ static void test_a_longer_route_that_goes_takes_what_answers_for_it(void **state
     hot_map_free(map);
 }
 
-static void test_each_doubt_is_visited_once_unless_asked_for(void **state)
+static void each_doubt_is_visited_once_unless_asked_for(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -169,7 +169,7 @@ static void tell(void *user, bool add, const struct hot_entry *entry)
         told->dels++;
 }
 
-static void test_targets_and_what_was_found_at_one(void **state)
+static void targets_and_what_was_found_at_one(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -192,7 +192,7 @@ static void test_targets_and_what_was_found_at_one(void **state)
 
 /* ---- in and out ------------------------------------------------------------------------------------------------- */
 
-static void test_enters_at_the_threshold(void **state)
+static void enters_at_the_threshold(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 3);
@@ -208,7 +208,7 @@ static void test_enters_at_the_threshold(void **state)
     hot_map_free(map);
 }
 
-static void test_stay_is_jittered_and_bounded(void **state)
+static void stay_is_jittered_and_bounded(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(1000, 1);
@@ -229,7 +229,7 @@ static void test_stay_is_jittered_and_bounded(void **state)
     hot_map_free(map);
 }
 
-static void test_only_harmless_keys(void **state)
+static void only_harmless_keys(void **state)
 {
     (void)state;
     static const char *const bad[] = {"",       "/a b/",  "/a;b/",      "/a|b/", "/a\\b/", "/a\"b/", "/a'b/",
@@ -249,7 +249,7 @@ static void test_only_harmless_keys(void **state)
     hot_map_free(map);
 }
 
-static void test_move_and_forget(void **state)
+static void move_and_forget(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -272,7 +272,7 @@ static void test_move_and_forget(void **state)
     hot_map_free(map);
 }
 
-static void test_the_longest_match_stays_right(void **state)
+static void the_longest_match_stays_right(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 2);
@@ -296,7 +296,7 @@ static void test_the_longest_match_stays_right(void **state)
     hot_map_free(map);
 }
 
-static void test_full_map_evicts_the_soonest(void **state)
+static void full_map_evicts_the_soonest(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(3, 1);
@@ -315,7 +315,7 @@ static void test_full_map_evicts_the_soonest(void **state)
     hot_map_free(map);
 }
 
-static void test_remap_and_distrust(void **state)
+static void remap_and_distrust(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -345,7 +345,7 @@ static bool is_undecided(const struct hot_map *map, const char *key)
     return hot_map_find(map, key, strlen(key), &entry) && entry.undecided;
 }
 
-static void test_what_is_undecided_stands_beside_its_route(void **state)
+static void what_is_undecided_stands_beside_its_route(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -363,7 +363,7 @@ static void test_what_is_undecided_stands_beside_its_route(void **state)
     hot_map_free(map);
 }
 
-static void test_what_is_undecided_goes_when_the_route_does(void **state)
+static void what_is_undecided_goes_when_the_route_does(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -386,7 +386,7 @@ static void test_what_is_undecided_goes_when_the_route_does(void **state)
 }
 
 /* Then the route stays outside of the map, and the agent is asked. */
-static void test_what_is_undecided_has_a_share(void **state)
+static void what_is_undecided_has_a_share(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(40, 1);
@@ -413,22 +413,22 @@ static void test_what_is_undecided_has_a_share(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_found_stays_in_doubt_until_it_is_settled),
-        cmocka_unit_test(test_a_use_settles_what_is_in_doubt),
-        cmocka_unit_test(test_what_is_known_better_is_not_adopted),
-        cmocka_unit_test(test_a_longer_route_that_goes_takes_what_answers_for_it),
-        cmocka_unit_test(test_each_doubt_is_visited_once_unless_asked_for),
-        cmocka_unit_test(test_targets_and_what_was_found_at_one),
-        cmocka_unit_test(test_enters_at_the_threshold),
-        cmocka_unit_test(test_stay_is_jittered_and_bounded),
-        cmocka_unit_test(test_only_harmless_keys),
-        cmocka_unit_test(test_move_and_forget),
-        cmocka_unit_test(test_the_longest_match_stays_right),
-        cmocka_unit_test(test_full_map_evicts_the_soonest),
-        cmocka_unit_test(test_remap_and_distrust),
-        cmocka_unit_test(test_what_is_undecided_stands_beside_its_route),
-        cmocka_unit_test(test_what_is_undecided_goes_when_the_route_does),
-        cmocka_unit_test(test_what_is_undecided_has_a_share),
+        cmocka_unit_test(what_is_found_stays_in_doubt_until_it_is_settled),
+        cmocka_unit_test(a_use_settles_what_is_in_doubt),
+        cmocka_unit_test(what_is_known_better_is_not_adopted),
+        cmocka_unit_test(a_longer_route_that_goes_takes_what_answers_for_it),
+        cmocka_unit_test(each_doubt_is_visited_once_unless_asked_for),
+        cmocka_unit_test(targets_and_what_was_found_at_one),
+        cmocka_unit_test(enters_at_the_threshold),
+        cmocka_unit_test(stay_is_jittered_and_bounded),
+        cmocka_unit_test(only_harmless_keys),
+        cmocka_unit_test(move_and_forget),
+        cmocka_unit_test(the_longest_match_stays_right),
+        cmocka_unit_test(full_map_evicts_the_soonest),
+        cmocka_unit_test(remap_and_distrust),
+        cmocka_unit_test(what_is_undecided_stands_beside_its_route),
+        cmocka_unit_test(what_is_undecided_goes_when_the_route_does),
+        cmocka_unit_test(what_is_undecided_has_a_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,7 +157,7 @@ static void catch_up(struct hot_map *map, struct model *model, struct rng *rng)
     }
 }
 
-static void test_targets_follow(void **state)
+static void targets_follow(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(40, 2);
@@ -187,7 +187,7 @@ static void test_targets_follow(void **state)
     hot_map_free(map);
 }
 
-static void test_a_target_far_behind_is_resynchronised(void **state)
+static void a_target_far_behind_is_resynchronised(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -212,7 +212,7 @@ static void test_a_target_far_behind_is_resynchronised(void **state)
     hot_map_free(map);
 }
 
-static void test_expiry_is_lazy(void **state)
+static void expiry_is_lazy(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(100, 1);
@@ -235,9 +235,9 @@ static void test_expiry_is_lazy(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_targets_follow),
-        cmocka_unit_test(test_a_target_far_behind_is_resynchronised),
-        cmocka_unit_test(test_expiry_is_lazy),
+        cmocka_unit_test(targets_follow),
+        cmocka_unit_test(a_target_far_behind_is_resynchronised),
+        cmocka_unit_test(expiry_is_lazy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static void expect_text(const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void test_ensure_keeps_what_is_there(void **state)
+static void ensure_keeps_what_is_there(void **state)
 {
     (void)state;
     struct stat found;
@@ -64,7 +64,7 @@ static void test_ensure_keeps_what_is_there(void **state)
     assert_int_equal(map_file_ensure("/nonexistent/routes.map"), ENOENT);
 }
 
-static void test_one_keeper(void **state)
+static void one_keeper(void **state)
 {
     (void)state;
     int first = map_file_lock(path);
@@ -77,7 +77,7 @@ static void test_one_keeper(void **state)
     close(first);
 }
 
-static void test_is_put_in_place_as_a_whole(void **state)
+static void is_put_in_place_as_a_whole(void **state)
 {
     (void)state;
     struct hot_map_options options = {.entries = 5000, .uses = 1, .life_ms = 60000, .seed = 1};
@@ -115,9 +115,9 @@ static void test_is_put_in_place_as_a_whole(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_ensure_keeps_what_is_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_one_keeper, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_is_put_in_place_as_a_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ensure_keeps_what_is_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_keeper, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(is_put_in_place_as_a_whole, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,7 +213,7 @@ static void expect_map(struct fixture *f, const char *expected)
     free(text);
 }
 
-static void test_changes(void **state)
+static void changes_reach_haproxy(void **state)
 {
     struct fixture *f = *state;
     if (!program())
@@ -235,7 +235,7 @@ static void test_changes(void **state)
     assert_int_equal(f->failed, 0);
 }
 
-static void test_a_new_process_is_brought_in_line(void **state)
+static void a_new_process_is_brought_in_line(void **state)
 {
     struct fixture *f = *state;
     if (!program())
@@ -254,7 +254,7 @@ static void test_a_new_process_is_brought_in_line(void **state)
     expect_map(f, "/a/ eu0|/a/\n/b/ us0|/b/\n");
 }
 
-static void test_stock_is_taken_of_the_first_process(void **state)
+static void stock_is_taken_of_the_first_process(void **state)
 {
     struct fixture *f = *state;
     if (!program())
@@ -276,7 +276,7 @@ static void test_stock_is_taken_of_the_first_process(void **state)
     expect_map(f, "/a/ eu0|/a/\n"); /* by now the agent knows better */
 }
 
-static void test_keys_that_cannot_be_deleted_by_name(void **state)
+static void keys_that_cannot_be_deleted_by_name(void **state)
 {
     struct fixture *f = *state;
     if (!program())
@@ -289,7 +289,7 @@ static void test_keys_that_cannot_be_deleted_by_name(void **state)
     expect_map(f, "/a/ eu0|/a/\n");
 }
 
-static void test_many_entries(void **state)
+static void many_entries(void **state)
 {
     struct fixture *f = *state;
     char key[64];
@@ -316,7 +316,7 @@ static void test_many_entries(void **state)
     expect_map(f, "");
 }
 
-static void test_a_process_without_the_map(void **state)
+static void a_process_without_the_map(void **state)
 {
     struct fixture *f = *state;
     if (!program())
@@ -331,7 +331,7 @@ static void test_a_process_without_the_map(void **state)
     PUMP_UNTIL(f, f->synced == 1);
 }
 
-static void test_nobody_there(void **state)
+static void nobody_there(void **state)
 {
     struct fixture *f = *state;
     start_runtime(f);
@@ -353,7 +353,7 @@ static void on_peer(struct ev_loop *loop, ev_io *watcher, int events)
     close(fd);
 }
 
-static void test_peers_that_are_no_haproxy(void **state)
+static void peers_that_are_no_haproxy(void **state)
 {
     static const char *const says[] = {"", "> > ", "\n> Pid: 5\n> 0x1 /a/ x|/a/", "HTTP/1.1 400 Bad\r\n\r\n",
                                        "\n> Permission denied\n\n> "};
@@ -392,7 +392,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 /* The loop goes on all the time, with one lookup under way over all tries. */
-static void test_a_silent_name_server(void **state)
+static void a_silent_name_server(void **state)
 {
     struct fixture *f = *state;
     struct listen_socket peer;
@@ -428,15 +428,15 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
-        TEST(test_changes),
-        TEST(test_a_new_process_is_brought_in_line),
-        TEST(test_stock_is_taken_of_the_first_process),
-        TEST(test_keys_that_cannot_be_deleted_by_name),
-        TEST(test_many_entries),
-        TEST(test_a_process_without_the_map),
-        TEST(test_nobody_there),
-        TEST(test_peers_that_are_no_haproxy),
-        TEST(test_a_silent_name_server),
+        TEST(changes_reach_haproxy),
+        TEST(a_new_process_is_brought_in_line),
+        TEST(stock_is_taken_of_the_first_process),
+        TEST(keys_that_cannot_be_deleted_by_name),
+        TEST(many_entries),
+        TEST(a_process_without_the_map),
+        TEST(nobody_there),
+        TEST(peers_that_are_no_haproxy),
+        TEST(a_silent_name_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void expect_same(const struct cells *cells, const struct prepared_acks *a
         fail_msg("cell %u learn %d: another answer than its actions", decision.cell, decision.learn);
 }
 
-static void test_every_usual_answer(void **state)
+static void every_usual_answer(void **state)
 {
     (void)state;
     static const size_t counts[] = {0, 1, 40, CELLS_MAX};
@@ -55,7 +55,7 @@ static void test_every_usual_answer(void **state)
     }
 }
 
-static void test_others_are_not_prepared(void **state)
+static void others_are_not_prepared(void **state)
 {
     (void)state;
     struct cells *cells = cells_of(3);
@@ -70,7 +70,7 @@ static void test_others_are_not_prepared(void **state)
     prepared_acks_free(NULL);
 }
 
-static void test_what_the_actions_say(void **state)
+static void what_the_actions_say(void **state)
 {
     (void)state;
     struct cells *cells = cells_of(1);
@@ -90,9 +90,9 @@ static void test_what_the_actions_say(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_usual_answer),
-        cmocka_unit_test(test_others_are_not_prepared),
-        cmocka_unit_test(test_what_the_actions_say),
+        cmocka_unit_test(every_usual_answer),
+        cmocka_unit_test(others_are_not_prepared),
+        cmocka_unit_test(what_the_actions_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void expect_add(struct cells *cells, const char *id, const char *name, en
         fail_msg("cell \"%s\" \"%s\": wanted %d, got %d", id, name ? name : "", (int)wanted, (int)outcome);
 }
 
-static void test_find(void **state)
+static void ids_and_names_are_found(void **state)
 {
     (void)state;
     struct cells *cells = cells_new();
@@ -61,7 +61,7 @@ static void test_find(void **state)
     cells_free(NULL);
 }
 
-static void test_refused(void **state)
+static void what_is_wrong_is_refused(void **state)
 {
     (void)state;
     struct cells *cells = cells_new();
@@ -87,7 +87,7 @@ static void test_refused(void **state)
     cells_free(cells);
 }
 
-static void test_many(void **state)
+static void many_cells_are_found(void **state)
 {
     (void)state;
     struct cells *cells = cells_new();
@@ -108,7 +108,7 @@ static void test_many(void **state)
     cells_free(cells);
 }
 
-static void test_map(void **state)
+static void numbers_are_mapped(void **state)
 {
     (void)state;
     struct cells *old = cells_new(), *fresh = cells_new();
@@ -131,10 +131,10 @@ static void test_map(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_map),
+        cmocka_unit_test(ids_and_names_are_found),
+        cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(many_cells_are_found),
+        cmocka_unit_test(numbers_are_mapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

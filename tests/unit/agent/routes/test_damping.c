@@ -37,7 +37,7 @@ static unsigned dispute(struct damping *damping, const char *key, uint64_t now)
     return 100;
 }
 
-static void test_one_move_is_no_dispute(void **state)
+static void one_move_is_no_dispute(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -51,7 +51,7 @@ static void test_one_move_is_no_dispute(void **state)
     damping_free(NULL);
 }
 
-static void test_cells_that_claim_in_turn(void **state)
+static void cells_that_claim_in_turn(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -73,7 +73,7 @@ static void test_cells_that_claim_in_turn(void **state)
     damping_free(damping);
 }
 
-static void test_slow_moves_pass(void **state)
+static void slow_moves_pass(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -83,7 +83,7 @@ static void test_slow_moves_pass(void **state)
     damping_free(damping);
 }
 
-static void test_holds_grow_and_calm_down(void **state)
+static void holds_grow_and_calm_down(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -101,7 +101,7 @@ static void test_holds_grow_and_calm_down(void **state)
 }
 
 /* The route is dropped between the claims, so nobody has it when the other one claims. */
-static void test_disputes_through_drops(void **state)
+static void disputes_through_drops(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -120,7 +120,7 @@ static void test_disputes_through_drops(void **state)
     damping_free(damping);
 }
 
-static void test_quota(void **state)
+static void a_quota_is_per_cell(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -147,7 +147,7 @@ static void test_quota(void **state)
 }
 
 /* More disputes than are remembered: held ones stay, memory does not grow, nothing breaks. */
-static void test_many_disputes(void **state)
+static void many_disputes(void **state)
 {
     (void)state;
     struct damping_options options = usual;
@@ -167,7 +167,7 @@ static void test_many_disputes(void **state)
     damping_free(damping);
 }
 
-static void test_reset(void **state)
+static void a_reset_forgets_all(void **state)
 {
     (void)state;
     struct damping *damping = new_damping();
@@ -183,10 +183,10 @@ static void test_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_move_is_no_dispute), cmocka_unit_test(test_cells_that_claim_in_turn),
-        cmocka_unit_test(test_slow_moves_pass),        cmocka_unit_test(test_holds_grow_and_calm_down),
-        cmocka_unit_test(test_disputes_through_drops), cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_many_disputes),          cmocka_unit_test(test_reset),
+        cmocka_unit_test(one_move_is_no_dispute), cmocka_unit_test(cells_that_claim_in_turn),
+        cmocka_unit_test(slow_moves_pass),        cmocka_unit_test(holds_grow_and_calm_down),
+        cmocka_unit_test(disputes_through_drops), cmocka_unit_test(a_quota_is_per_cell),
+        cmocka_unit_test(many_disputes),          cmocka_unit_test(a_reset_forgets_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

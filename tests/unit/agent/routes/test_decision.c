@@ -59,7 +59,7 @@ static void expect(struct route_table *table, const char *text, uint64_t now, ui
                  decision.cell, decision.level, decision.learn);
 }
 
-static void test_hit_and_miss(void **state)
+static void hit_and_miss(void **state)
 {
     (void)state;
     struct route_table *table = table_new();
@@ -76,7 +76,7 @@ static void test_hit_and_miss(void **state)
     route_table_free(table);
 }
 
-static void test_one_is_asked_to_refresh(void **state)
+static void one_is_asked_to_refresh(void **state)
 {
     (void)state;
     struct route_table *table = table_new();
@@ -96,7 +96,7 @@ static void test_one_is_asked_to_refresh(void **state)
     route_table_free(table);
 }
 
-static void test_route_is_told(void **state)
+static void route_is_told(void **state)
 {
     (void)state;
     struct route_table *table = table_new();
@@ -115,7 +115,7 @@ static void test_route_is_told(void **state)
     route_table_free(table);
 }
 
-static void test_level2(void **state)
+static void level_2_decides(void **state)
 {
     (void)state;
     struct route_word word = {.cell = 2, .from_store = true, .life_ms = 100000, .left_ms = 20001};
@@ -131,7 +131,7 @@ static void test_level2(void **state)
     assert_false(decision_level2(&word, 80, false).learn);
 }
 
-static void test_unknown(void **state)
+static void nobody_knows(void **state)
 {
     (void)state;
     struct path path = {.depth = 1}, root = {.depth = 0};
@@ -142,7 +142,7 @@ static void test_unknown(void **state)
 }
 
 /* Known, and yet to take the replay pass; and its answer is asked for, since a claim would settle it. */
-static void test_in_doubt(void **state)
+static void in_doubt(void **state)
 {
     (void)state;
     struct route_table *table = table_new();
@@ -173,9 +173,9 @@ static void test_in_doubt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_hit_and_miss),  TEST(test_one_is_asked_to_refresh),
-        TEST(test_route_is_told), TEST(test_level2),
-        TEST(test_unknown),       TEST(test_in_doubt),
+        TEST(hit_and_miss),  TEST(one_is_asked_to_refresh),
+        TEST(route_is_told), TEST(level_2_decides),
+        TEST(nobody_knows),  TEST(in_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

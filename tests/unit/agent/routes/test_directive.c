@@ -40,7 +40,7 @@ static void expect(const char *text, enum directive_outcome wanted, const char *
                  directive_outcome_name(outcome), printed);
 }
 
-static void test_good(void **state)
+static void good_texts_parse(void **state)
 {
     static const char *const cases[][2] = {
         {"{cell:Cell EU0}", "cell=Cell EU0;"},
@@ -72,7 +72,7 @@ static void test_good(void **state)
         expect(cases[i][0], DIRECTIVE_OK, cases[i][1]);
 }
 
-static void test_escapes(void **state)
+static void escapes_are_unpacked(void **state)
 {
     (void)state;
     expect("{path_prefix:\"\\/a\\/\"}", DIRECTIVE_OK, "path_prefix=/a/;");
@@ -91,7 +91,7 @@ static void test_escapes(void **state)
     expect("{later:\"\\u12g4\"}", DIRECTIVE_BAD_STRING, "");
 }
 
-static void test_malformed(void **state)
+static void malformed_texts_are_refused(void **state)
 {
     static const struct {
         const char *text;
@@ -152,7 +152,7 @@ static void test_malformed(void **state)
 }
 
 /* A directive that ends anywhere before its } is unfinished, and says nothing. */
-static void test_every_truncation(void **state)
+static void every_truncation(void **state)
 {
     static const char *const texts[] = {
         "{cell:Cell EU0, path_prefix:/a/b/, ttl:60, later:x}",
@@ -172,7 +172,7 @@ static void test_every_truncation(void **state)
     }
 }
 
-static void test_bounds(void **state)
+static void bounds_hold(void **state)
 {
     (void)state;
     char text[DIRECTIVE_MAX_LENGTH + 2], printed[2 * DIRECTIVE_MAX_LENGTH];
@@ -194,7 +194,7 @@ static void test_bounds(void **state)
     }
 }
 
-static void test_outcomes_have_texts(void **state)
+static void outcomes_have_texts(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < DIRECTIVE_OUTCOME_COUNT; i++)
@@ -207,9 +207,12 @@ static void test_outcomes_have_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_malformed), cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_bounds),    cmocka_unit_test(test_outcomes_have_texts),
+        cmocka_unit_test(good_texts_parse),
+        cmocka_unit_test(escapes_are_unpacked),
+        cmocka_unit_test(malformed_texts_are_refused),
+        cmocka_unit_test(every_truncation),
+        cmocka_unit_test(bounds_hold),
+        cmocka_unit_test(outcomes_have_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void expect_news(size_t i, enum doubt_kind kind, const char *prefix, uint
                  (int)doubt->kind, doubt->length, (int)doubt->life_ms, (int)kind, prefix, (int)life_ms);
 }
 
-static void test_nothing_is_in_doubt(void **state)
+static void nothing_is_in_doubt(void **state)
 {
     (void)state;
     struct path path = path_of("/org/x");
@@ -78,7 +78,7 @@ static void test_nothing_is_in_doubt(void **state)
     assert_false(trust("/org/", START));
 }
 
-static void test_a_redirect_puts_the_route_in_doubt_for_a_moment(void **state)
+static void a_redirect_puts_the_route_in_doubt_for_a_moment(void **state)
 {
     (void)state;
     redirected("/org/sub/x", "/org/", START);
@@ -95,7 +95,7 @@ static void test_a_redirect_puts_the_route_in_doubt_for_a_moment(void **state)
     assert_int_equal(news.count, 1);
 }
 
-static void test_its_cell_settles_it_but_not_the_path(void **state)
+static void its_cell_settles_it_but_not_the_path(void **state)
 {
     (void)state;
     redirected("/org/sub/x", "/org/", START);
@@ -111,7 +111,7 @@ static void test_its_cell_settles_it_but_not_the_path(void **state)
 
 /* Whoever asks for new redirecting paths all the time: the route's readers pay for one doubt, then for none for longer
  * and longer. */
-static void test_a_route_confirmed_again_and_again_stays_trusted(void **state)
+static void a_route_confirmed_again_and_again_stays_trusted(void **state)
 {
     (void)state;
     unsigned doubted = 0;
@@ -129,7 +129,7 @@ static void test_a_route_confirmed_again_and_again_stays_trusted(void **state)
     assert_int_equal(doubts_stats(doubts).damped, 120000 - doubted);
 }
 
-static void test_a_route_that_nobody_confirms_is_in_doubt_for_longer(void **state)
+static void a_route_that_nobody_confirms_is_in_doubt_for_longer(void **state)
 {
     (void)state;
     static const uint64_t lives[] = {2000, 4000, 8000, 16000, 32000, 60000, 60000};
@@ -146,7 +146,7 @@ static void test_a_route_that_nobody_confirms_is_in_doubt_for_longer(void **stat
     expect_news(news.count - 1, DOUBT_ROUTE, "/org/", DOUBT_MS);
 }
 
-static void test_a_path_that_redirects_again_is_undecided(void **state)
+static void a_path_that_redirects_again_is_undecided(void **state)
 {
     (void)state;
     redirected("/org/sub/x", "/org/", START);
@@ -173,7 +173,7 @@ static void test_a_path_that_redirects_again_is_undecided(void **state)
     assert_int_equal(doubts_stats(doubts).undecided, 1);
 }
 
-static void test_the_routes_own_path(void **state)
+static void the_routes_own_path(void **state)
 {
     (void)state;
     redirected("/org", "/org/", START);
@@ -184,7 +184,7 @@ static void test_the_routes_own_path(void **state)
     assert_false(in_doubt("/org/page", "/org/", CELL, START));
 }
 
-static void test_many_paths_of_a_segment_make_it_undecided(void **state)
+static void many_paths_of_a_segment_make_it_undecided(void **state)
 {
     (void)state;
     for (int i = 0; i < UNDECIDED_SIBLINGS; i++) {
@@ -201,7 +201,7 @@ static void test_many_paths_of_a_segment_make_it_undecided(void **state)
     expect_news(0, DOUBT_BELOW, "/org/sub/", UNDECIDED_MS);
 }
 
-static void test_before_the_route_is_known(void **state)
+static void before_the_route_is_known(void **state)
 {
     (void)state;
     uint16_t cell = 0;
@@ -218,7 +218,7 @@ static void test_before_the_route_is_known(void **state)
     assert_false(in_doubt("/org/page", "/org/", CELL, START));
 }
 
-static void test_what_others_tell(void **state)
+static void what_others_tell(void **state)
 {
     (void)state;
     doubts_tell(doubts, DOUBT_ROUTE, "/org/", 5, CELL, 500, START);
@@ -237,7 +237,7 @@ static void test_what_others_tell(void **state)
 }
 
 /* However many: those of others give way, and what is asked for again is remembered again. */
-static void test_bounds(void **state)
+static void bounds_hold(void **state)
 {
     (void)state;
     for (int i = 0; i < 100000; i++) {
@@ -253,17 +253,17 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_is_in_doubt),
-        TEST(test_a_redirect_puts_the_route_in_doubt_for_a_moment),
-        TEST(test_its_cell_settles_it_but_not_the_path),
-        TEST(test_a_route_confirmed_again_and_again_stays_trusted),
-        TEST(test_a_route_that_nobody_confirms_is_in_doubt_for_longer),
-        TEST(test_a_path_that_redirects_again_is_undecided),
-        TEST(test_the_routes_own_path),
-        TEST(test_many_paths_of_a_segment_make_it_undecided),
-        TEST(test_before_the_route_is_known),
-        TEST(test_what_others_tell),
-        TEST(test_bounds),
+        TEST(nothing_is_in_doubt),
+        TEST(a_redirect_puts_the_route_in_doubt_for_a_moment),
+        TEST(its_cell_settles_it_but_not_the_path),
+        TEST(a_route_confirmed_again_and_again_stays_trusted),
+        TEST(a_route_that_nobody_confirms_is_in_doubt_for_longer),
+        TEST(a_path_that_redirects_again_is_undecided),
+        TEST(the_routes_own_path),
+        TEST(many_paths_of_a_segment_make_it_undecided),
+        TEST(before_the_route_is_known),
+        TEST(what_others_tell),
+        TEST(bounds_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ static void put(const char *prefix, uint16_t cell, bool pinned)
     assert_int_equal(route_table_put(table, prefix, strlen(prefix), &word, START, NULL), ROUTE_PUT_NEW);
 }
 
-static void test_claims(void **state)
+static void claims_stand(void **state)
 {
     (void)state;
     expect("/my-company/x", "eu0", "{path_prefix:/my-company/}", LEARN_CLAIM, "/my-company/");
@@ -107,7 +107,7 @@ static void test_claims(void **state)
     expect("/a", "eu0", "{path_prefix:/a/,cell:eu0}", LEARN_CLAIM, "/a/");
 }
 
-static void test_nothing_claimed(void **state)
+static void nothing_claimed(void **state)
 {
     (void)state;
     expect("/a", "eu0", NULL, LEARN_NOTHING, NULL);
@@ -117,7 +117,7 @@ static void test_nothing_claimed(void **state)
     expect("/a/../b", "eu0", "{path_prefix:/a/}", LEARN_BAD_PATH, NULL);
 }
 
-static void test_refused(void **state)
+static void what_is_wrong_is_refused(void **state)
 {
     (void)state;
     /* docs/flows.md 22. */
@@ -151,7 +151,7 @@ static void test_refused(void **state)
     expect("/a", "eu0", "{path_prefix:/a/,cell:Cell EU9}", LEARN_OTHER_CELL, NULL);
 }
 
-static void test_too_long(void **state)
+static void too_long(void **state)
 {
     (void)state;
     char text[5000], cache[5100];
@@ -184,7 +184,7 @@ static void test_too_long(void **state)
     free(storage);
 }
 
-static void test_lifetimes(void **state)
+static void lifetimes_are_clamped(void **state)
 {
     static const struct {
         const char *cache;
@@ -206,7 +206,7 @@ static void test_lifetimes(void **state)
     }
 }
 
-static void test_case_and_host(void **state)
+static void case_and_host(void **state)
 {
     (void)state;
     expect("/A/b", "eu0", "{path_prefix:/a/}", LEARN_FOREIGN_PREFIX, NULL);
@@ -224,7 +224,7 @@ static void test_case_and_host(void **state)
 }
 
 /* Cells repeat their claim on every answer: it is news once. */
-static void test_known_routes_are_no_news(void **state)
+static void known_routes_are_no_news(void **state)
 {
     (void)state;
     struct route route;
@@ -255,7 +255,7 @@ static void expect_about(const char *text, const char *cell, const char *cache, 
         assert_int_equal(lesson.about_length, 0);
 }
 
-static void test_what_a_redirect_proves(void **state)
+static void what_a_redirect_proves(void **state)
 {
     (void)state;
     put("/a/", 0, false);
@@ -278,7 +278,7 @@ static void test_what_a_redirect_proves(void **state)
     assert_int_equal(route_table_stats(table).routes, 3);
 }
 
-static void test_only_a_claim_moves_a_route(void **state)
+static void only_a_claim_moves_a_route(void **state)
 {
     (void)state;
     put("/a/", 0, false);
@@ -297,7 +297,7 @@ static void test_only_a_claim_moves_a_route(void **state)
 }
 
 /* Every beginning of a directive is malformed, and teaches nothing. */
-static void test_every_truncation(void **state)
+static void every_truncation(void **state)
 {
     (void)state;
     static const char cache[] = "{path_prefix:\"/a/\", cell:eu0, ttl:60}";
@@ -309,7 +309,7 @@ static void test_every_truncation(void **state)
     }
 }
 
-static void test_verdicts_have_texts(void **state)
+static void verdicts_have_texts(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < LEARN_VERDICT_COUNT; i++)
@@ -327,17 +327,17 @@ static void test_verdicts_have_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_claims),
-        TEST(test_nothing_claimed),
-        TEST(test_refused),
-        TEST(test_too_long),
-        TEST(test_lifetimes),
-        TEST(test_case_and_host),
-        TEST(test_known_routes_are_no_news),
-        TEST(test_what_a_redirect_proves),
-        TEST(test_only_a_claim_moves_a_route),
-        TEST(test_every_truncation),
-        TEST(test_verdicts_have_texts),
+        TEST(claims_stand),
+        TEST(nothing_claimed),
+        TEST(what_is_wrong_is_refused),
+        TEST(too_long),
+        TEST(lifetimes_are_clamped),
+        TEST(case_and_host),
+        TEST(known_routes_are_no_news),
+        TEST(what_a_redirect_proves),
+        TEST(only_a_claim_moves_a_route),
+        TEST(every_truncation),
+        TEST(verdicts_have_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static void expect_prefixes(const struct path_options *options, const char *text
         assert_int_equal(path.length, path.ends[path.depth - 1]);
 }
 
-static void test_prefixes_are_whole_segments(void **state)
+static void prefixes_are_whole_segments(void **state)
 {
     (void)state;
     expect_prefixes(&plain, "/my-company", NULL, "/my-company/");
@@ -80,7 +80,7 @@ static void test_prefixes_are_whole_segments(void **state)
     expect_prefixes(&plain, "/\xc3\xa9", NULL, "/\xc3\xa9/");
 }
 
-static void test_the_root_has_no_prefix(void **state)
+static void the_root_has_no_prefix(void **state)
 {
     (void)state;
     expect_prefixes(&plain, "/", NULL, "");
@@ -88,7 +88,7 @@ static void test_the_root_has_no_prefix(void **state)
     expect_prefixes(&hosted, "/", "h", "");
 }
 
-static void test_a_query_does_not_count(void **state)
+static void a_query_does_not_count(void **state)
 {
     (void)state;
     expect_prefixes(&plain, "/a/b?c=//../", NULL, "/a/ /a/b/");
@@ -97,7 +97,7 @@ static void test_a_query_does_not_count(void **state)
     expect(&plain, "?a", 2, NULL, PATH_NOT_ABSOLUTE);
 }
 
-static void test_deep_paths(void **state)
+static void deep_paths(void **state)
 {
     (void)state;
     struct path path;
@@ -112,7 +112,7 @@ static void test_deep_paths(void **state)
     expect(&plain, "/1/2/3/4/5/..", 13, NULL, PATH_DOT_SEGMENT);
 }
 
-static void test_what_is_not_looked_up(void **state)
+static void what_is_not_looked_up(void **state)
 {
     static const struct {
         const char *text;
@@ -136,7 +136,7 @@ static void test_what_is_not_looked_up(void **state)
 }
 
 /* Each byte at each place of segments of each length, so at each place of the words that the walk reads. */
-static void test_every_byte_everywhere(void **state)
+static void every_byte_everywhere(void **state)
 {
     (void)state;
     for (size_t length = 2; length <= 20; length++)
@@ -163,7 +163,7 @@ static void test_every_byte_everywhere(void **state)
             }
 }
 
-static void test_length(void **state)
+static void long_paths_are_refused(void **state)
 {
     (void)state;
     struct path path;
@@ -187,7 +187,7 @@ static void test_length(void **state)
     }
 }
 
-static void test_case_folding(void **state)
+static void case_folding(void **state)
 {
     (void)state;
     expect_prefixes(&folded, "/My-Company/X%2F", NULL, "/my-company/ /my-company/x%2f/");
@@ -195,7 +195,7 @@ static void test_case_folding(void **state)
     expect_prefixes(&folded, "/\xc3\x89[@", NULL, "/\xc3\x89[@/"); /* only ASCII letters */
 }
 
-static void test_hosts(void **state)
+static void hosts_are_part_of_keys(void **state)
 {
     (void)state;
     expect_prefixes(&hosted, "/A/b", "Example.COM", "example.com/A/ example.com/A/b/");
@@ -220,7 +220,7 @@ static void test_hosts(void **state)
 }
 
 /* Every beginning of a path is a path of its own; none may be read past its end. */
-static void test_every_truncation(void **state)
+static void every_truncation(void **state)
 {
     (void)state;
     static const char text[] = "/org/%2e%2e/x/../y//z?q=1#f";
@@ -242,7 +242,7 @@ static void test_every_truncation(void **state)
     }
 }
 
-static void test_verdicts_have_texts(void **state)
+static void verdicts_have_texts(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < PATH_VERDICT_COUNT; i++)
@@ -255,17 +255,12 @@ static void test_verdicts_have_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prefixes_are_whole_segments),
-        cmocka_unit_test(test_the_root_has_no_prefix),
-        cmocka_unit_test(test_a_query_does_not_count),
-        cmocka_unit_test(test_deep_paths),
-        cmocka_unit_test(test_what_is_not_looked_up),
-        cmocka_unit_test(test_every_byte_everywhere),
-        cmocka_unit_test(test_length),
-        cmocka_unit_test(test_case_folding),
-        cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_verdicts_have_texts),
+        cmocka_unit_test(prefixes_are_whole_segments), cmocka_unit_test(the_root_has_no_prefix),
+        cmocka_unit_test(a_query_does_not_count),      cmocka_unit_test(deep_paths),
+        cmocka_unit_test(what_is_not_looked_up),       cmocka_unit_test(every_byte_everywhere),
+        cmocka_unit_test(long_paths_are_refused),      cmocka_unit_test(case_folding),
+        cmocka_unit_test(hosts_are_part_of_keys),      cmocka_unit_test(every_truncation),
+        cmocka_unit_test(verdicts_have_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

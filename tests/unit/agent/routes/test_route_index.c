@@ -108,7 +108,7 @@ static void churn(struct world *world)
     expect_all(world);
 }
 
-static void test_spread(void **state)
+static void hashes_are_spread(void **state)
 {
     (void)state;
     struct world *world = world_new(1 << 20);
@@ -121,7 +121,7 @@ static void test_spread(void **state)
 }
 
 /* One tag for all: only the key tells them apart. */
-static void test_same_tag(void **state)
+static void same_tag(void **state)
 {
     (void)state;
     struct world *world = world_new(1 << 20);
@@ -132,7 +132,7 @@ static void test_same_tag(void **state)
 }
 
 /* One hash for all: one chain of hundreds of blocks, split again and again without effect. */
-static void test_same_hash(void **state)
+static void same_hash(void **state)
 {
     (void)state;
     struct world *world = world_new(1 << 20);
@@ -146,7 +146,7 @@ static void test_same_hash(void **state)
 }
 
 /* No memory for more buckets: the chains grow instead, until there is none for them either. */
-static void test_no_memory(void **state)
+static void no_memory(void **state)
 {
     (void)state;
     struct world *world = world_new(4096 * 4);
@@ -170,10 +170,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_same_tag),
-        cmocka_unit_test(test_same_hash),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(hashes_are_spread),
+        cmocka_unit_test(same_tag),
+        cmocka_unit_test(same_hash),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

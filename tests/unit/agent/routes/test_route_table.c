@@ -12,7 +12,7 @@
 
 #include "tests/unit/agent/routes/route_table_help.h"
 
-static void test_longest_prefix_wins(void **state)
+static void longest_prefix_wins(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -37,7 +37,7 @@ static void test_longest_prefix_wins(void **state)
     route_table_free(NULL);
 }
 
-static void test_bad_words(void **state)
+static void bad_words(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -63,7 +63,7 @@ static void test_bad_words(void **state)
 }
 
 /* Every length from one block to the longest key: all bytes count. */
-static void test_long_keys(void **state)
+static void long_keys(void **state)
 {
     (void)state;
     struct route_table *table = table_of(64 * MEGABYTE);
@@ -94,7 +94,7 @@ static void test_long_keys(void **state)
     route_table_free(table);
 }
 
-static void test_the_newest_word_wins(void **state)
+static void the_newest_word_wins(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -124,7 +124,7 @@ static void test_the_newest_word_wins(void **state)
     route_table_free(table);
 }
 
-static void test_pinned(void **state)
+static void pinned_routes_win(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -150,7 +150,7 @@ static void test_pinned(void **state)
     route_table_free(table);
 }
 
-static void test_forget(void **state)
+static void routes_are_forgotten(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -167,7 +167,7 @@ static void test_forget(void **state)
 }
 
 /* Prefixes of a depth that no route has cost nothing, also after the last one went. */
-static void test_only_depths_in_use_are_looked_at(void **state)
+static void only_depths_in_use_are_looked_at(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -192,7 +192,7 @@ static void test_only_depths_in_use_are_looked_at(void **state)
     route_table_free(table);
 }
 
-static void test_forget_cell_and_flush(void **state)
+static void forget_cell_and_flush(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -221,7 +221,7 @@ static void test_forget_cell_and_flush(void **state)
     route_table_free(table);
 }
 
-static void test_distrust(void **state)
+static void distrust_shortens_lives(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -255,7 +255,7 @@ static void test_distrust(void **state)
 }
 
 /* More gaps at a time than are remembered: nothing may outlive its own deadline, and no fresh route may suffer. */
-static void test_many_gaps(void **state)
+static void many_gaps(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -275,7 +275,7 @@ static void test_many_gaps(void **state)
     route_table_free(table);
 }
 
-static void test_remap(void **state)
+static void cells_are_remapped(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -310,7 +310,7 @@ static void test_remap(void **state)
     route_table_free(table);
 }
 
-static void test_due(void **state)
+static void routes_become_due(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -347,7 +347,7 @@ static void test_due(void **state)
     route_table_free(table);
 }
 
-static void test_jitter_spreads_and_never_lengthens(void **state)
+static void jitter_spreads_and_never_lengthens(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -372,7 +372,7 @@ static void test_jitter_spreads_and_never_lengthens(void **state)
 }
 
 /* Twenty bits of generations run out: then the table begins again, and nothing stale comes back. */
-static void test_generations_run_out(void **state)
+static void generations_run_out(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -394,20 +394,20 @@ static void test_generations_run_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_longest_prefix_wins),
-        cmocka_unit_test(test_bad_words),
-        cmocka_unit_test(test_long_keys),
-        cmocka_unit_test(test_the_newest_word_wins),
-        cmocka_unit_test(test_pinned),
-        cmocka_unit_test(test_forget),
-        cmocka_unit_test(test_only_depths_in_use_are_looked_at),
-        cmocka_unit_test(test_forget_cell_and_flush),
-        cmocka_unit_test(test_distrust),
-        cmocka_unit_test(test_many_gaps),
-        cmocka_unit_test(test_remap),
-        cmocka_unit_test(test_due),
-        cmocka_unit_test(test_jitter_spreads_and_never_lengthens),
-        cmocka_unit_test(test_generations_run_out),
+        cmocka_unit_test(longest_prefix_wins),
+        cmocka_unit_test(bad_words),
+        cmocka_unit_test(long_keys),
+        cmocka_unit_test(the_newest_word_wins),
+        cmocka_unit_test(pinned_routes_win),
+        cmocka_unit_test(routes_are_forgotten),
+        cmocka_unit_test(only_depths_in_use_are_looked_at),
+        cmocka_unit_test(forget_cell_and_flush),
+        cmocka_unit_test(distrust_shortens_lives),
+        cmocka_unit_test(many_gaps),
+        cmocka_unit_test(cells_are_remapped),
+        cmocka_unit_test(routes_become_due),
+        cmocka_unit_test(jitter_spreads_and_never_lengthens),
+        cmocka_unit_test(generations_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "tests/unit/agent/routes/route_table_help.h"
 
-static void test_memory_is_bounded_and_used(void **state)
+static void memory_is_bounded_and_used(void **state)
 {
     (void)state;
     static const uint64_t limits[] = {0, 65536, 100000, MEGABYTE, 5 * MEGABYTE + 12345};
@@ -36,7 +36,7 @@ static void test_memory_is_bounded_and_used(void **state)
 }
 
 /* Keys change from short to long ones and back: no memory is lost to the wrong size. */
-static void test_memory_serves_every_length(void **state)
+static void memory_serves_every_length(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -60,7 +60,7 @@ static void test_memory_serves_every_length(void **state)
 }
 
 /* What is used stays, what is not goes. */
-static void test_eviction_spares_what_is_used(void **state)
+static void eviction_spares_what_is_used(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -76,7 +76,7 @@ static void test_eviction_spares_what_is_used(void **state)
 }
 
 /* One cell claims without end: the routes of the others stay, even unused. */
-static void test_a_mad_cell_pushes_nobody_out(void **state)
+static void a_mad_cell_pushes_nobody_out(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -109,7 +109,7 @@ static void test_a_mad_cell_pushes_nobody_out(void **state)
 }
 
 /* Cells without routes have no share. */
-static void test_cells_that_left_have_no_share(void **state)
+static void cells_that_left_have_no_share(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -130,7 +130,7 @@ static void test_cells_that_left_have_no_share(void **state)
     route_table_free(table);
 }
 
-static void test_pinned_go_last(void **state)
+static void pinned_go_last(void **state)
 {
     (void)state;
     struct route_table *table = table_of(65536);
@@ -156,7 +156,7 @@ static void test_pinned_go_last(void **state)
     route_table_free(table);
 }
 
-static void test_sweep_gives_back(void **state)
+static void sweep_gives_back(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
@@ -202,7 +202,7 @@ static void see(void *user, const char *key, size_t length, const struct route *
 }
 
 /* A listing in parts, while the table grows and shrinks: what is there all the time is seen. */
-static void test_listing(void **state)
+static void a_listing_has_all(void **state)
 {
     (void)state;
     struct route_table *table = table_of(4 * MEGABYTE);
@@ -246,7 +246,7 @@ static size_t realistic_key(struct rng *rng, uint64_t number, char *key, size_t 
     return (size_t)snprintf(key, size, "/%.*s.%llx/", 3 + extra, words, (unsigned long long)number);
 }
 
-static void test_bytes_a_route(void **state)
+static void bytes_a_route(void **state)
 {
     (void)state;
     const char *wanted = getenv("CELLROUTER_TEST_ROUTES");
@@ -276,15 +276,15 @@ static void test_bytes_a_route(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_is_bounded_and_used),
-        cmocka_unit_test(test_memory_serves_every_length),
-        cmocka_unit_test(test_eviction_spares_what_is_used),
-        cmocka_unit_test(test_a_mad_cell_pushes_nobody_out),
-        cmocka_unit_test(test_cells_that_left_have_no_share),
-        cmocka_unit_test(test_pinned_go_last),
-        cmocka_unit_test(test_sweep_gives_back),
-        cmocka_unit_test(test_listing),
-        cmocka_unit_test(test_bytes_a_route),
+        cmocka_unit_test(memory_is_bounded_and_used),
+        cmocka_unit_test(memory_serves_every_length),
+        cmocka_unit_test(eviction_spares_what_is_used),
+        cmocka_unit_test(a_mad_cell_pushes_nobody_out),
+        cmocka_unit_test(cells_that_left_have_no_share),
+        cmocka_unit_test(pinned_go_last),
+        cmocka_unit_test(sweep_gives_back),
+        cmocka_unit_test(a_listing_has_all),
+        cmocka_unit_test(bytes_a_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,7 +297,7 @@ static void model_step(struct model *model, bool exact)
         model_list(model, exact);
 }
 
-static void test_against_a_model(void **state)
+static void against_a_model(void **state)
 {
     (void)state;
     for (uint64_t seed = seed_of_run(); seed < seed_of_run() + 10; seed++) {
@@ -312,7 +312,7 @@ static void test_against_a_model(void **state)
 }
 
 /* The least table, whose routes are pushed out all the time by filler: what it still says must be true. */
-static void test_against_a_model_when_full(void **state)
+static void against_a_model_when_full(void **state)
 {
     (void)state;
     for (uint64_t seed = seed_of_run(); seed < seed_of_run() + 5; seed++) {
@@ -341,8 +341,8 @@ static void test_against_a_model_when_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_a_model),
-        cmocka_unit_test(test_against_a_model_when_full),
+        cmocka_unit_test(against_a_model),
+        cmocka_unit_test(against_a_model_when_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
