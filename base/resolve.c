@@ -2,7 +2,6 @@
  * one that waits for a name server: a lookup that is ended meanwhile is kept until its thread is done with it. */
 #include "base/resolve.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +18,6 @@ struct resolve {
 /* Ended while a thread was at it. Without a name server each try to connect leaves one more, so they are looked
  * after. */
 static struct resolve *given_up;
-
-bool resolve_is_numeric(const char *host)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-
-    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-}
 
 socklen_t resolve_numeric(const char *host, uint16_t port, struct sockaddr_storage *address)
 {

@@ -15,9 +15,6 @@ struct resolve; /* one lookup */
 
 enum resolve_state { RESOLVE_BUSY, RESOLVE_DONE, RESOLVE_FAILED };
 
-/* Whether the text is an address already. */
-bool resolve_is_numeric(const char *host);
-
 /* Writes the socket address of a host that is an address already, a scope included, and of a port, without looking
  * anything up. Returns its size; 0: it is no address. */
 MUST_USE socklen_t resolve_numeric(const char *host, uint16_t port, struct sockaddr_storage *address);

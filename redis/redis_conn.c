@@ -4,7 +4,7 @@
  *
  * IDLE        not started yet; never again after that.
  * RESTING     no socket. The timer is the next try: after a backoff with jitter, or now at the start.
- * RESOLVING   no socket. A thread looks the name up (base/resolve.c), the timer asks it every 5 ms, until connect_ms.
+ * RESOLVING   no socket. A thread looks the name up (base/peer.h), the timer asks it every 5 ms, until connect_ms.
  *             Then a rest; the next try goes on with the same lookup: a name server may take longer than that.
  * CONNECTING  a socket that is not connected. The loop says when it is; the timer is the deadline, connect_ms.
  * SIGNING_IN  AUTH and CLIENT SETNAME are out; the same deadline. Only this file sends here.
@@ -40,7 +40,7 @@
 #include <ev.h>
 
 #include "base/clock.h"
-#include "base/resolve.h"
+#include "base/peer.h"
 #include "base/rng.h"
 #include "redis/pace.h"
 
@@ -84,9 +84,8 @@ struct redis_conn {
     char detail[160];
     uint64_t heard_ms; /* last reply, or begin of owing one */
     uint64_t up_ms;
-    struct resolve *resolve; /* under way, also over tries: its thread cannot be stopped, its result serves the next */
+    struct peer peer;
     uint64_t resolve_until_ms;
-    unsigned turn; /* of the addresses of a name */
     struct rng rng;
     struct backoff backoff;
 };
@@ -422,32 +421,13 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* Connecting */
 
-/* hiredis makes the socket; it keeps nothing else of the connection. Returns -1 and the reason, noted. */
-static int open_socket(struct redis_conn *conn, const char *where)
-{
-    const struct address *address = conn->setup.address;
-    redisContext *context =
-        address->kind == ADDRESS_UNIX ? redisConnectUnixNonBlock(where) : redisConnectNonBlock(where, address->port);
-
-    if (!context) {
-        note_reason(conn, STORE_REASON_MEMORY, "");
-        return -1;
-    }
-    if (context->err != 0) {
-        note_reason(conn, STORE_REASON_CONNECT_FAILED, context->errstr);
-        redisFree(context);
-        return -1;
-    }
-    return redisFreeKeepFd(context);
-}
-
-static void connect_to(struct redis_conn *conn, const char *where)
+static void connect_to_peer(struct redis_conn *conn)
 {
     conn->replies = replies_new(conn->user, conn->events.on_message);
     if (!conn->replies)
         note_reason(conn, STORE_REASON_MEMORY, "");
-    else
-        conn->fd = open_socket(conn, where);
+    else if ((conn->fd = peer_connect(&conn->peer)) < 0)
+        note_reason(conn, STORE_REASON_CONNECT_FAILED, strerror(errno));
     if (conn->fd < 0) {
         replies_free(conn->replies);
         conn->replies = NULL;
@@ -461,57 +441,37 @@ static void connect_to(struct redis_conn *conn, const char *where)
     set_timer(conn, conn->setup.connect_ms, 0);
 }
 
-static void end_lookup(struct redis_conn *conn)
-{
-    resolve_end(conn->resolve);
-    conn->resolve = NULL;
-}
-
 static void give_up(struct redis_conn *conn, enum store_reason reason, const char *detail)
 {
     note_reason(conn, reason, detail);
     rest(conn);
 }
 
-static void connect_now(struct redis_conn *conn)
+/* Also again and again while RESOLVING. */
+static void look_for_peer(struct redis_conn *conn)
 {
-    const struct address *address = conn->setup.address;
-
-    if (address->kind == ADDRESS_UNIX || resolve_is_numeric(address->where)) {
-        connect_to(conn, address->where);
-        return;
-    }
-    if (!conn->resolve)
-        conn->resolve = resolve_start(address->where);
-    if (!conn->resolve) {
-        give_up(conn, STORE_REASON_MEMORY, "looking up the host's name");
-        return;
-    }
-    set_state(conn, CONN_RESOLVING);
-    conn->resolve_until_ms = clock_now_ms() + conn->setup.connect_ms;
-    set_timer(conn, RESOLVE_POLL_MS, RESOLVE_POLL_MS);
-}
-
-static void look_at_lookup(struct redis_conn *conn)
-{
-    char where[RESOLVED_MAX];
     const char *why;
 
-    switch (resolve_poll(conn->resolve, conn->turn, where, &why)) {
-    case RESOLVE_BUSY:
-        if (clock_now_ms() >= conn->resolve_until_ms)
+    switch (peer_find(&conn->peer, &why)) {
+    case PEER_FOUND: connect_to_peer(conn); break;
+    case PEER_NO_MEMORY: give_up(conn, STORE_REASON_MEMORY, "looking up the host's name"); break;
+    case PEER_FAILED: give_up(conn, STORE_REASON_CONNECT_FAILED, why); break;
+    case PEER_BUSY:
+        if (conn->state == CONN_RESTING) {
+            set_state(conn, CONN_RESOLVING);
+            set_timer(conn, RESOLVE_POLL_MS, RESOLVE_POLL_MS);
+        } else if (clock_now_ms() >= conn->resolve_until_ms) {
             give_up(conn, STORE_REASON_CONNECT_DEADLINE, "looking up the host's name");
-        break;
-    case RESOLVE_FAILED:
-        end_lookup(conn);
-        give_up(conn, STORE_REASON_CONNECT_FAILED, why);
-        break;
-    case RESOLVE_DONE:
-        end_lookup(conn);
-        conn->turn++;
-        connect_to(conn, where);
+        }
         break;
     }
+}
+
+static void connect_now(struct redis_conn *conn)
+{
+    peer_lost(&conn->peer);
+    conn->resolve_until_ms = clock_now_ms() + conn->setup.connect_ms;
+    look_for_peer(conn);
 }
 
 /* Time */
@@ -534,7 +494,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)events;
     switch (conn->state) {
     case CONN_RESTING: connect_now(conn); break;
-    case CONN_RESOLVING: look_at_lookup(conn); break;
+    case CONN_RESOLVING: look_for_peer(conn); break;
     case CONN_CONNECTING:
     case CONN_SIGNING_IN: end(conn, STORE_REASON_CONNECT_DEADLINE, ""); break;
     case CONN_UP: watch_over(conn); break;
@@ -556,6 +516,7 @@ struct redis_conn *redis_conn_new(const struct redis_conn_setup *setup, const st
     conn->events = *events;
     conn->user = user;
     conn->fd = -1;
+    peer_init(&conn->peer, setup->address);
     conn->rng.state = setup->seed;
     conn->backoff = (struct backoff){.min_ms = setup->backoff_min_ms, .max_ms = setup->backoff_max_ms};
     ev_init(&conn->reader, on_readable);
@@ -588,7 +549,7 @@ void redis_conn_free(struct redis_conn *conn)
         note_reason(conn, STORE_REASON_SHUTTING_DOWN, "");
         drop(conn);
     }
-    resolve_end(conn->resolve);
+    peer_deinit(&conn->peer);
     ev_timer_stop(conn->setup.loop, &conn->timer);
     ev_clear_pending(conn->setup.loop, &conn->soon);
     free(conn->out.bytes);

@@ -3,7 +3,7 @@
  *
  *   WAITING     no connection. The timer runs until the next batch: IDLE without news, sooner when the hot map changed
  *               (runtime_api_poke), a backoff after a failure.
- *   RESOLVING   the name of the address is looked up beside the loop (agent/level0/runtime_peer.h).
+ *   RESOLVING   the name of the address is looked up beside the loop (base/peer.h).
  *   CONNECTING  the socket is connecting; "prompt" and "show info" are ready to be sent.
  *   INFO        both were or are being sent. The reply tells pid and start time: whose socket this is.
  *   CHANGING    a process that is known is told changes, at most CHANGES at a time, until there are no more.
@@ -41,7 +41,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/level0/runtime_peer.h"
+#include "base/peer.h"
 #include "base/rng.h"
 
 enum {
@@ -78,7 +78,7 @@ struct runtime_api {
     double backoff;
     bool linear;
     unsigned failures; /* since the last success */
-    struct runtime_peer peer;
+    struct peer peer;
     ev_tstamp resolve_until;
     struct text out, in, payload, doomed;
     size_t sent;
@@ -219,7 +219,7 @@ static void fail(struct runtime_api *runtime, const char *why)
         hot_map_lost(runtime->options.map, runtime->target);
     struct runtime_api_event event = {
         .what = RUNTIME_API_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
-    runtime_peer_lost(&runtime->peer);
+    peer_lost(&runtime->peer);
     bool tell = ++runtime->failures == (runtime->known_pid ? 1 : PATIENCE);
     hang_up(runtime);
     runtime->options.counts->errors++;
@@ -539,14 +539,9 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 
 static void connect_to_peer(struct runtime_api *runtime)
 {
-    runtime->fd = socket(runtime->peer.at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (runtime->fd < 0 || (connect(runtime->fd, (const struct sockaddr *)&runtime->peer.at, runtime->peer.size) != 0 &&
-                            errno != EINPROGRESS)) {
-        const char *why = strerror(errno);
-        if (runtime->fd >= 0)
-            close(runtime->fd);
-        runtime->fd = -1;
-        fail(runtime, why);
+    runtime->fd = peer_connect(&runtime->peer);
+    if (runtime->fd < 0) {
+        fail(runtime, strerror(errno));
         return;
     }
     runtime->pid = runtime->started = 0;
@@ -562,15 +557,15 @@ static void connect_to_peer(struct runtime_api *runtime)
 static void connect_now(struct runtime_api *runtime)
 {
     const char *why = NULL;
-    enum runtime_peer_state state = runtime_peer_find(&runtime->peer, &why);
-    if (state == RUNTIME_PEER_FOUND) {
+    enum peer_state state = peer_find(&runtime->peer, &why);
+    if (state == PEER_FOUND) {
         connect_to_peer(runtime);
         return;
     }
     if (runtime->state == WAITING)
         runtime->resolve_until = ev_now(runtime->loop) + STEP;
     runtime->state = RESOLVING;
-    if (state == RUNTIME_PEER_FAILED)
+    if (state != PEER_BUSY)
         fail(runtime, why);
     else if (ev_now(runtime->loop) >= runtime->resolve_until)
         fail(runtime, "the name server does not answer in time");
@@ -606,8 +601,16 @@ void runtime_api_poke(struct runtime_api *runtime)
 
 /* ---- making and freeing ----------------------------------------------------------------------------------------- */
 
+/* The configuration was checked. What gets here all the same is a host without a name, and is not found. */
+static struct address read_address(const char *text)
+{
+    struct address address;
+    return address_parse(text, &address) == ADDRESS_OK ? address : (struct address){.kind = ADDRESS_TCP};
+}
+
 struct runtime_api *runtime_api_new(struct ev_loop *loop, const struct runtime_api_options *options)
 {
+    struct address address = read_address(options->address);
     int target = hot_map_target(options->map);
     struct runtime_api *runtime = target >= 0 ? calloc(1, sizeof *runtime) : NULL;
     if (!runtime)
@@ -618,7 +621,7 @@ struct runtime_api *runtime_api_new(struct ev_loop *loop, const struct runtime_a
     runtime->fd = -1;
     runtime->backoff = BACKOFF_MIN;
     runtime->rng.state = options->seed;
-    runtime_peer_init(&runtime->peer, options->address);
+    peer_init(&runtime->peer, &address);
     ev_init(&runtime->reader, on_readable);
     ev_init(&runtime->writer, on_writable);
     ev_init(&runtime->timer, on_timer);
@@ -632,7 +635,7 @@ void runtime_api_free(struct runtime_api *runtime)
     if (!runtime)
         return;
     hang_up(runtime);
-    runtime_peer_deinit(&runtime->peer);
+    peer_deinit(&runtime->peer);
     ev_timer_stop(runtime->loop, &runtime->timer);
     free(runtime->out.at);
     free(runtime->in.at);

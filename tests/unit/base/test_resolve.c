@@ -23,16 +23,6 @@ static enum resolve_state wait_for(struct resolve *resolve, unsigned turn, char 
     return state;
 }
 
-static void numbers_need_no_lookup(void **state)
-{
-    (void)state;
-    assert_true(resolve_is_numeric("127.0.0.1"));
-    assert_true(resolve_is_numeric("::1"));
-    assert_false(resolve_is_numeric("localhost"));
-    assert_false(resolve_is_numeric("127.0.0"));
-    assert_false(resolve_is_numeric(""));
-}
-
 static void socket_addresses(void **state)
 {
     struct sockaddr_storage at;
@@ -94,7 +84,6 @@ static void given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_need_no_lookup),
         cmocka_unit_test(socket_addresses),
         cmocka_unit_test(localhost_resolves),
         cmocka_unit_test(no_such_name),

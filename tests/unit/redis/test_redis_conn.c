@@ -1,4 +1,4 @@
-/* tests/unit/redis/test_redis_conn.c - a connection to a name: one lookup at a time, beside the loop, however slow. */
+/* tests/unit/redis/test_redis_conn.c - a connection to a name: one lookup at a time, beside the loop. */
 #include "redis/redis_conn.h"
 
 #include <stdlib.h>
@@ -76,7 +76,7 @@ static void run_until_down(struct fixture *f, unsigned times)
         ev_run(f->loop, EVRUN_ONCE);
 }
 
-static void test_a_slow_name_server(void **state)
+static void a_slow_name_server_is_asked_once(void **state)
 {
     struct fixture *f = *state;
 
@@ -94,7 +94,7 @@ static void test_a_slow_name_server(void **state)
     assert_int_equal(name_server.asked, 2);
 }
 
-static void test_an_end_while_a_name_is_looked_up(void **state)
+static void an_end_while_a_name_is_looked_up_cancels(void **state)
 {
     struct fixture *f = *state;
 
@@ -105,7 +105,7 @@ static void test_an_end_while_a_name_is_looked_up(void **state)
     assert_int_equal(name_server.cancelled, 1);
 }
 
-static void test_no_such_name(void **state)
+static void a_name_that_does_not_exist_is_asked_for_again(void **state)
 {
     struct fixture *f = *state;
 
@@ -117,9 +117,9 @@ static void test_no_such_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_slow_name_server, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_end_while_a_name_is_looked_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_no_such_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_name_server_is_asked_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_end_while_a_name_is_looked_up_cancels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_that_does_not_exist_is_asked_for_again, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
