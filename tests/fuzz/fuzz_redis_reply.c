@@ -2,8 +2,8 @@
  *
  * A real store on a real loop connects to a socket of this process. The input: a byte of flags (bit 0: signing in,
  * subscribing and tracking are played as a good Redis plays them; bit 1: questions and claims are in flight), then
- * pieces: a byte (bit 0: which connection; bit 1: a turn of the loop behind it), two bytes of length, bytes. Nothing may
- * end the process, and each lookup is answered once, at the latest when the store is freed. */
+ * pieces: a byte (bit 0: which connection; bit 1: a turn of the loop behind it), two bytes of length, bytes. Nothing
+ * may end the process, and each lookup is answered once, at the latest when the store is freed. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* tests/unit/redis/test_replies.c - bytes in, each reply out to whoever asked, in pieces of any size; and all limits. */
+/* tests/unit/redis/test_replies.c - bytes in, each reply out to whoever asked, in pieces of any size; and all
+ * limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
