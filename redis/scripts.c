@@ -31,20 +31,35 @@
     "end\n" \
     "local state, r = read(KEYS[1])\n" \
     "if state == 'newer' then return 'newer_version' end\n" \
-    "local pinned = state == 'record' and r[5] == 1\n"
+    "local pinned = state == 'record' and r[5] == 1\n" \
+    "local note = redis.pcall('GETRANGE', KEYS[2], 0, 192)\n" \
+    "note = type(note) == 'string' and note or ''\n" \
+    "local age = state == 'record' and r[3] or 0\n" \
+    "local again, whose = string.match(note, '^= (%d+) (.+)$')\n" \
+    "if whose and state == 'record' and whose == r[2] then\n" \
+    "  if tonumber(again) > age and tonumber(again) <= latest then age = tonumber(again) end\n" \
+    "end\n"
 
-/* Of two claims of one age the one whose text is greater stands, so that every Redis decides alike. */
+/* A claim that says nothing new is not written: the same cell, for the same life, while half of that is left. A write
+ * would be told to every router, and each would drop its copy for nothing. Only its stamp is kept for a minute, at the
+ * tombstone's key, whose changes nobody is told of ("= <stamp> <cell>"; versions that do not know it see no tombstone):
+ * a claim on another cell that was made earlier and comes later still loses. Where a tombstone stands, it is written.
+ * Of two claims of one age the one whose text is greater stands, so that every Redis decides alike. */
 static const char put_text[] =
-    READ "local flags, router = tonumber(ARGV[6]), ARGV[7]\n"
+    READ "local flags, router, life = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])\n"
          "if pinned and flags ~= 1 then return r[2] == cell and 'kept' or 'pinned' end\n"
          "if state == 'record' and pinned == (flags == 1) then\n"
-         "  if r[3] > stamp or (r[3] == stamp and r[2] .. ' ' .. r[6] >= cell .. ' ' .. router) then\n"
+         "  if age > stamp or (age == stamp and r[2] .. ' ' .. r[6] >= cell .. ' ' .. router) then\n"
          "    return r[2] == cell and 'kept' or 'lost'\n"
+         "  end\n"
+         "  local says_new = r[2] ~= cell or r[4] ~= life or (r[3] + life * 1000 - stamp) * 2 < life * 1000\n"
+         "  if flags ~= 1 and not says_new and (note == '' or again) then\n"
+         "    redis.pcall('SET', KEYS[2], '= ' .. ARGV[1] .. ' ' .. cell, 'PX', 60000)\n"
+         "    return 'kept'\n"
          "  end\n"
          "end\n"
          "if flags ~= 1 then\n"
-         "  local gone = redis.pcall('GETRANGE', KEYS[2], 0, 192)\n"
-         "  local at, who = string.match(type(gone) == 'string' and gone or '', '^(%d+) (.+)$')\n"
+         "  local at, who = string.match(note, '^(%d+) (.+)$')\n"
          "  if who == cell and tonumber(at) >= stamp and tonumber(at) <= latest then return 'dropped' end\n"
          "end\n"
          "redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])\n"
@@ -53,7 +68,7 @@ static const char put_text[] =
 /* DEL comes first: it is allowed when Redis is full, and then the tombstone is as well. */
 static const char forget_text[] = READ "if pinned then return r[2] == cell and 'pinned' or 'moot' end\n"
                                        "local ours = state == 'record' and r[2] == cell\n"
-                                       "if ours and r[3] > stamp then return 'moot' end\n"
+                                       "if ours and age > stamp then return 'moot' end\n"
                                        "if ours then redis.call('DEL', KEYS[1]) end\n"
                                        "redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. cell, 'PX', ARGV[4])\n"
                                        "return ours and 'forgotten' or 'moot'\n";

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* KEYS: record, tombstone. ARGV: stamp, cell, skew (ms), record, life (ms), flags, router. */
+/* KEYS: record, tombstone. ARGV: stamp, cell, skew (ms), record, rest of its life (ms), flags, router, life (s). */
 const char *script_put(void);
 
 /* KEYS: record, tombstone. ARGV: stamp, cell, skew (ms), life of the tombstone (ms). */
@@ -16,7 +16,7 @@ enum verdict {
     VERDICT_REPLACED, /* written, over something that was no record */
     VERDICT_FORGOTTEN,
     VERDICT_MOOT,          /* a forget: nothing there to forget, or another cell's */
-    VERDICT_KEPT,          /* the same cell, by a claim as new */
+    VERDICT_KEPT,          /* the same cell: by a claim as new, or for long enough */
     VERDICT_LOST,          /* another cell, by a newer claim */
     VERDICT_PINNED,        /* a pinned record stands */
     VERDICT_DROPPED,       /* a newer redirect said that this cell is not it */

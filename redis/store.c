@@ -21,9 +21,10 @@
  * So a question lives as long as Redis owes its reply, whoever waits. A reply that comes after all its waits is of use
  * all the same: on_late() tells it, and level 1 has it for the next request.
  *
- * A Redis that owes a reply past its deadline is not asked for more until it comes: the first lookups pay the deadline,
- * those behind them nothing. Where Redis is always that slow (another region), one question goes at a time for each
- * round trip, and what it brings is for later requests.
+ * A Redis that owes a reply past its deadline is not waited for until it comes: the first lookups pay the deadline,
+ * those behind them nothing. They ask all the same, in passing (pass_by()): late is not lost. Where every reply has
+ * been late for seconds (redis/distance.h; Redis is in another region) nobody waits at all, and the store says so once:
+ * known routes stay known, new ones are known here after the first request for them.
  *
  * What cannot happen: a lookup that is answered twice or never (the wait is taken out of every list before its callback
  * runs, and route_store_free() answers those that are left); a callback that frees the store (it is forbidden, see
@@ -38,7 +39,8 @@
 
 enum {
     EVENT_EVERY_MS = 1000,
-    OWN_ENTRIES = 4096 /* writes of this router whose echoes are on their way */
+    OWN_ENTRIES = 65536, /* writes of this router whose echoes are on their way, two each */
+    PASSING_SHARE = 4    /* of the questions in flight one in so many may be one that nobody waits for */
 };
 
 /* Redis listens on a socket file or a port. */
@@ -61,7 +63,7 @@ struct route_store_config route_store_defaults(void)
         .max_questions = 10000,
         .max_waiting = 100000,
         .max_queued = 10000,
-        .max_writes_s = 2000,
+        .max_writes_s = 20000,
         .absent_ms = 5000,
         .max_absent = 65536,
         .tombstone_s = 300,
@@ -133,6 +135,7 @@ static void on_ask_up(void *user)
     struct route_store *store = user;
 
     store->counters.connected = 1;
+    store->distance = (struct distance){0};
     memset(store->misplaced_told, 0, sizeof store->misplaced_told);
     store_event(store, STORE_REASON_CONNECTED, "ask", "", 0);
     store_writer_up(store);
@@ -377,12 +380,32 @@ static enum route_outcome failed(struct route_store *store, enum store_reason wh
     return ROUTE_FAILED;
 }
 
-/* A Redis that owes an answer past its deadline is not asked for more: the first lookups pay the deadline, not all. */
+/* A Redis that owes a reply past its deadline is not waited for: the first lookups pay the deadline, not all. */
 static bool is_stalled(const struct route_store *store, uint64_t now_ms)
 {
     const struct question *oldest = questions_oldest(store->questions);
 
     return oldest && now_ms - oldest->asked_ms >= store->config.deadline_ms;
+}
+
+/* Nobody waits, but Redis is asked all the same, a bounded number of times: the reply is for the next request. */
+static enum route_outcome pass_by(struct route_store *store, const struct route_question *what, bool is_asked,
+                                  enum store_reason *reason)
+{
+    enum store_reason why = store->distance.beyond ? STORE_REASON_BEYOND : STORE_REASON_NOT_ANSWERING;
+    struct question *question;
+    enum store_reason unsent;
+
+    if (!is_asked && questions_count(store->questions) < store->config.max_questions / PASSING_SHARE) {
+        enum route_outcome outcome = store_ask(store, what, &question, &unsent);
+
+        store->counters.passing += outcome == ROUTE_WAITING;
+        if (outcome == ROUTE_ABSENT) {
+            store->counters.remembered++;
+            return ROUTE_ABSENT;
+        }
+    }
+    return failed(store, why, reason);
 }
 
 enum route_outcome route_store_get(struct route_store *store, const struct route_question *what,
@@ -399,10 +422,10 @@ enum route_outcome route_store_get(struct route_store *store, const struct route
     if (!key_question_ok(what))
         return failed(store, STORE_REASON_BAD_NAME, reason);
     question = questions_find(store->questions, what);
-    if (question && now_ms - question->asked_ms < store->config.deadline_ms) {
+    if (question && !store->distance.beyond && now_ms - question->asked_ms < store->config.deadline_ms) {
         store->counters.shared++;
-    } else if (is_stalled(store, now_ms)) {
-        return failed(store, STORE_REASON_NOT_ANSWERING, reason);
+    } else if (store->distance.beyond || is_stalled(store, now_ms)) {
+        return pass_by(store, what, question, reason);
     } else {
         enum route_outcome outcome = store_ask(store, what, &question, reason);
 
@@ -434,6 +457,9 @@ const struct route_store_counters *route_store_counters(const struct route_store
     /* The gauges are read when somebody looks; that is no change that the caller could see otherwise. */
     struct route_store_counters *counters = (struct route_store_counters *)&store->counters;
 
+    counters->beyond = store->distance.beyond;
+    counters->round_trip_ms = distance_nearest_ms(&store->distance);
+    counters->window = store_window(store);
     counters->questions = questions_count(store->questions);
     counters->waiting = questions_waits(store->questions);
     counters->queued = write_queue_count(store->writer.queue);

@@ -64,6 +64,9 @@ struct route_store_handler {
     /* This route was changed or removed by someone else, or a write of ours lost: level 1 must drop it. Also called for
      * routes that level 1 does not have. */
     void (*on_changed)(void *user, const struct route_name *route);
+    /* This route was changed a moment after this router wrote it; answer is what stands there now (FOUND). Level 1 must
+     * have this, or nothing. NULL: on_changed() is called instead. */
+    void (*on_current)(void *user, const struct route_answer *answer);
     /* The database was flushed: level 1 must drop everything that came from Redis. */
     void (*on_flushed)(void *user);
     /* Invalidations may be or may have been missed, from now on or until now: what is in level 1 may live for seconds

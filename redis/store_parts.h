@@ -24,6 +24,7 @@
 #include "base/rng.h"
 #include "redis/expiring_set.h"
 #include "redis/command.h"
+#include "redis/distance.h"
 #include "redis/hash.h"
 #include "redis/redis_conn.h"
 #include "redis/pace.h"
@@ -92,6 +93,7 @@ struct route_store {
     struct store_watch watch;
     struct store_writer writer;
     struct bucket doubts;
+    struct distance distance; /* of Redis, on this ask connection */
     ev_timer deadlines;
     unsigned verifying;
     struct list_node probes; /* of these reads, those that no claim on the same name has overtaken */
@@ -142,6 +144,9 @@ void store_tell_changed(struct route_store *store, const struct route_name *name
 /* Whether this router wrote the name a moment ago; the second: with this very claim. */
 bool store_wrote(const struct route_store *store, const struct route_name *name);
 bool store_wrote_claim(const struct route_store *store, const struct route_name *name, uint64_t stamp_ms);
+
+/* How many writes may be in flight now. */
+uint32_t store_window(const struct route_store *store);
 
 /* The ask connection came up, or went down. */
 void store_writer_up(struct route_store *store);

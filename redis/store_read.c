@@ -5,6 +5,7 @@
  * is seen. */
 #include "redis/store_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,11 +163,28 @@ static void remember_absent(struct route_store *store, const struct question *qu
     }
 }
 
+/* How long it took says how far away Redis is. */
+static void judge_distance(struct route_store *store, const struct question *question)
+{
+    uint64_t now_ms = clock_now_ms(), took_ms = now_ms - question->asked_ms;
+    char text[80];
+    int n;
+
+    distance_saw(&store->distance, (uint32_t)took_ms, now_ms);
+    if (!distance_judge(&store->distance, (uint32_t)took_ms, store->config.deadline_ms, now_ms) ||
+        !store->distance.beyond)
+        return;
+    n = snprintf(text, sizeof text, "round trip %u ms, redis.deadline %u ms", distance_nearest_ms(&store->distance),
+                 store->config.deadline_ms);
+    store_event(store, STORE_REASON_BEYOND, "ask", text, (size_t)n);
+}
+
 static void finish(struct route_store *store, struct question *question)
 {
     struct route_answer answer = {.outcome = ROUTE_FAILED, .reason = question->failure};
 
     if (question->failure == STORE_REASON_NONE) {
+        judge_distance(store, question);
         judge(store, question, &answer);
         remember_absent(store, question);
         store->counters.raced += question->raced;
@@ -294,6 +312,22 @@ void store_overtake_probes(struct route_store *store, const struct route_name *n
     }
 }
 
+/* Somebody else's record, read right behind our own write: level 1 can have it instead of a miss. False: there is none,
+ * or later changes would not be told. */
+static bool tell_current(struct route_store *store, const struct route_name *name, const redisReply *reply)
+{
+    struct route_answer answer = {.outcome = ROUTE_FOUND, .route = *name, .trust = ROUTE_TRUST_FULL};
+
+    if (!store->handler.on_current || store->ending || !store->watch.protects || !reply ||
+        reply->type != REDIS_REPLY_STRING ||
+        record_decode((const uint8_t *)reply->str, (size_t)reply->len, &answer.record) != ROUTE_RECORD_OK ||
+        record_judge(&answer.record, store_wall_ms(store), store->config.skew_ms) != ROUTE_RECORD_OK)
+        return false;
+    answer.left_ms = record_left_ms(&answer.record, store_wall_ms(store));
+    store->handler.on_current(store->user, &answer);
+    return true;
+}
+
 static void on_verify(void *user, const redisReply *reply, void *data)
 {
     struct route_store *store = user;
@@ -306,6 +340,8 @@ static void on_verify(void *user, const redisReply *reply, void *data)
         redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "GETRANGE");
     if ((reply && is_overtaken) || is_ours(store, &probe->name, reply))
         store->counters.own_echoes++;
+    else if (tell_current(store, &probe->name, reply))
+        store->counters.current++;
     else
         store_tell_changed(store, &probe->name);
     claim_free(probe);

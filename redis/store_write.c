@@ -10,8 +10,11 @@
 #include "redis/store_parts.h"
 
 enum {
-    IN_FLIGHT_MOST = 128, /* writes: enough to fill a pipeline, few enough not to delay questions behind them */
-    ECHO_MS = 5000        /* how long a change of a name is taken for a possible echo of an own write */
+    /* Writes in flight: enough to fill a pipeline, few enough not to delay questions behind them; further away, as many
+     * as max_writes_s needs, twice, since what is nearest is not the mean. */
+    IN_FLIGHT_LEAST = 128,
+    IN_FLIGHT_MOST = 16384,
+    ECHO_MS = 5000 /* how long a change of a name is taken for a possible echo of an own write */
 };
 /* The most that a stamp runs ahead of the clock; the agent's damping lets no route change its cell so often (1000 times
  * in a second). What is further ahead is from before the clock was set back. */
@@ -196,6 +199,7 @@ static void on_written(void *user, const redisReply *reply, void *data)
     } else if (!reply) {
         enqueue(store, claim);
     } else if (reply->type == REDIS_REPLY_STRING) {
+        distance_saw(&store->distance, (uint32_t)(clock_now_ms() - claim->sent_ms), clock_now_ms());
         take_verdict(store, claim, reply);
         claim_free(claim);
     } else if (reply->type == REDIS_REPLY_ERROR) {
@@ -209,6 +213,15 @@ static void on_written(void *user, const redisReply *reply, void *data)
 
 /* Sending */
 
+uint32_t store_window(const struct route_store *store)
+{
+    uint64_t window = 2 * (uint64_t)store->config.max_writes_s * distance_nearest_ms(&store->distance) / 1000;
+
+    if (window < IN_FLIGHT_LEAST)
+        return IN_FLIGHT_LEAST;
+    return window > IN_FLIGHT_MOST ? IN_FLIGHT_MOST : (uint32_t)window;
+}
+
 static void build(struct route_store *store, const struct claim *claim)
 {
     bool is_put = claim->kind == CLAIM_PUT;
@@ -216,7 +229,7 @@ static void build(struct route_store *store, const struct claim *claim)
     struct command *command = &store->command;
     uint8_t bytes[ROUTE_RECORD_MAX];
 
-    command_begin(command, is_put ? 12 : 9);
+    command_begin(command, is_put ? 13 : 9);
     command_text(command, sha[0] != '\0' ? "EVALSHA" : "EVAL");
     command_text(command, sha[0] != '\0' ? sha : is_put ? script_put() : script_forget());
     command_text(command, "2");
@@ -233,6 +246,7 @@ static void build(struct route_store *store, const struct claim *claim)
     command_number(command, record_left_ms(&claim->record, store_wall_ms(store)));
     command_number(command, claim->record.flags);
     command_bytes(command, claim->record.router, claim->record.router_length);
+    command_number(command, claim->record.life_s);
 }
 
 static bool is_stale(struct route_store *store, const struct claim *claim)
@@ -248,6 +262,7 @@ static bool send_claim(struct route_store *store, struct claim *claim)
         enqueue(store, claim);
         return false;
     }
+    claim->sent_ms = clock_now_ms();
     mark(store, claim);
     store->counters.sent++;
     store->writer.in_flight++;
@@ -260,7 +275,7 @@ void store_drain(struct route_store *store)
     struct claim *claim;
 
     while (!writer->paused && !store->ending && redis_conn_is_up(store->ask_conn) &&
-           writer->in_flight < IN_FLIGHT_MOST && write_queue_count(writer->queue) != 0) {
+           writer->in_flight < store_window(store) && write_queue_count(writer->queue) != 0) {
         if (!bucket_take(&writer->rate, clock_now_ms())) {
             uint64_t wait_ms = bucket_wait_ms(&writer->rate, clock_now_ms());
 

@@ -23,6 +23,7 @@ struct claim {
     struct list_node order;
     struct list_node bucket;
     uint64_t hash;
+    uint64_t sent_ms; /* for the owner */
     enum claim_kind kind;
     struct route_record record; /* of a FORGET: stamp and cell are set */
     struct route_name name;     /* views into the claim itself */

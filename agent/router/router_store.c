@@ -75,6 +75,21 @@ static void on_changed(void *user, const struct route_name *route)
         router_count(router, COUNTER_ROUTES_CHANGED);
 }
 
+/* A copy that names the same cell is as good as what stands there; another one gives way to it. */
+static void on_current(void *user, const struct route_answer *answer)
+{
+    struct router *router = user;
+    size_t length = router_key_of(router, &answer->route);
+    struct route here;
+    struct route_word word;
+    uint16_t cell =
+        cells_find_id(router->cells, (struct text_view){answer->record.cell, answer->record.cell_length});
+    if (length && route_table_find(router->table, router->key, length, router->now_ms(), &here) && here.cell == cell)
+        return;
+    on_changed(router, &answer->route);
+    router_remember(router, answer, &word);
+}
+
 /* What was learned here went to the store too, and is gone with the rest. */
 static void on_flushed(void *user)
 {
@@ -118,6 +133,7 @@ static void on_event(void *user, const struct route_store_event *event)
 struct route_store_handler router_store_handler(void)
 {
     return (struct route_store_handler){.on_changed = on_changed,
+                                        .on_current = on_current,
                                         .on_flushed = on_flushed,
                                         .on_distrust = on_distrust,
                                         .on_late = on_late,

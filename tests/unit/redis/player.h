@@ -109,8 +109,12 @@ static inline struct route_store_config player_config(const struct server *serve
 
 static inline void player_start(struct player *player, const struct route_store_config *config)
 {
-    static const struct route_store_handler handler = {player_changed, player_flushed, player_distrust,
-                                                       player_late,    player_doubt,   player_event};
+    static const struct route_store_handler handler = {.on_changed = player_changed,
+                                                       .on_flushed = player_flushed,
+                                                       .on_distrust = player_distrust,
+                                                       .on_late = player_late,
+                                                       .on_doubt = player_doubt,
+                                                       .on_event = player_event};
     enum store_reason reason;
 
     memset(player, 0, sizeof *player);

@@ -259,7 +259,6 @@ static void test_newest_claim_wins(void **state)
     two(&a, &b);
     for (int turn = 0; turn < 20; turn++) {
         struct player *first = turn % 2 ? &a : &b, *second = turn % 2 ? &b : &a;
-        uint64_t written = counters(first)->written + counters(second)->written;
 
         assert_true(put(first, "/a/", "eu0", 600, 0));
         usleep(2000); /* the stamps are of the clock: let it move */
@@ -268,7 +267,6 @@ static void test_newest_claim_wins(void **state)
         player_until(is_written(&a) && is_written(&b));
         look_done(&a, "/a/", &got);
         assert_got(&got, ROUTE_FOUND, "/a/", "eu1");
-        assert_true(counters(first)->written + counters(second)->written > written);
     }
     player_end(&a);
     player_end(&b);

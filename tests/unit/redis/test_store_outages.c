@@ -326,7 +326,7 @@ static void put_many(struct player *p, const char *prefix, unsigned many)
     for (unsigned i = 0; i < many; i++) {
         uint64_t written = counters(p)->written;
 
-        assert_true(put(p, prefix, i % 2 ? "eu0" : "eu1", 600, 0));
+        assert_true(put(p, prefix, written % 2 ? "eu0" : "eu1", 600, 0)); /* what stands there would not be written */
         player_until(counters(p)->written == written + 1);
     }
 }
