@@ -62,7 +62,7 @@ struct route_store_config route_store_defaults(void)
         .backoff_max_ms = 5000,
         .max_questions = 10000,
         .max_waiting = 100000,
-        .max_queued = 10000,
+        .queue_bytes = 32 << 20,
         .max_writes_s = 20000,
         .absent_ms = 5000,
         .max_absent = 65536,
@@ -206,7 +206,7 @@ static bool make_parts(struct route_store *store)
     const struct route_store_config *config = &store->config;
 
     store->questions = questions_new(&store->hash, config->max_questions, config->max_waiting);
-    store->writer.queue = write_queue_new(&store->hash, config->max_queued == 0 ? 1 : config->max_queued);
+    store->writer.queue = write_queue_new(&store->hash, config->queue_bytes);
     store->absent = expiring_set_new(config->max_absent);
     store->own = expiring_set_new(OWN_ENTRIES);
     store->ask_conn = make_conn(store, store->ask_name, &asking);

@@ -94,7 +94,7 @@ struct route_store_config {
     uint32_t backoff_min_ms, backoff_max_ms;
     uint32_t max_questions; /* in flight */
     uint32_t max_waiting;   /* lookups that wait */
-    uint32_t max_queued;    /* writes kept while they can not be sent */
+    uint64_t queue_bytes;   /* of the writes that wait */
     uint32_t max_writes_s;  /* writes a second; more wait */
     uint32_t absent_ms;     /* "not there" is remembered for so long; 0: not at all */
     uint32_t max_absent;    /* prefixes so remembered, 16 bytes each */

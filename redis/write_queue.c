@@ -4,22 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MALLOC_SHARE = 16 }; /* bytes that an allocation costs beside what it gives */
+
 struct write_queue {
     struct hash_key key;
-    uint32_t most, count;
+    uint64_t most, bytes;
+    uint32_t count;
     size_t mask;
     struct list_node order; /* by stamp, the oldest first */
     struct list_node *buckets;
 };
 
-struct write_queue *write_queue_new(const struct hash_key *key, uint32_t most)
+size_t write_queue_cost(const struct route_name *name)
+{
+    return sizeof(struct claim) + name->host_length + name->prefix_length + sizeof(struct list_node) + MALLOC_SHARE;
+}
+
+/* A bucket for each claim that fits, when names are short. */
+struct write_queue *write_queue_new(const struct hash_key *key, uint64_t most)
 {
     struct write_queue *queue = calloc(1, sizeof *queue);
     size_t buckets = 16;
 
     if (!queue)
         return NULL;
-    while (buckets < most)
+    while (buckets < most / (sizeof(struct claim) + MALLOC_SHARE))
         buckets *= 2;
     queue->buckets = calloc(buckets, sizeof queue->buckets[0]);
     if (!queue->buckets) {
@@ -40,6 +49,7 @@ static void take_out(struct write_queue *queue, struct claim *claim)
     list_remove(&claim->order);
     list_remove(&claim->bucket);
     queue->count--;
+    queue->bytes -= write_queue_cost(&claim->name);
 }
 
 void write_queue_free(struct write_queue *queue)
@@ -130,6 +140,11 @@ static void insert_by_stamp(struct write_queue *queue, struct claim *claim)
     list_insert(after->next, &claim->order);
 }
 
+static struct claim *oldest(const struct write_queue *queue)
+{
+    return list_is_empty(&queue->order) ? NULL : LIST_OWNER(queue->order.next, struct claim, order);
+}
+
 static void drop(struct write_queue *queue, struct claim *claim)
 {
     take_out(queue, claim);
@@ -143,16 +158,17 @@ enum write_queue_added write_queue_add(struct write_queue *queue, struct claim *
 
     claim->hash = hash_name(&queue->key, &claim->name);
     other = find(queue, &claim->name, claim->hash);
-    if (queue->most == 0 || (other && stands(other, claim))) {
+    if (other && stands(other, claim)) {
         claim_free(claim);
         return WRITE_QUEUE_REFUSED;
     }
     if (other) {
         drop(queue, other);
         added = WRITE_QUEUE_REPLACED;
-    } else if (queue->count >= queue->most) {
-        other = LIST_OWNER(queue->order.next, struct claim, order);
-        if (other->record.stamp_ms > claim->record.stamp_ms) {
+    }
+    while (queue->bytes + write_queue_cost(&claim->name) > queue->most) {
+        other = oldest(queue);
+        if (!other || other->record.stamp_ms > claim->record.stamp_ms) {
             claim_free(claim);
             return WRITE_QUEUE_REFUSED;
         }
@@ -162,6 +178,7 @@ enum write_queue_added write_queue_add(struct write_queue *queue, struct claim *
     insert_by_stamp(queue, claim);
     list_insert(&queue->buckets[claim->hash & queue->mask], &claim->bucket);
     queue->count++;
+    queue->bytes += write_queue_cost(&claim->name);
     return added;
 }
 

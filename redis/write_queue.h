@@ -1,6 +1,7 @@
 /* redis/write_queue.h - claims that wait to be written to Redis: "this cell owns the route" or "it does not". Pure.
  *
- * One claim a route, the newest; the newest of all claims is sent first; when there are too many, the oldest goes. */
+ * One claim a route, the newest; the newest of all claims is sent first; when they are too many bytes, the oldest
+ * go. */
 #ifndef CELLROUTER_REDIS_WRITE_QUEUE_H
 #define CELLROUTER_REDIS_WRITE_QUEUE_H
 
@@ -32,13 +33,16 @@ struct claim {
 enum write_queue_added {
     WRITE_QUEUE_ADDED,
     WRITE_QUEUE_REPLACED, /* an older claim on the route was dropped */
-    WRITE_QUEUE_PUSHED,   /* the queue was full: the oldest claim of all was dropped */
+    WRITE_QUEUE_PUSHED,   /* the queue was full: the oldest claims of all were dropped */
     /* The claim was freed: a newer one waits, a FORGET met a PUT of another cell, or there is no room. */
     WRITE_QUEUE_REFUSED
 };
 
-/* Holds at most so many claims. NULL: out of memory. */
-MUST_USE struct write_queue *write_queue_new(const struct hash_key *key, uint32_t most);
+/* Holds claims of at most so many bytes together, write_queue_cost() each. NULL: out of memory. */
+MUST_USE struct write_queue *write_queue_new(const struct hash_key *key, uint64_t bytes);
+
+/* Bytes that a claim on this name takes in a queue, its share of the queue's table included. */
+size_t write_queue_cost(const struct route_name *name);
 
 /* With all claims in it. NULL is fine. */
 void write_queue_free(struct write_queue *queue);

@@ -18,6 +18,8 @@ enum {
     /* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each
      * response. */
     LARGE_BUFFERS = 5,
+    /* HAProxy waits for so much longer than the agent: for its "unknown" to arrive in. */
+    PROCESSING_SLACK_MS = 20,
     /* HAProxy waits for so much longer than the agent delays a response: an agent that is busy, timers that are late.
      * */
     HIDDEN_SLACK_MS = 500,
@@ -205,6 +207,12 @@ static void print_maxconn_inner(const struct haproxy_scope *scope, FILE *out)
 static void print_maxconn_global(const struct haproxy_scope *scope, FILE *out)
 {
     fprintf(out, "%u", 2 * scope->config->haproxy.maxconn + idle_loops(scope) + OTHER_CONNECTIONS);
+}
+
+/* HAProxy gives up on the agent only after the agent gave up on Redis and said so. */
+static void print_spoe_processing(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", scope->config->spoe.deadline_ms + PROCESSING_SLACK_MS);
 }
 
 static void print_hidden_timeout(const struct haproxy_scope *scope, FILE *out)

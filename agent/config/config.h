@@ -57,7 +57,7 @@ struct config_redis {
     uint32_t backoff_min_ms, backoff_max_ms;
     uint32_t max_questions; /* in flight */
     uint32_t max_waiting;   /* lookups that wait */
-    uint32_t max_queued;    /* writes kept while Redis is away */
+    uint64_t queue_memory;  /* bytes of the writes that wait */
     uint32_t max_writes_s;  /* a second */
     uint32_t max_absent;    /* prefixes remembered as not there */
     uint32_t tombstone_s;   /* life of the mark that a dropped route leaves */

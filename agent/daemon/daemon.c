@@ -495,7 +495,7 @@ static int open_store(struct daemon *daemon)
     config.backoff_max_ms = redis->backoff_max_ms;
     config.max_questions = redis->max_questions;
     config.max_waiting = redis->max_waiting;
-    config.max_queued = redis->max_queued;
+    config.queue_bytes = redis->queue_memory;
     config.max_writes_s = redis->max_writes_s;
     config.max_absent = redis->max_absent;
     config.tombstone_s = redis->tombstone_s;

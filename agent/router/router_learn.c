@@ -25,8 +25,8 @@ static void log_refusal(struct router *router, const struct lesson *lesson, cons
                          LOG_BYTES("cache", response->cache.at, response->cache.length), LOG_STR("why", why)));
 }
 
-/* Whether damping lets the claim pass. */
-static bool passes(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
+/* What damping says of the claim, logged and counted. */
+static enum damping_verdict brake(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
 {
     struct route route;
     struct damping_event event;
@@ -39,19 +39,23 @@ static bool passes(struct router *router, const struct lesson *lesson, const cha
     if (event.quota_began)
         log_route(router, REASON_CELL_QUOTA, key, lesson->key_length, former, lesson->cell);
     switch (verdict) {
-    case DAMPING_PASS: return true;
+    case DAMPING_PASS: break;
     case DAMPING_HELD: router_count(router, COUNTER_CLAIMS_HELD); break;
     case DAMPING_QUOTA: router_count(router, COUNTER_CLAIMS_QUOTA); break;
     }
-    return false;
+    return verdict;
 }
 
-/* Into level 1. True when the store should hear of it, too. */
-static bool put_here(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
+/* Into level 1. True when the store may hear of it, too. One that is unshared is due to be learned again at once: when
+ * it is asked for again. */
+static bool put_here(struct router *router, const struct lesson *lesson, const char *key, bool unshared,
+                     uint64_t now_ms)
 {
-    uint64_t life_ms = (uint64_t)lesson->lifetime_s * 1000;
-    struct route_word word = {
-        .cell = lesson->cell, .stamp_ms = router->wall_ms(), .life_ms = life_ms, .left_ms = life_ms};
+    uint64_t life_ms = (uint64_t)lesson->lifetime_s * 1000, rest = 100 - router->config->routes.refresh_percent;
+    struct route_word word = {.cell = lesson->cell,
+                              .stamp_ms = router->wall_ms(),
+                              .life_ms = unshared && rest != 0 ? 2 * life_ms * 100 / rest : life_ms,
+                              .left_ms = life_ms};
     uint16_t former = CELL_NONE;
     switch (route_table_put(router->table, key, lesson->key_length, &word, now_ms, &former)) {
     case ROUTE_PUT_NEW: router_count(router, COUNTER_ROUTES_LEARNED); return true;
@@ -69,11 +73,16 @@ static bool put_here(struct router *router, const struct lesson *lesson, const c
     return false;
 }
 
-/* Whether the claim stands now. */
+/* Whether the claim stands now. Over the quota of its cell it stands here alone, until somebody asks for it again and
+ * the response says the same: a refresh costs nothing. So all that is of use is shared, and a cell that claims what
+ * nobody asks for again keeps it to this router. */
 static bool claim(struct router *router, const struct lesson *lesson, const char *key, uint64_t now_ms)
 {
-    if (!passes(router, lesson, key, now_ms) || !put_here(router, lesson, key, now_ms))
+    enum damping_verdict verdict = brake(router, lesson, key, now_ms);
+    if (verdict == DAMPING_HELD || !put_here(router, lesson, key, verdict == DAMPING_QUOTA, now_ms))
         return false;
+    if (verdict == DAMPING_QUOTA)
+        return true;
     level0_learned(router->level0, key, lesson->key_length, lesson->cell);
     struct route_name name = router_name_of(router, key, lesson->key_length);
     const char *id = cells_id(router->cells, lesson->cell);

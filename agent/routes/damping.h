@@ -3,8 +3,8 @@
  *
  * A prefix whose claims change the cell more than `moves` times within damp_ms is held: no claim of it is to be written
  * for damp_ms, twice as long the next time, up to 16 times. Quiet for as long as it was held, it is forgotten. Each
- * cell has claims_per_cell new or moved routes a second, and saves up to two seconds' worth. A refresh costs
- * nothing. */
+ * cell has claims_per_cell new or moved routes a second, and saves up to two seconds' worth; what is over that is for
+ * this router alone. A refresh costs nothing. */
 #ifndef CELLROUTER_AGENT_ROUTES_DAMPING_H
 #define CELLROUTER_AGENT_ROUTES_DAMPING_H
 

@@ -120,7 +120,7 @@ class Bench:
                 text += f'cell "{id}" {{ answers = {answers}\n servers = {{"127.0.0.1:{port}"}} }}\n'
         text += f'spoe {{ listen = {{"unix:{socket}"}}\n max-calls = 1000 }}\nadmin {{ socket = "{socket}.admin" }}\n'
         address = f"unix:{redis}" if redis else ""
-        text += f'redis {{ address = "{address}"\n max-writes = 1000000\n max-queued = 1000000 }}\n'
+        text += f'redis {{ address = "{address}"\n max-writes = 1000000\n queue-memory = 1g }}\n'
         text += f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n"
         text += "haproxy {\n" + "".join(f"{key} = {quoted(value)}\n" for key, value in haproxy.items()) + "}\n"
         path.write_text(text)

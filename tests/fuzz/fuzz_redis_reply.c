@@ -169,8 +169,7 @@ static struct route_store_config config_here(char *address, size_t n)
     snprintf(address, n, "unix:%s", here.sun_path);
     config.address = address;
     config.router = "r1";
-    config.max_questions = config.max_waiting = config.max_queued = config.max_absent =
-        64; /* made anew for each input */
+    config.max_questions = config.max_waiting = config.max_absent = 64; /* made anew for each input */
     config.seed = 42;
     return config;
 }

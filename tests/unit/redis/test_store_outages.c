@@ -1,5 +1,6 @@
 /* tests/unit/redis/test_store_outages.c - the store while Redis is away, slow, stopped, full, read-only, loading, or
  * wants a password; and its way back. */
+#include "redis/write_queue.h"
 #include "tests/unit/redis/proxy.h"
 
 static struct server server;
@@ -56,7 +57,7 @@ static void test_not_there_at_start(void **state)
     struct got got;
 
     (void)state;
-    config.max_queued = 3;
+    config.queue_bytes = 3 * write_queue_cost(&(struct route_name){"", 0, "/a/", 3});
     player_start(&p, &config);
     player_until(p.events[STORE_REASON_CONNECT_FAILED] != 0);
     look(&p, "", "/a/", &got);

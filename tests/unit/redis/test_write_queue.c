@@ -45,7 +45,7 @@ static void assert_next(struct write_queue *queue, const char *prefix, enum clai
 
 static void test_newest_first(void **state)
 {
-    struct write_queue *queue = write_queue_new(&key, 10);
+    struct write_queue *queue = write_queue_new(&key, 10000);
 
     (void)state;
     assert_int_equal(add(queue, CLAIM_PUT, "/a/", "eu0", 1), WRITE_QUEUE_ADDED);
@@ -61,7 +61,7 @@ static void test_newest_first(void **state)
 
 static void test_one_claim_a_route(void **state)
 {
-    struct write_queue *queue = write_queue_new(&key, 10);
+    struct write_queue *queue = write_queue_new(&key, 10000);
     struct route_name name = {"h", 1, "/a/", 3}, other_host = {"i", 1, "/a/", 3}, no_host = {NULL, 0, "/a/", 3};
 
     (void)state;
@@ -82,7 +82,7 @@ static void test_one_claim_a_route(void **state)
 
 static void test_a_pin_stands(void **state)
 {
-    struct write_queue *queue = write_queue_new(&key, 10);
+    struct write_queue *queue = write_queue_new(&key, 10000);
 
     (void)state;
     assert_int_equal(write_queue_add(queue, make(CLAIM_PUT, "/a/", "us0", 1, ROUTE_PINNED)), WRITE_QUEUE_ADDED);
@@ -97,7 +97,8 @@ static void test_a_pin_stands(void **state)
 
 static void test_bounds(void **state)
 {
-    struct write_queue *queue = write_queue_new(&key, 3);
+    struct route_name four = {"h", 1, "/1/", 3};
+    struct write_queue *queue = write_queue_new(&key, 3 * write_queue_cost(&four) + 2);
     char prefix[32];
 
     (void)state;
@@ -109,7 +110,14 @@ static void test_bounds(void **state)
                      WRITE_QUEUE_REFUSED); /* older than all: it is the one to go */
     assert_int_equal(add(queue, CLAIM_PUT, "/4/", "eu0", 40), WRITE_QUEUE_PUSHED);
     assert_int_equal(write_queue_count(queue), 3);
+    assert_int_equal(add(queue, CLAIM_PUT, "/twice-as-long/", "eu0", 50), WRITE_QUEUE_PUSHED); /* one, of its size */
+    assert_int_equal(write_queue_count(queue), 2);
+    assert_next(queue, "/twice-as-long/", CLAIM_PUT, "eu0");
     assert_next(queue, "/4/", CLAIM_PUT, "eu0");
+    for (uint64_t i = 2; i <= 3; i++) {
+        snprintf(prefix, sizeof prefix, "/%d/", (int)i);
+        assert_int_equal(add(queue, CLAIM_PUT, prefix, "eu0", i * 10), WRITE_QUEUE_ADDED);
+    }
     assert_next(queue, "/3/", CLAIM_PUT, "eu0");
     assert_next(queue, "/2/", CLAIM_PUT, "eu0");
     write_queue_free(queue);
@@ -121,7 +129,7 @@ static void test_bounds(void **state)
 /* Against a plain model: of each route the newest claim, of all the newest. */
 static void test_many(void **state)
 {
-    struct write_queue *queue = write_queue_new(&key, 1000);
+    struct write_queue *queue = write_queue_new(&key, 1 << 20);
     struct rng rng = {7};
     uint64_t newest[200] = {0}, last = UINT64_MAX;
     struct claim *claim;

@@ -79,7 +79,7 @@ static void the_least_file_gets_all_defaults(void **state)
     assert_string_equal(config->cells[0].servers.items[1], "[::1]:8002");
     assert_int_equal(config->cells[0].line, 2);
     assert_int_equal(config->spoe.mode, 0660);
-    assert_int_equal(config->routes.memory, 64 << 20);
+    assert_int_equal(config->routes.memory, 128 << 20);
     assert_string_equal(config->spoe.listen.items[0], "unix:/run/cellrouter/spoe.sock");
     assert_int_equal(config->routes.refused.count, 1);
     assert_string_equal(config->routes.refused.items[0], "/");
@@ -114,7 +114,7 @@ static void wrong_values_name_line_key_value_and_what_is_right(void **state)
     expect_line(with("routes { memory = 99999999999999999999g }"), "t.conf:6: routes.memory");
     expect_line(with("redis { max-writes = 0 }"),
                 "t.conf:6: redis.max-writes \"0\": too small; right would be 1 to 1000000 1/s "
-                "(the default is 2000)\n");
+                "(the default is 20000)\n");
     expect_line(with("redis { max-waiting = 0 }"),
                 "redis.max-waiting \"0\": too small; right would be 1 to 10000000 (");
     expect_line(with("redis { max-absent = 15 }"),
