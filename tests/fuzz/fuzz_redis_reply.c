@@ -111,6 +111,7 @@ static void play_well(struct play *play)
         "*3\r\n$9\r\nsubscribe\r\n$%d\r\n__redis__:invalidate\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$%zu\r\n%s\r\n:2\r\n",
         n, strlen(play->beat), play->beat);
     say_text(play, WATCH, text);
+    say_text(play, WATCH, "*3\r\n$9\r\nsubscribe\r\n$22\r\ncellrouter-beat:doubts\r\n:3\r\n");
     say_text(play, ASK, "+OK\r\n+OK\r\n:1\r\n");
     snprintf(text, sizeof text, "*3\r\n$7\r\nmessage\r\n$%zu\r\n%s\r\n$1\r\n1\r\n", strlen(play->beat), play->beat);
     say_text(play, WATCH, text);

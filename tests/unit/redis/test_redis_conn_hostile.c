@@ -1,6 +1,6 @@
-/* tests/unit/redis/test_redis_conn_hostile.c - a Redis, or whoever stands in its place, that says what it was not asked or
- * what no Redis says, on either connection: the connection is closed with a reason, the store connects anew and works,
- * and nothing else happens. */
+/* tests/unit/redis/test_redis_conn_hostile.c - a Redis, or whoever stands in its place, that says what it was not asked
+ * or what no Redis says, on either connection: the connection is closed with a reason, the store connects anew and
+ * works, and nothing else happens. */
 #include "tests/unit/redis/fake.h"
 
 #define MESSAGE "*3\r\n$7\r\nmessage\r\n"
