@@ -82,8 +82,7 @@ static void on_current(void *user, const struct route_answer *answer)
     size_t length = router_key_of(router, &answer->route);
     struct route here;
     struct route_word word;
-    uint16_t cell =
-        cells_find_id(router->cells, (struct text_view){answer->record.cell, answer->record.cell_length});
+    uint16_t cell = cells_find_id(router->cells, (struct text_view){answer->record.cell, answer->record.cell_length});
     if (length && route_table_find(router->table, router->key, length, router->now_ms(), &here) && here.cell == cell)
         return;
     on_changed(router, &answer->route);
