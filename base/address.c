@@ -1,4 +1,5 @@
-/* base/address.c - the part before the first colon or at-sign decides which kind of address it is; nothing is guessed. */
+/* base/address.c - the part before the first colon or at-sign decides which kind of address it is; nothing is
+ * guessed. */
 #include "base/address.h"
 
 #include <stdbool.h>

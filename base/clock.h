@@ -1,4 +1,5 @@
-/* base/clock.h - the two clocks of the process, in milliseconds. Only loop files read them; pure code is given now_ms. */
+/* base/clock.h - the two clocks of the process, in milliseconds. Only loop files read them; pure code is given
+ * now_ms. */
 #ifndef CELLROUTER_BASE_CLOCK_H
 #define CELLROUTER_BASE_CLOCK_H
 

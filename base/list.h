@@ -1,5 +1,5 @@
-/* base/list.h - a doubly linked list whose nodes are fields of what it holds: nothing is allocated, and taking one out needs no
- * search. Pure. After libuv's queue.h and HAProxy's include/haproxy/list.h. */
+/* base/list.h - a doubly linked list whose nodes are fields of what it holds: nothing is allocated, and taking one out
+ * needs no search. Pure. After libuv's queue.h and HAProxy's include/haproxy/list.h. */
 #ifndef CELLROUTER_BASE_LIST_H
 #define CELLROUTER_BASE_LIST_H
 

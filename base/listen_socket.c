@@ -1,5 +1,5 @@
-/* base/listen_socket.c - text to listening socket, one function a kind. Each failure ends in a sentence (complain) that names
- * the address, what is wrong and what would be right. */
+/* base/listen_socket.c - text to listening socket, one function a kind. Each failure ends in a sentence (complain) that
+ * names the address, what is wrong and what would be right. */
 #include "base/listen_socket.h"
 
 #include <arpa/inet.h>
@@ -60,8 +60,8 @@ static bool check_folder(const char *path, const struct complaint *c)
     return S_ISDIR(st.st_mode) || complain(c, "%s is not a folder", folder);
 }
 
-/* Removes what a process left that did not end orderly, and nothing else. The probe does not block: a process that stands still
- * with a full queue would hold up the one that starts. */
+/* Removes what a process left that did not end orderly, and nothing else. The probe does not block: a process that
+ * stands still with a full queue would hold up the one that starts. */
 static bool remove_stale(const struct sockaddr_un *address, const struct complaint *c)
 {
     struct stat st;
@@ -225,7 +225,7 @@ static bool open_tcp(struct listen_socket *listening, const struct address *addr
     return opened;
 }
 
-/* ---- all ---- */
+/* ---- all -------------------------------------------------------------------------------------------------------- */
 
 static bool open_kind(struct listen_socket *listening, const struct address *address,
                       const struct listen_access *access, const struct complaint *c)

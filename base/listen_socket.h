@@ -26,11 +26,11 @@ struct listen_socket {
     ino_t inode;
 };
 
-/* Listens at an address (base/address.h). Host "*" stands for all addresses of the machine, port 0 for a free port; a name takes
- * its first address.
- * A socket file that nobody listens on is replaced; one in use is not, and nothing else of that name is. Whether it is in use is
- * found out without waiting: a process that stands still counts. The folder must be there.
- * True, or false with a sentence in error that names the address, what is wrong and what would be right. */
+/* Listens at an address (base/address.h). Host "*" stands for all addresses of the machine, port 0 for a free port; a
+ * name takes its first address. A socket file that nobody listens on is replaced; one in use is not, and nothing else
+ * of that name is. Whether it is in use is found out without waiting: a process that stands still counts. The folder
+ * must be there. True, or false with a sentence in error that names the address, what is wrong and what would be
+ * right. */
 MUST_USE bool listen_socket_open(struct listen_socket *listening, const char *address,
                                  const struct listen_access *access, char *error, size_t error_size);
 

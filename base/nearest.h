@@ -15,7 +15,8 @@ struct nearest {
 /* word is borrowed for the time of the search. A typo or two are near; a longer way is no typo. */
 struct nearest nearest_to(const char *word, size_t length);
 
-/* candidate ends in a zero; it is kept as best when it is nearer than all before it. Words above 40 bytes are never near. */
+/* candidate ends in a zero; it is kept as best when it is nearer than all before it. Words above 40 bytes are never
+ * near. */
 void nearest_try(struct nearest *search, const char *candidate);
 
 #endif

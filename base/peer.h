@@ -1,5 +1,5 @@
-/* base/peer.h - somebody to connect to: the socket address that an address leads to, its name looked up beside the loop,
- * and a connection to it. Nothing here blocks.
+/* base/peer.h - somebody to connect to: the socket address that an address leads to, its name looked up beside the
+ * loop, and a connection to it. Nothing here blocks.
  *
  * What was found serves until it is lost. A name with several addresses leads to another one after each loss. */
 #ifndef CELLROUTER_BASE_PEER_H
@@ -29,8 +29,8 @@ enum peer_state {
 /* address is copied. It is a path or a host: of an abstract name nothing is found. */
 void peer_init(struct peer *peer, const struct address *address);
 
-/* FAILED, NO_MEMORY: *whyp is a sentence in static memory. A caller who has no more patience with BUSY may come back any
- * time later to the same lookup: glibc cannot stop its thread, so a new one would only take another thread. */
+/* FAILED, NO_MEMORY: *whyp is a sentence in static memory. A caller who has no more patience with BUSY may come back
+ * any time later to the same lookup: glibc cannot stop its thread, so a new one would only take another thread. */
 MUST_USE enum peer_state peer_find(struct peer *peer, const char **whyp);
 
 /* After PEER_FOUND: a non-blocking, close-on-exec descriptor whose connection is made or under way; writable when that

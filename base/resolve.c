@@ -1,5 +1,6 @@
-/* base/resolve.c - one getaddrinfo_a(3) for each lookup. glibc makes its threads, 20 at most for the whole process, and cannot stop
- * one that waits for a name server: a lookup that is ended meanwhile is kept until its thread is done with it. */
+/* base/resolve.c - one getaddrinfo_a(3) for each lookup. glibc makes its threads, 20 at most for the whole process, and
+ * cannot stop one that waits for a name server: a lookup that is ended meanwhile is kept until its thread is done with
+ * it. */
 #include "base/resolve.h"
 
 #include <netdb.h>

@@ -1,5 +1,5 @@
-/* base/resolve.h - looks a host's name up beside the loop: with getaddrinfo(3), a call that blocks, a name server that is away
- * would stop every request. Source: getaddrinfo_a(3) of glibc. */
+/* base/resolve.h - looks a host's name up beside the loop: with getaddrinfo(3), a call that blocks, a name server that
+ * is away would stop every request. Source: getaddrinfo_a(3) of glibc. */
 #ifndef CELLROUTER_BASE_RESOLVE_H
 #define CELLROUTER_BASE_RESOLVE_H
 

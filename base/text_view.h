@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* An open value, passed as such. No ending zero, any bytes. at may be NULL when length is 0: "not there" for those who tell
- * it from an empty text. */
+/* An open value, passed as such. No ending zero, any bytes. at may be NULL when length is 0: "not there" for those who
+ * tell it from an empty text. */
 struct text_view {
     const char *at;
     size_t length;

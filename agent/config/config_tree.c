@@ -38,7 +38,8 @@ struct parser {
     unsigned depth; /* of the block that is being read; the file's is 0 */
     bool no_memory;
     bool
-        told; /* why braces do not match; what is told once, or follows from a text that does not end, is told no more */
+        /* why braces do not match; what is told once, or follows from a text that does not end, is told no more */
+        told;
 };
 
 static bool add_statements(struct parser *p);
@@ -134,7 +135,7 @@ static bool begins_statement(const struct config_token *token)
            (token[1].kind == TOKEN_EQUALS || token[1].kind == TOKEN_APPEND || token[1].kind == TOKEN_OPEN);
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------ */
+/* ---- values ----------------------------------------------------------------------------------------------------- */
 
 static void add_value(struct parser *p)
 {
@@ -200,7 +201,7 @@ static void add_values(struct parser *p, size_t key)
     }
 }
 
-/* ---- statements -------------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------------------------- */
 
 /* Other programs' ways to read a second file. The name stays out of the tree: there is nothing more to say about it. */
 static bool is_include(const struct config_token *token)

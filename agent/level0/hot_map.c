@@ -14,7 +14,11 @@
  * be wrong for /a/b/x while /a/b/, of another cell, stands outside of the map. Two rules see to it: bars (agent/level0/
  * hot_uses.h) keep /a/ out while /a/b/ is in use outside; and with an entry go those of all shorter prefixes that name
  * another cell (drop_with_shorter), for from now on it is the one that stands outside. What slips through, because bars
- * have a fixed memory, costs a redirect.
+ * have a fixed memory, costs a redirect. Undecided. An entry may say that redirects were met below its prefix
+ * (agent/routes/doubts.h), so that its requests take the replay pass. It has the cell of the route with a bit of its
+ * own, UNDECIDED, so it counts as another cell than every route does: rules and bars hold for it without a case of
+ * their own. It enters at once instead of by its uses, goes without the shorter ones, which are right again afterwards,
+ * and only a share of the map may be of that kind.
  *
  * The journal. Each change, an addition or a deletion, takes a number (head) and a place in a ring of HOT_JOURNAL. Each
  * target remembers the number that it takes next. One that is more than the ring behind, or of which nothing is known,

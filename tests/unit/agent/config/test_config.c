@@ -139,7 +139,8 @@ static void wrong_values_name_line_key_value_and_what_is_right(void **state)
                 "t.conf:6: hidden.min \"100\": greater than max; right would be at most 50");
     expect_line(
         with("hidden { max = 1000 } haproxy { timeout-server = 1 }"),
-        "t.conf:6: hidden.max \"1000\": greater than haproxy.timeout-server in ms, less one; right would be at most 999");
+        "t.conf:6: hidden.max \"1000\": greater than haproxy.timeout-server in ms, less one; right would be at most "
+        "999");
     expect_line(with("hidden { max = 200 most = 9 } spoe { max-connections = 17 }"),
                 "t.conf:6: hidden.most \"9\": greater than half of spoe.max-connections; right would be at most 8");
 }
@@ -295,8 +296,8 @@ static void the_sample_is_what_the_table_says_and_is_valid(void **state)
     size_t length = fread(is, 1, size + 1, in);
     fclose(in);
     if (length != size || memcmp(is, wanted, size) != 0)
-        fail_msg(
-            "docs/cellrouter.conf is not what agent/config/settings.def says: cellctl settings --sample > docs/cellrouter.conf");
+        fail_msg("docs/cellrouter.conf is not what agent/config/settings.def says: cellctl settings --sample > "
+                 "docs/cellrouter.conf");
     struct config *config = parse(wanted);
     if (!config)
         fail_msg("the sample is refused: %s", said);

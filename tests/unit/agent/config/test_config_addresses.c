@@ -18,13 +18,15 @@ static void the_process_for_large_bodies_has_three_addresses(void **state)
          "t.conf:2: haproxy.large-address \"abns@cellrouter-large\": the process for large bodies binds this address "
          "already: it is haproxy.loop with -large behind it; " LOOP "\n"},
         {"haproxy { loop = \"unix@/r/x\"\nlarge-address = \"unix@/r/x-large\" }",
-         "t.conf:3: haproxy.large-address \"unix@/r/x-large\": the process for large bodies binds this address already: "
+         "t.conf:3: haproxy.large-address \"unix@/r/x-large\": the process for large bodies binds this address "
+         "already: "
          "it is haproxy.loop with -large behind it; " LOOP "\n"},
         {"haproxy { large-address = abns@cellrouter }",
          "t.conf:2: haproxy.large-address \"abns@cellrouter\": this is the address of haproxy.loop already; " LOOP
          "\n"},
         {"haproxy { large-address = \"unix@/r/l\" }\nadmin { socket = /r/l-check }",
-         "t.conf:2: haproxy.large-address \"unix@/r/l\": with -check behind it, as the process for large bodies binds it, "
+         "t.conf:2: haproxy.large-address \"unix@/r/l\": with -check behind it, as the process for large bodies "
+         "binds it, "
          "this is the address of admin.socket; " LOOP "\n"},
         /* Without that process its addresses are free. */
         {"haproxy { loop = \"unix@/r/x\" runtime = {\"unix:/r/x-large\"} }", ""},
@@ -39,9 +41,11 @@ static void one_socket_has_many_names(void **state)
         {"admin { socket = /run/cellrouter/spoe.sock }",
          "t.conf:2: admin.socket \"/run/cellrouter/spoe.sock\": this is the address of spoe.listen already; " PATH},
         {"spoe { listen = {\"unix:/run/cellrouter/admin.sock\"} }",
-         "t.conf:2: spoe.listen \"unix:/run/cellrouter/admin.sock\": this is the address of admin.socket already; " LISTEN},
+         "t.conf:2: spoe.listen \"unix:/run/cellrouter/admin.sock\": this is the address of admin.socket already; "
+         "" LISTEN},
         {"haproxy { runtime = {\"unix:/run/cellrouter/admin.sock\"} }",
-         "t.conf:2: haproxy.runtime \"unix:/run/cellrouter/admin.sock\": this is the address of admin.socket already; " ADDRESS},
+         "t.conf:2: haproxy.runtime \"unix:/run/cellrouter/admin.sock\": this is the address of admin.socket "
+         "already; " ADDRESS},
         {"haproxy { loop = \"unix@/run/cellrouter/spoe.sock\" }",
          "t.conf:2: haproxy.loop \"unix@/run/cellrouter/spoe.sock\": this is the address of spoe.listen already; " LOOP
          " (the default is abns@cellrouter)\n"},
@@ -57,7 +61,8 @@ static void one_socket_has_many_names(void **state)
         {"spoe { allow-remote = true listen = {\"0.0.0.0:80\"} }\ncell x { servers = {\"LOCALHOST:80\"} }",
          "t.conf:3: cell.servers \"LOCALHOST:80\": this is the address of spoe.listen already; " SERVER},
         {"cell x { servers = {\"unix@/run/cellrouter/spoe.sock\"} }",
-         "t.conf:2: cell.servers \"unix@/run/cellrouter/spoe.sock\": this is the address of spoe.listen already; " SERVER},
+         "t.conf:2: cell.servers \"unix@/run/cellrouter/spoe.sock\": this is the address of spoe.listen already; "
+         "" SERVER},
         {"redis { address = \"Cache:6379\" }\nhaproxy { runtime = {\"cache:6379\"} }",
          "t.conf:2: redis.address \"Cache:6379\": this is the address of haproxy.runtime already; " ADDRESS},
         {"spoe { listen = {\"127.0.0.1:9\", \"127.0.0.1:9\"} }",

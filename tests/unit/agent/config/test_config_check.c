@@ -11,7 +11,8 @@ static void no_text_means_two_cells(void **state)
         {"cell EU0 { servers = {\"b:1\"} }",
          "t.conf:2: cell \"EU0\": there is a cell \"eu0\" already; ids differ in more than case\n"},
         {"cell x { servers = {\"b:1\"}\nname = \"CELL eu0\" }",
-         "t.conf:3: cell.name \"CELL eu0\": cell \"eu0\" has this name already; right would be printable characters without "
+         "t.conf:3: cell.name \"CELL eu0\": cell \"eu0\" has this name already; right would be printable characters "
+         "without "
          "quotes, braces, commas, colons, \\ and $\n"},
         {"cell x { servers = {\"b:1\"}\nname = Eu0 }",
          "t.conf:3: cell.name \"Eu0\": cell \"eu0\" has this name already; right would be printable characters without "
@@ -86,7 +87,8 @@ static void limits_fit_each_other(void **state)
          "t.conf:2: redis.username \"x\": there is no redis.password-file to go with it; right would "
          "be printable characters without blanks\n"},
         {"spoe { listen = {\"10.0.0.1:9\"} }",
-         "t.conf:2: spoe.listen \"10.0.0.1:9\": not a loopback address, and spoe.allow-remote is not true; right would be "
+         "t.conf:2: spoe.listen \"10.0.0.1:9\": not a loopback address, and spoe.allow-remote is not true; right "
+         "would be "
          "unix:/path, host:port or [v6]:port (the default is \"unix:/run/cellrouter/spoe.sock\")\n"},
         {"spoe { listen = {\"10.0.0.1:9\"} allow-remote = true }", ""},
         {"hidden { max = 200 most = 2049 }",

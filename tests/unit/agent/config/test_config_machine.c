@@ -85,10 +85,12 @@ static void what_is_missing_is_told_with_its_line(void **state)
         {"spoe { listen = {\"unix:@/s\"} user = root group = root } admin { socket = \"\" }", ""},
         /* The map of level 0, where there is one. */
         {"spoe { listen = {\"unix:@/s\"} } admin { socket = \"\" } haproxy { map-file = \"@/no/m\" }", ""},
-        {"spoe { listen = {\"unix:@/s\"} } admin { socket = \"\" }\nhaproxy { map-file = \"@/no/m\" runtime = {\"h:1\"} }",
+        {"spoe { listen = {\"unix:@/s\"} } admin { socket = \"\" }\nhaproxy { map-file = \"@/no/m\" runtime = "
+         "{\"h:1\"} }",
          "t.conf:3: haproxy.map-file \"@/no/m\": @/no: there is no such folder; right would be to make it (systemd's "
          "RuntimeDirectory= does)\n"},
-        {"spoe { listen = {\"unix:@/s\"} } admin { socket = \"\" }\nredis { address = \"h:1\"\npassword-file = \"@/no\" }",
+        {"spoe { listen = {\"unix:@/s\"} } admin { socket = \"\" }\nredis { address = \"h:1\"\npassword-file = "
+         "\"@/no\" }",
          "t.conf:4: redis.password-file \"@/no\": no password can be read: No such file or directory\n"},
         {"spoe { listen = {\"unix:@/s\"} } admin { socket = \"\" }\nredis { password-file = \"@/no\" }", ""},
     };

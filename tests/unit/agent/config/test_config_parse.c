@@ -95,7 +95,8 @@ static void one_mistake_is_told_once_and_all_are_told(void **state)
          "t.conf:3: unexpected token '}'" HINT
          "t.conf:4: drain \"x\": not a number; right would be 0 to 3600 s (the default is 30)\n"},
         {"include \"more.conf\"\ndrain = x\n",
-         "t.conf:2: include: a configuration is one file and includes no other; put the settings here, or join the files "
+         "t.conf:2: include: a configuration is one file and includes no other; put the settings here, or join the "
+         "files "
          "before the start\n"
          "t.conf:3: drain \"x\": not a number; right would be 0 to 3600 s (the default is 30)\n"},
         /* Braces that do not match: what follows would be guesses. */
@@ -136,7 +137,7 @@ static void the_environment_is_used(void **state)
     unsetenv("CONFIG_TEST");
 }
 
-/* ---- cost -------------------------------------------------------------------------------------------------------- */
+/* ---- cost ------------------------------------------------------------------------------------------------------- */
 
 enum { FEW = 256, MANY = 4096 }; /* sixteen times as many, and as many as there may be */
 

@@ -17,7 +17,8 @@ static const char *variable(const char *name)
     return NULL;
 }
 
-/* What a node holds, in a form to compare: key=v, key+=v, list={v,w}, block "title"{…}, and name! for a name alone. */
+/* What a node holds, in a form to compare: key=v, key+=v, list={v,w}, block "title"{…}, and name! for a name
+ * alone. */
 static void print_node(FILE *to, const struct config_tree *tree, size_t node)
 {
     const struct config_node *n = &tree->nodes[node];
