@@ -64,19 +64,24 @@ static uint64_t wait_of(struct hidden *hidden, uint64_t elapsed_ms)
     return (elapsed_ms <= limits->min_ms ? drawn - elapsed_ms : drawn) + ROUNDING_MS;
 }
 
+bool hidden_hold(struct hidden *hidden, void *call, uint64_t wait_ms, uint64_t now_ms, struct hidden_ack **ackp)
+{
+    struct hidden_ack *ack = hidden->heap.count < hidden->limits.most ? malloc(sizeof *ack) : NULL;
+    if (!ack)
+        return false;
+    ack->call = call;
+    ack->due_ms = now_ms + wait_ms;
+    heap_insert(&hidden->heap, &ack->node);
+    *ackp = ack;
+    return true;
+}
+
 enum hidden_outcome hidden_add(struct hidden *hidden, void *call, uint64_t elapsed_ms, uint64_t now_ms,
                                struct hidden_ack **ackp)
 {
     if (hidden->limits.max_ms == 0)
         return HIDDEN_OFF;
-    struct hidden_ack *ack = hidden->heap.count < hidden->limits.most ? malloc(sizeof *ack) : NULL;
-    if (!ack)
-        return HIDDEN_FULL;
-    ack->call = call;
-    ack->due_ms = now_ms + wait_of(hidden, elapsed_ms);
-    heap_insert(&hidden->heap, &ack->node);
-    *ackp = ack;
-    return HIDDEN_WAITS;
+    return hidden_hold(hidden, call, wait_of(hidden, elapsed_ms), now_ms, ackp) ? HIDDEN_WAITS : HIDDEN_FULL;
 }
 
 void hidden_drop(struct hidden *hidden, struct hidden_ack *ack)

@@ -8,6 +8,7 @@
 #ifndef CELLROUTER_AGENT_ROUTER_HIDDEN_H
 #define CELLROUTER_AGENT_ROUTER_HIDDEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,10 @@ void hidden_set(struct hidden *hidden, const struct hidden_limits *limits);
  * acknowledges at once. */
 MUST_USE enum hidden_outcome hidden_add(struct hidden *hidden, void *call, uint64_t elapsed_ms, uint64_t now_ms,
                                         struct hidden_ack **ackp);
+
+/* Holds call back for wait_ms, whatever the limits are but for `most`. False: it does not, and *ackp is untouched. */
+MUST_USE bool hidden_hold(struct hidden *hidden, void *call, uint64_t wait_ms, uint64_t now_ms,
+                          struct hidden_ack **ackp);
 
 /* Nobody waits for this ACK any more: it leaves the queue and is invalid. */
 void hidden_drop(struct hidden *hidden, struct hidden_ack *ack);

@@ -178,8 +178,10 @@ static void on_notify(void *user, struct spoe_notify *batch, size_t n)
     uint64_t now_ms = router->now_ms();
     for (size_t i = 0; i < n; i++) {
         router_read_messages(router, &batch[i], &router->requests[i]);
+        router->told = false;
         if (router->requests[i].learn)
             router_learn(router, &router->requests[i], now_ms);
+        router->requests[i].told = router->told;
     }
     for (size_t i = 0; i < n; i++)
         prepare(router, i);

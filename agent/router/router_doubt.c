@@ -30,8 +30,10 @@ static void tell_store(struct router *router, const char *key, const struct doub
                                .cell = id,
                                .cell_length = strlen(id),
                                .life_ms = (uint32_t)doubt->life_ms};
-    if (router->store)
-        route_store_doubt(router->store, &word);
+    if (!router->store)
+        return;
+    route_store_doubt(router->store, &word);
+    router->told = true;
 }
 
 void router_doubt(struct router *router, const struct path *path, uint16_t route_length, uint16_t cell, uint64_t now_ms)

@@ -2,6 +2,11 @@
  * agent/router/hidden.h. */
 #include "agent/router/router_private.h"
 
+enum {
+    /* From a PUBLISH to a change of another HAProxy's map: some 6 ms on one machine. Less than `timeout processing`. */
+    DOUBT_ARRIVES_MS = 15,
+};
+
 /* HAProxy knows no variable of this name under the prefix of that engine: it only has to hear something. */
 static void let_go(struct spoe_call *call)
 {
@@ -23,6 +28,19 @@ void router_hide(struct router *router, const struct request *request, uint64_t 
         router_count(router, COUNTER_HIDDEN_FULL);
         log_write(router->log, REASON_HIDDEN_FULL, LOG_FIELDS(LOG_NUM("waiting", hidden_count(router->hidden))));
         break;
+    }
+    let_go(request->call);
+}
+
+/* The client comes again as soon as it has its 307, maybe at another router: that one is to know of the doubt by then,
+ * and its HAProxy's map, too. */
+void router_hold(struct router *router, const struct request *request, uint64_t now_ms)
+{
+    struct hidden_ack *ack;
+    if (hidden_hold(router->hidden, request->call, DOUBT_ARRIVES_MS, now_ms, &ack)) {
+        spoe_call_hold(request->call);
+        spoe_call_set_user(request->call, ack);
+        return;
     }
     let_go(request->call);
 }

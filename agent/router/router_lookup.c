@@ -203,6 +203,8 @@ void router_respond(struct router *router, struct request *request, uint64_t now
         respond_to_lookup(router, request, now_ms, learned);
     else if (request->hide && !request->malformed)
         router_hide(router, request, now_ms);
+    else if (request->told && request->teach.stale)
+        router_hold(router, request, now_ms);
     else
         ack(router, request->call, NULL, learned);
 }

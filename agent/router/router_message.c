@@ -64,7 +64,7 @@ static bool read_usual_lookup(struct spop_messages *messages, struct request *re
 }
 
 /* The three messages about a response (haproxy/cellrouter-spoe.conf) differ only in when HAProxy sends them. */
-static void read_learn(struct spop_messages *messages, struct request *request)
+static void read_learn(struct spop_messages *messages, struct request *request, bool stale)
 {
     struct text_view name;
     struct spop_data value;
@@ -72,6 +72,7 @@ static void read_learn(struct spop_messages *messages, struct request *request)
     if (!request->learn) /* what a second one does not say, the first one has said */
         memset(&request->teach, 0, sizeof request->teach);
     request->learn = true;
+    request->teach.stale |= stale;
     while (spop_next_arg(messages, &name, &value)) {
         if (text_view_is(name, "path")) {
             request->teach.path = text_of(&value);
@@ -124,7 +125,7 @@ void router_read_messages(struct router *router, struct spoe_notify *notify, str
         if (text_view_is(name, "lookup"))
             read_lookup(&notify->messages, request);
         else if (text_view_is(name, "learn") || text_view_is(name, "learn-direct") || text_view_is(name, "stale"))
-            read_learn(&notify->messages, request);
+            read_learn(&notify->messages, request, text_view_is(name, "stale"));
         else if (text_view_is(name, "hide"))
             read_hide(&notify->messages, request);
         else

@@ -28,6 +28,7 @@
 struct request {
     struct spoe_call *call;
     bool lookup, learn, hide; /* the messages that it holds */
+    bool told;                /* its learn message told other routers of a doubt */
     uint64_t elapsed_ms;      /* of hide: the request's age, or HIDDEN_UNKNOWN_MS */
     bool malformed;           /* the list of messages does not parse: nothing of it counts */
     bool path_given;          /* of the lookup: the argument was there and a string */
@@ -36,6 +37,7 @@ struct request {
         struct text_view path, host, cell, cache, from;
         bool redirected;
         bool complete; /* path and cell were there */
+        bool stale;    /* the client is asked to come again */
     } teach;
     /* of the lookup, filled when it is worked on */
     enum path_verdict verdict;
@@ -72,6 +74,7 @@ struct router {
     struct route_store *store; /* may be NULL */
     struct level0 *level0;     /* may be NULL */
     struct hidden *hidden;
+    bool told; /* by the learn message at hand: other routers, of a doubt */
     struct path_options paths;
     struct learning_options learning;
     struct wait *free_waits;
@@ -106,11 +109,15 @@ struct route_name router_name_of(const struct router *router, const char *key, s
 void router_hide(struct router *router, const struct request *request, uint64_t now_ms);
 void router_unhide(struct router *router, struct hidden_ack *ack);
 
+/* router_hidden.c: acknowledges a learn message when other routers have heard of the doubt that it caused, or at
+ * once. */
+void router_hold(struct router *router, const struct request *request, uint64_t now_ms);
+
 /* router_doubt.c: what a doubt about the first bytes of a path's key means for level 0. */
 void router_tell_level0(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell);
 
 /* The cell redirected a request for path, which the route of route_length bytes (0: not known which) sends there, and
- * nobody claims it. */
+ * nobody claims it. Sets router->told when other routers hear of it. */
 void router_doubt(struct router *router, const struct path *path, uint16_t route_length, uint16_t cell,
                   uint64_t now_ms);
 

@@ -62,6 +62,36 @@ static void a_path_that_redirects_again_is_undecided(void **state)
     expect_counter(f, COUNTER_LOOKUP_MISSES, 0);
 }
 
+/* The client of a 307 may come again at another router: that one is to have heard of the doubt. */
+static void a_stale_answer_waits_until_others_know(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, "/a/x", "eu0", "{path_prefix:/a/}", NULL, false);
+    expect(f, "1:done=true");
+    for (int i = 0; i < 2; i++) {
+        size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
+        spop_write_message(&f->out, TEXT_VIEW("stale"), 4);
+        arg(f, "path", "/a/x");
+        arg(f, "cell", "eu0");
+        arg(f, "from", "eu0");
+        struct spop_data redirected = spop_bool(true);
+        spop_write_arg(&f->out, TEXT_VIEW("redirected"), &redirected);
+        assert_true(spop_end_frame(&f->out, begin, 16380));
+        expect(f, "");
+        assert_int_equal(router_next_release_ms(f->router), now + 15);
+        now += 15;
+        router_release(f->router);
+        expect(f, i == 0 ? "2:done=true" : "3:done=true");
+    }
+    /* Nobody is told anything new. */
+    learn(f, "/a/x", "eu0", NULL, "eu0", true);
+    expect(f, "4:done=true");
+    router_set_store(f->router, NULL);
+    now += 60000;
+    learn(f, "/a/x", "eu0", NULL, "eu0", true);
+    expect(f, "5:done=true");
+}
+
 static void nested_routes_move_with_the_claim(void **state)
 {
     struct fixture *f = *state;
@@ -252,6 +282,7 @@ int main(void)
         WITH(setup_with_store, a_moved_route_is_replaced_and_not_forgotten),
         WITH(setup_with_store, a_redirect_puts_the_route_in_doubt),
         WITH(setup_with_store, a_path_that_redirects_again_is_undecided),
+        WITH(setup_with_store, a_stale_answer_waits_until_others_know),
         WITH(setup_with_store, nested_routes_move_with_the_claim),
         WITH(setup_with_store, a_longer_prefix_claimed_elsewhere_leaves_the_route),
         WITH(setup_with_store, other_routers_tell_of_their_doubts),
