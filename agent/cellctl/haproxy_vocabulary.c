@@ -138,26 +138,69 @@ static void print_map_key(const struct haproxy_scope *scope, FILE *out)
         fprintf(out, "path%s,concat(/)", fold);
 }
 
+static bool is_file(const char *address)
+{
+    return strncmp(address, "unix@", 5) == 0;
+}
+
+/* HAProxy binds before its chroot, and connects after it. */
+static void print_bound(const struct haproxy_scope *scope, const char *address, FILE *out)
+{
+    if (is_file(address))
+        fprintf(out, "unix@%s%s", scope->config->haproxy.chroot, address + 5);
+    else
+        fputs(address, out);
+}
+
+/* A path as it is seen inside of that folder. */
+static const char *inside(const char *folder, const char *path)
+{
+    size_t length = strlen(folder);
+    return length > 0 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length : path;
+}
+
 /* The large-body process has a replay pass of its own, on an address of its own. */
 static void print_loop(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%s%s", scope->config->haproxy.loop, scope->large ? "-large" : "");
+    /* That process has no chroot. */
+    if (scope->large)
+        print_bound(scope, scope->config->haproxy.loop, out);
+    else
+        fputs(scope->config->haproxy.loop, out);
+    fputs(scope->large ? "-large" : "", out);
 }
 
-static void print_bind_options(const char *address, FILE *out)
+static void print_loop_bound(const struct haproxy_scope *scope, FILE *out)
 {
-    if (strncmp(address, "unix@", 5) == 0)
-        fputs(" mode 600", out);
+    print_bound(scope, scope->config->haproxy.loop, out);
+    fputs(scope->large ? "-large" : "", out);
+}
+
+static void print_large_bound(const struct haproxy_scope *scope, FILE *out)
+{
+    print_bound(scope, scope->config->haproxy.large_address, out);
+}
+
+/* Started as root HAProxy binds as root, and connects as its user: by the group that a folder with the setgid bit gives
+ * to what is made in it, when the user is not known. */
+static void print_bind_options(const struct haproxy_scope *scope, const char *address, FILE *out)
+{
+    if (!is_file(address))
+        return;
+    if (scope->config->haproxy.user[0] != '\0')
+        fprintf(out, " user %s mode 600", scope->config->haproxy.user);
+    else
+        fputs(" mode 660", out);
 }
 
 static void print_loop_bind_options(const struct haproxy_scope *scope, FILE *out)
 {
-    print_bind_options(scope->config->haproxy.loop, out);
+    print_bind_options(scope, scope->config->haproxy.loop, out);
 }
 
 static void print_large_bind_options(const struct haproxy_scope *scope, FILE *out)
 {
-    print_bind_options(scope->config->haproxy.large_address, out);
+    print_bind_options(scope, scope->config->haproxy.large_address, out);
 }
 
 static void print_large_body(const struct haproxy_scope *scope, FILE *out)
@@ -227,7 +270,7 @@ static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
     if (address[0] == '\0')
         address = scope->config->spoe.listen.items[0];
     if (strncmp(address, "unix:", 5) == 0)
-        fprintf(out, "unix@%s", address + 5);
+        fprintf(out, "unix@%s", inside(scope->config->haproxy.chroot, address + 5));
     else
         fputs(address, out);
 }

@@ -109,6 +109,8 @@ struct config_haproxy {
     char *header_prefix;         /* "X-Gitlab-Cell-": of the contract's headers */
     struct config_list upgrades; /* "websocket": protocols that Upgrade may name */
     char *loop;                  /* address of the replay pass: "abns@name" or "unix@/path" */
+    char *user;                  /* who HAProxy becomes; empty: not known */
+    char *chroot;                /* before the paths of all unix sockets that it binds; empty: none */
     char *agent_address;         /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     uint32_t maxconn; /* of each frontend of the edge; 0: not printed */

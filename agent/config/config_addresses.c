@@ -159,11 +159,12 @@ static int check_part(struct config_parse *parse, struct parts *parts, size_t nu
 static void check_length(struct config_parse *parse, const struct part *part)
 {
     bool binds = strcmp(part->key, "loop") == 0 || strcmp(part->key, "large-address") == 0;
+    size_t length = strlen(part->place) + strlen(parse->config->haproxy.chroot);
     char what[200];
-    if (!binds || part->place[0] != '/' || strlen(part->place) <= HAPROXY_SOCKET_MAX)
+    if (!binds || part->place[0] != '/' || length <= HAPROXY_SOCKET_MAX)
         return;
     snprintf(what, sizeof what, "the path%s%s has %zu bytes, more than the %d that HAProxy can bind",
-             part->suffix[0] ? " with " : "", part->suffix, strlen(part->place), HAPROXY_SOCKET_MAX);
+             part->suffix[0] ? " with " : "", part->suffix, length, HAPROXY_SOCKET_MAX);
     config_complain(parse, line_of(parse, part), setting_find(part->section, part->key), part->address, what);
 }
 

@@ -110,7 +110,7 @@ class Bench:
     def conf(self, cells, redis="", answers=302, agent_address="", memory="4g", **haproxy):
         """cellrouter.conf; more keywords are settings of its haproxy section."""
         socket, path = self.path("spoe"), self.path("conf")
-        haproxy = {"loop": f"abns@{path.name}-{os.getpid()}", "map-file": "",
+        haproxy = {"loop": f"unix@{self.path('loop')}", "map-file": "",
                    **{key.replace("_", "-"): value for key, value in haproxy.items()}}
         if agent_address:
             haproxy["agent-address"] = f"unix@{agent_address}"

@@ -21,7 +21,7 @@ class Router:
         self.spoe_socket = world.run / f"{id}.spoe"
         self.admin_socket = world.run / f"{id}.admin"
         self.runtime_socket = world.run / f"{id}.haproxy"
-        self.loop = f"abns@{world.unique}-{id}"
+        self.loop = f"unix@{world.run}/{id}.loop"
         self.port = world.ports.reserve()
         self.tls_port = world.ports.reserve() if world.tls else None
         self.http_port = world.ports.reserve() if world.http else None

@@ -12,18 +12,19 @@ static void the_process_for_large_bodies_has_three_addresses(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {"haproxy { large-address = abns@cellrouter-bodies }", ""},
+        {"haproxy { large-address = \"unix@/run/cellrouter-large/bodies.sock\" }", ""},
         {"haproxy { loop = abns@x large-address = abns@x-bodies }", ""},
-        {"haproxy { large-address = abns@cellrouter-large }",
-         "t.conf:2: haproxy.large-address \"abns@cellrouter-large\": the process for large bodies binds this address "
+        {"haproxy { large-address = \"unix@/run/haproxy/cellrouter.sock-large\" }",
+         "t.conf:2: haproxy.large-address \"unix@/run/haproxy/cellrouter.sock-large\": "
+         "the process for large bodies binds this address "
          "already: it is haproxy.loop with -large behind it; " LOOP "\n"},
         {"haproxy { loop = \"unix@/r/x\"\nlarge-address = \"unix@/r/x-large\" }",
          "t.conf:3: haproxy.large-address \"unix@/r/x-large\": the process for large bodies binds this address "
          "already: "
          "it is haproxy.loop with -large behind it; " LOOP "\n"},
-        {"haproxy { large-address = abns@cellrouter }",
-         "t.conf:2: haproxy.large-address \"abns@cellrouter\": this is the address of haproxy.loop already; " LOOP
-         "\n"},
+        {"haproxy { large-address = \"unix@/run/haproxy/cellrouter.sock\" }",
+         "t.conf:2: haproxy.large-address \"unix@/run/haproxy/cellrouter.sock\": "
+         "this is the address of haproxy.loop already; " LOOP "\n"},
         {"haproxy { large-address = \"unix@/r/l\" }\nadmin { socket = /r/l-check }",
          "t.conf:2: haproxy.large-address \"unix@/r/l\": with -check behind it, as the process for large bodies "
          "binds it, "
@@ -48,7 +49,7 @@ static void one_socket_has_many_names(void **state)
          "already; " ADDRESS},
         {"haproxy { loop = \"unix@/run/cellrouter/spoe.sock\" }",
          "t.conf:2: haproxy.loop \"unix@/run/cellrouter/spoe.sock\": this is the address of spoe.listen already; " LOOP
-         " (the default is abns@cellrouter)\n"},
+         " (the default is unix@/run/haproxy/cellrouter.sock)\n"},
         {"spoe { listen = {\"localhost:9000\", \"127.0.0.1:9000\"} }",
          "t.conf:2: spoe.listen \"127.0.0.1:9000\": this is the address of spoe.listen already; " LISTEN},
         {"spoe { allow-remote = true listen = {\"127.0.0.1:9000\", \"0.0.0.0:9000\"} }",
@@ -81,7 +82,7 @@ static void paths_leave_room_for_haproxys_temporary_names(void **state)
         snprintf(
             errors, sizeof errors,
             "t.conf:2: haproxy.loop \"unix@/%0*d\": the path with -large has 96 bytes, more than the 95 that HAProxy "
-            "can bind; " LOOP " (the default is abns@cellrouter)\n",
+            "can bind; " LOOP " (the default is unix@/run/haproxy/cellrouter.sock)\n",
             length - 1, 0);
         struct example example = {text, length == 89 ? "" : errors};
         expect_all(&example, 1);
