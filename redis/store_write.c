@@ -1,9 +1,35 @@
 /* redis/store_write.c - what this router learned or dropped, on its way to Redis.
  *
- * A claim goes through the queue always. It is sent at once where nothing speaks against it: not connected, too many on
- * their way, too many this second, or Redis refused the last one (read-only, full, loading …) and a pause is on. A
- * claim that was refused or whose connection was lost goes back into the queue, unless a newer one on the same route is
- * there. The scripts decide whether it stands, so that sending one twice does no harm. */
+ * A claim says "this cell owns the route" (PUT) or "this cell does not" (FORGET), with the stamp of its making. Its
+ * life:
+ *
+ *     made       add_claim(): gets a stamp that no other claim of this router on this route has; replies to questions
+ *                that are on their way, and verifying reads, are older than it and are marked so
+ *     waits      in the queue (write_queue.h), one a route, the newest; bounded in bytes, the oldest goes
+ *     in flight  sent as a script (scripts.h) that compares and writes in one step
+ *     over       the script's verdict: written, kept (it says nothing new), lost (the handler drops the route), ...
+ *
+ * Back from in flight to waiting: Redis refused it (read-only, full, loading, NOSCRIPT), or the connection was lost and
+ * nobody knows whether it was written. Sending one twice does no harm, since the verdict depends on stamps alone. What
+ * Redis says it will never take (a Cluster's other slot) is dropped and counted.
+ *
+ * Every claim goes through the queue, and leaves it at once where nothing speaks against it. What may:
+ *
+ *     not connected   store_writer_up() drains
+ *     the window      as many in flight as the distance needs (store_window()); each verdict drains
+ *     the rate        max_writes_s, an upper bound; the timer drains
+ *     a pause         Redis refused the last one; grows while it goes on, ends by the timer
+ *
+ * There is no other rate than the window's: a Redis that takes fewer writes answers later, and so gets fewer.
+ *
+ * The newest goes first, for it is the one that requests need; nothing is sent over a newer claim of this router.
+ *
+ * Redis tells every change to every router, and with scripts to the one that made it as well. Own writes are marked for
+ * seconds (own), by name and by claim, so that store_watch.c can tell an echo from somebody else's change.
+ *
+ * What cannot happen: two claims of this router on one route in the wrong order (stamps ascend, the queue holds one); a
+ * claim that is lost without a counter; a claim that is freed while it is in flight (its callback comes once, with NULL
+ * at the connection's end). */
 #include <string.h>
 
 #include "base/clock.h"

@@ -1,0 +1,60 @@
+"""docs/flows.md 38: Redis further away than the deadline, and more new routes than the quota of a cell. What is asserted
+are shares and counts: extra hops, copies that were lost, routes that are shared."""
+
+from harness import expect
+from harness.load import claiming
+from harness.process import wait_until
+from harness.runner import ONE, scenario
+
+AWAY = {"eu": "eu1", "us": "us1"}  # each miss meets a redirect
+ROUTES = 25
+
+
+def prefixes(count=ROUTES):
+    return [f"/api/v4/far-{number}/" for number in range(count)]
+
+
+def ask(world, router, prefix):
+    """Hops that the request needed beyond the one."""
+    answer = router.request("POST", prefix + "x", user="root", **claiming(prefix))
+    expect.status(answer, 200, world)
+    expect.same("the answering cell", answer.cell, "eu0")
+    return len(world.deliveries_of(answer)) - 1
+
+
+def extra_hops(world, rounds):
+    return sum(ask(world, router, prefix) for _ in range(rounds) for prefix in prefixes()
+               for router in world.routers.values())
+
+
+@scenario(timeout=90, routers=ONE, pick=AWAY, level0=False, wire=True)
+def test_flow_38_known_routes_stay_known_with_redis_60_ms_away(world):
+    """Each router learns each route once. A claim that says nothing new takes nobody's copy away, so from then on
+    every request is one hop, as without any Redis."""
+    wait_until("the agents watch", lambda: world.counters()["store_watching"] == 2)
+    world.wire.delay = 0.03  # of each direction
+    first = extra_hops(world, 2)
+    expect.true(f"{first} extra hops of first visits to {ROUTES} routes at two routers", first <= 3 * ROUTES)
+    wait_until("nothing to be on its way to Redis",
+               lambda: all(world.counters()[name] == 0 for name in ("store_queued", "store_writing", "store_questions")))
+    before = world.counters()
+    expect.same("extra hops of known routes", extra_hops(world, 4), 0)
+    after = world.counters()
+    expect.same("routes that somebody else's write took away",
+                after["store_written"] - before["store_written"], 0)
+    expect.same("connections that ended", after["store_disconnects"], 0)
+    expect.same("routes in Redis", sorted(set(prefixes()) - set(world.shared_routes())), [])
+
+
+@scenario(timeout=60, routers=ONE, pick=AWAY, level0=False, settings={"routes": {"claims-per-cell": 1}})
+def test_flow_37_what_is_over_the_quota_is_known_here_and_shared_when_asked_again(world):
+    eu1, us1 = world.routers.values()
+    names = prefixes(12)
+    for prefix in names:
+        ask(world, eu1, prefix)
+    wait_until("all of them to be known here", lambda: set(names) <= set(eu1.routes()))
+    over = eu1.counters()["claims_quota"]
+    expect.true(f"{over} claims were over the quota", over >= 5)
+    expect.same("extra hops of those who ask again", sum(ask(world, eu1, prefix) for prefix in names), 0)
+    wait_until("all of them to be shared", lambda: set(names) <= set(world.shared_routes()))
+    expect.same("extra hops at the other router", sum(ask(world, us1, prefix) for prefix in names), 0)
