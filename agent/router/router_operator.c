@@ -86,6 +86,7 @@ enum router_forget router_forget(struct router *router, const char *prefix, enum
 static void explain_route(struct router *router, const struct path *path, FILE *out)
 {
     struct route route;
+    struct doubt why;
     for (size_t i = path->depth; i-- > 0;) {
         fprintf(out, "%.*s ", (int)path->ends[i], path->key);
         if (!route_table_find(router->table, path->key, path->ends[i], router->now_ms(), &route)) {
@@ -95,8 +96,9 @@ static void explain_route(struct router *router, const struct path *path, FILE *
         fprintf(out, "%s", cells_id(router->cells, route.cell));
         if (route.left_ms != ROUTE_FOREVER)
             fprintf(out, " left=%" PRIu64, route.left_ms / 1000);
-        fprintf(out, " from=%s%s%s\n", route.from_store ? "redis" : "learning", route.pinned ? " pinned" : "",
-                route.due ? " due" : "");
+        bool doubt = doubts_has(router->doubts, path, path->ends[i], route.cell, router->now_ms(), &why);
+        fprintf(out, " from=%s%s%s%s\n", route.from_store ? "redis" : "learning", route.pinned ? " pinned" : "",
+                route.due ? " due" : "", doubt ? " in doubt" : "");
     }
 }
 
