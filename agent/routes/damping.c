@@ -4,8 +4,8 @@
  * A dispute is what is remembered of a prefix that moved: who had it last, how often it moved within a window of
  * damp_ms, and until when it is held. Its life:
  *
- *   none      nobody has moved this prefix, or nobody has lately. A move begins a dispute, and so does a redirect that
- *             drops the route (damping_dropped); the first claim of a prefix does not.
+ *   none      nobody has moved this prefix, or nobody has lately. A move begins a dispute, and so does another cell's
+ *             claim that drops the route without taking it (damping_dropped); the first claim of a prefix does not.
  *   counting  it moved at most `moves` times in this window. Claims pass. A window that is over begins anew with the
  *             next move.
  *   held      it moved once too often (begin_hold). Every claim is refused, a refresh too, until held_until. A hold
@@ -13,8 +13,8 @@
  *             damp_ms; later than that it is damp_ms again.
  *
  * What counts as a move: a claim by another cell than the one that has the route; or, when nobody has it, by another
- * one than the last claimant. For a held prefix may lose its route (a redirect drops it, damping_dropped), and two
- * cells that take turns would otherwise look new each time.
+ * one than the last claimant. For a held prefix may lose its route (damping_dropped), and two cells that take turns
+ * would otherwise look new each time.
  *
  * Disputes are found by a seeded hash, in sets of WAYS. Two prefixes that share all 64 bits would be damped together,
  * which harms nobody. A full set gives up the quietest one: a free place first, then one that is not held, then the one

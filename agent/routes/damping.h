@@ -58,7 +58,8 @@ void damping_reset(struct damping *damping, const struct damping_options *option
 MUST_USE enum damping_verdict damping_claim(struct damping *damping, const char *key, size_t length, uint16_t former,
                                             uint16_t cell, uint64_t now_ms, struct damping_event *event);
 
-/* A redirect dropped the route of key to cell: should another cell claim it next, then that is a move from this one. */
+/* Another cell's claim, stored or held, dropped the route of key to cell: should another cell claim it next, then that
+ * is a move from this one. */
 void damping_dropped(struct damping *damping, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
 
 struct damping_stats {
