@@ -1,6 +1,8 @@
 """docs/flows.md 38: Redis further away than the deadline, and 37: more new routes than the quota of a cell. What is
 asserted are shares and counts: extra hops, copies that were lost, routes that are shared."""
 
+import time
+
 from harness import expect
 from harness.load import claiming
 from harness.process import wait_until
@@ -8,6 +10,7 @@ from harness.runner import ONE, scenario
 
 AWAY = {"eu": "eu1", "us": "us1"}  # each miss meets a redirect
 ROUTES = 25
+ECHO = 5.5  # s; after this a router no longer asks whether a change was its own: it drops its copy
 
 
 def prefixes(count=ROUTES):
@@ -33,15 +36,18 @@ def test_flow_38_known_routes_stay_known_with_redis_60_ms_away(world):
     every request is one hop, as without any Redis."""
     wait_until("the agents watch", lambda: world.counters()["store_watching"] == 2)
     world.wire.delay = 0.03  # of each direction
-    first = extra_hops(world, 2)
+    eu1, us1 = world.routers.values()
+    first = sum(ask(world, eu1, prefix) for prefix in prefixes())
+    time.sleep(ECHO)
+    first += sum(ask(world, us1, prefix) for prefix in prefixes())
     expect.true(f"{first} extra hops of first visits to {ROUTES} routes at two routers", first <= 3 * ROUTES)
     wait_until("nothing to be on its way to Redis",
                lambda: not any(world.counters()[f"store_{what}"] for what in ("queued", "writing", "questions")))
     before = world.counters()
     expect.same("extra hops of known routes", extra_hops(world, 4), 0)
     after = world.counters()
-    expect.same("routes that somebody else's write took away",
-                after["store_written"] - before["store_written"], 0)
+    expect.same("writes of known routes", after["store_written"] - before["store_written"], 0)
+    expect.same("copies that another router's write took away", after["routes_changed"], 0)
     expect.same("connections that ended", after["store_disconnects"], 0)
     expect.same("routes in Redis", sorted(set(prefixes()) - set(world.shared_routes())), [])
 
