@@ -220,6 +220,9 @@ static bool skip_block(struct walk *walk, struct place *place)
     struct span line, rest;
     for (unsigned open = 1; next_line(place, &line);) {
         struct span word = first_word(line, &rest);
+        /* A line that goes on in the next one may go on with HAProxy's `if`. */
+        while (line.length > 0 && line.at[line.length - 1] == '\\' && next_line(place, &line))
+            ;
         if (is(word, "for") || is(word, "if"))
             open++;
         else if (is(word, "end") && --open == 0)

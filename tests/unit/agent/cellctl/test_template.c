@@ -175,6 +175,7 @@ static void conditions_choose_lines(void **state)
     assert_string_equal(printed_of("if true\nmode a\nend\nif not true\nmode b\nend\n"), "mode a\n");
     assert_string_equal(printed_of("if false\nfor each cell\nmode a\nend\nend\nif not false\nmode b\nend\n"),
                         "mode b\n");
+    assert_string_equal(printed_of("if false\nmode a \\\n    if b\nend\nmode c\n"), "mode c\n");
     assert_string_equal(printed_of("for each cell\nif odd\nmode @cell.id@\nend\nend\n"), "mode b\n");
 }
 
