@@ -6,6 +6,7 @@ import hashlib
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.settings import SettingCodes
 
@@ -95,6 +96,10 @@ class Http2Connection:
         if request.method == "CONNECT":
             self.tunnel(event.stream_id, request, entry)
             return
+        rule = self.server.world.rules.take(self.server.cell, request, early=True)
+        if rule:
+            self.keep(self.early(event.stream_id, request, entry, rule))
+            return
         self.requests[event.stream_id] = (request, hashlib.sha256(), entry)
         if request.get("content-type").startswith("application/grpc"):
             answer = self.server.honest(request)
@@ -102,6 +107,22 @@ class Http2Connection:
             headers = [pair for pair in answer.headers
                        if pair[0] != "Content-Type"] + [["content-type", "application/grpc"]]
             self.head(event.stream_id, answer.status, headers, end=entry["redirect"] is not None)
+
+    async def early(self, stream, request, entry, rule):
+        """The whole answer, and the end of the stream or of the connection, before the body is here."""
+        answer = misbehaviour.apply(self.server.cell, rule, lambda: self.server.honest(request))
+        self.server.note(entry, answer)
+        self.server.world.deliveries.end(entry)
+        self.head(stream, answer.status, answer.headers)
+        async for piece in pieces_of(answer):
+            await self.send(stream, piece)
+        self.h2.end_stream(stream)
+        if rule["early"] == "reset":
+            await self.flush()
+            self.writer.transport.abort()
+        else:
+            self.h2.reset_stream(stream, ErrorCodes.NO_ERROR)
+            await self.flush()
 
     def tunnel(self, stream, request, entry):
         """Of a WebSocket the application is asked as for HTTP/1.1."""
@@ -125,6 +146,8 @@ class Http2Connection:
 
     def piece(self, event):
         self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        if event.stream_id not in self.requests:
+            return  # answered early
         request, digest, entry = self.requests[event.stream_id]
         request.length += len(event.data)
         request.body += event.data[: max(0, BODY_KEPT - len(request.body))]

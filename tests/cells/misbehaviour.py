@@ -7,7 +7,8 @@ Keys of a rule, all optional:
   cache      raw text of the claim on the answer, instead of the honest one; "" takes the claim away
   answer     {status, headers, header_bytes, body, body_bytes, chunked, trailers, close, pause}: exactly this answer
   tunnel     true: 200, and from then on every byte comes back (for CONNECT)
-  early      true: answer before the body is read, then close and ignore what still comes of it
+  early      true: answer before the body is read, then close and ignore what still comes of it; "reset": end the
+             connection by RST instead (HTTP/2: with "reset" likewise, else by RST_STREAM)
   interim    list of [status, headers]: 1xx answers before the real one
   delay      seconds before the answer;  gate  name that must be open before the answer
   die        "head" (close when the request arrived), "reset" (the same by RST), or a number: that many bytes of
@@ -55,13 +56,15 @@ class Rules:
     def clear(self):
         self.rules = []
 
-    def take(self, cell, request):
-        """The first rule that matches, counted; {} when none does."""
+    def take(self, cell, request, early=False):
+        """The first rule that matches, counted; {} when none does. early: only where it is one for an early answer."""
         for rule in self.rules:
             if rule.get("cell", cell.id) != cell.id or rule.get("method", request.method) != request.method:
                 continue
             if not request.path.startswith(rule.get("path", "")) or rule.get("exactly", request.path) != request.path:
                 continue
+            if early and not rule.get("early"):
+                return {}
             if "times" in rule:
                 if not rule["times"]:
                     continue

@@ -102,7 +102,9 @@ class CellServer:
         if answer.take_over:
             await answer.take_over(reader, writer)
             return False
-        if rule.get("early"):
+        if rule.get("early") == "reset":
+            reset(writer)
+        elif rule.get("early"):
             await linger(reader, writer)
         return complete and request.keeps_alive() and not answer.close
 

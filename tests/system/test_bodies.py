@@ -34,10 +34,12 @@ def test_flow_16_ten_megabytes(world):
         world.flush()
         before = counted.take(world)
         answer = put(world, router, "/my-company/upload", bytes_of(10 * MB), user="alice", chunked=chunked)
-        flows.wait_known(world, router, "/my-company/")
-        expect.same("routes", router.routes(), {"/my-company/": "eu0"})
-        counted.expect(world, before, lookups=len(answer.steps), hits=0, misses=len(answer.steps), learned=1, moved=0,
-                       dropped=0, refused=0)
+        taught = flows.uploads_teach(chunked)
+        if taught:
+            flows.wait_known(world, router, "/my-company/")
+        expect.same("routes", router.routes(), {"/my-company/": "eu0"} if taught else {})
+        counted.expect(world, before, lookups=len(answer.steps), hits=0, misses=len(answer.steps), learned=int(taught),
+                       moved=0, dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120)
@@ -49,8 +51,9 @@ def test_bodies_around_the_buffer(world):
             world.flush()
             before = counted.take(world)
             answer = put(world, router, f"/my-company/{length}", bytes_of(length), user="alice", chunked=chunked)
-            expect.true(f"{length} bytes that fit are replayed", len(answer.steps) == 1 or length > 12000)
-            counted.expect(world, before, lookups=len(answer.steps), hits=0, learned=1, moved=0, dropped=0, refused=0)
+            expect.true(f"{length} bytes that fit are replayed", len(answer.steps) == 1 or length > 14000)
+            counted.expect(world, before, lookups=len(answer.steps), hits=0, moved=0, dropped=0, refused=0,
+                           learned=int(len(answer.steps) == 1 or flows.uploads_teach(chunked)))
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120)
@@ -113,10 +116,12 @@ def test_two_hundred_megabytes(world):
                         [(d.whole, d.body_length, d.body_sha256) for d in seen if d.cell == "eu0"],
                         [(True, len(body), digest)])
             expect.same("cells that saw it", [d.cell for d in seen], ["eu1", "eu0"] if len(statuses) == 2 else ["eu0"])
-            flows.wait_known(world, router, "/my-company/")
-            misses = len(statuses) if len(statuses) == 2 else 0
+            taught = flows.uploads_teach(chunked)  # else it goes right by the hint of the first
+            if taught:
+                flows.wait_known(world, router, "/my-company/")
+            misses = len(statuses) if len(statuses) == 2 or not taught else 0
             counted.expect(world, before, lookups=len(statuses), hits=len(statuses) - misses, misses=misses,
-                           learned=int(misses > 0), dropped=0, refused=0)
+                           learned=int(taught and misses > 0), dropped=0, refused=0)
     grown = router.haproxy.resident() - small
     expect.true(f"HAProxy has grown by {grown >> 20} MiB", grown < 20 * MB)
 
@@ -156,7 +161,8 @@ def test_beyond_the_large_buffer(world):
         before = counted.take(world)
         answer = put(world, router, f"/my-company/upload-{chunked}", bytes_of(50 * MB), user="alice", chunked=chunked)
         expect.same("answers to the client", [step.status for step in answer.steps], [307, 200])
-        counted.expect(world, before, lookups=2, hits=0, misses=2, learned=1, moved=0, dropped=0, refused=0)
+        counted.expect(world, before, lookups=2, hits=0, misses=2, learned=int(flows.uploads_teach(chunked)), moved=0,
+                       dropped=0, refused=0)
 
 
 def tier_is(router, state):
@@ -318,7 +324,8 @@ def test_bodies_around_the_large_buffer(world):
         statuses = [step.status for step in answer.steps]
         wanted = [[200]] if length < limit else [[200], [307, 200]] if length <= 4 * MB else [[307, 200]]
         expect.true(f"answers to {length} bytes in chunks: {statuses}", statuses in wanted)
-        counted.expect(world, before, lookups=len(statuses), hits=0, learned=1, dropped=0, refused=0)
+        counted.expect(world, before, lookups=len(statuses), hits=0, dropped=0, refused=0,
+                       learned=int(len(statuses) == 1 or flows.uploads_teach(chunked=True)))
 
 
 @scenario(pick=AWAY, routers=ONE, timeout=120, large=64 * MB)

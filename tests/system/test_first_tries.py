@@ -83,8 +83,10 @@ def test_a_get_with_a_body_of_unknown_length(world):
         cells = [d for answer in answers for d in world.deliveries_of(answer)]
         expect.same("cells", [d.cell for d in cells], ["eu1", "eu0"])
         expect.same("bodies", [d.body_length for d in cells], [len(body)] * 2)
-        flows.wait_known(world, router, f"/{name}/")
-        counted.expect(world, before, lookups=len(answers), hits=0, misses=len(answers), learned=1, refused=0)
+        taught = len(answers) == 1 or flows.uploads_teach(chunked=True)
+        if taught:
+            flows.wait_known(world, router, f"/{name}/")
+        counted.expect(world, before, lookups=len(answers), hits=0, misses=len(answers), learned=int(taught), refused=0)
 
 
 @scenario(answers=425, pick=AWAY, routers=ONE)
