@@ -100,16 +100,21 @@ def test_grpc_calls(world):
         expect.same("cells", [d.cell for d in world.deliveries_of(answer)], ["eu1"])
         answer = call(router, "/my-company/Service/Call", pieces)
         tries += 1
+    # A stream may still be open when its answer comes, and teach nothing: then a GET does.
+    taught = flows.uploads_teach(chunked=True)
     for _ in range(2):
         expect.status(answer, 200, world)
         expect.same("what came back", answer.body, b"".join(pieces))
         expect.same("trailers", dict(answer.trailers), {"grpc-status": "0", "x-length": str(len(answer.body))})
         expect.same("cells", [(d.cell, d.whole) for d in world.deliveries_of(answer)][-1], ("eu0", True))
         expect.clean(answer)
+        if not taught and not router.routes():
+            expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
         flows.wait_known(world, router, "/my-company/")
         answer = call(router, "/my-company/Service/Other", pieces)
     expect.same("cells of a hit", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
-    counted.expect(world, before, lookups=tries + 2, hits=2, misses=tries, learned=1, moved=0, dropped=0, refused=0)
+    misses = tries if taught else tries + 1
+    counted.expect(world, before, lookups=misses + 2, hits=2, misses=misses, learned=1, moved=0, dropped=0, refused=0)
 
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
