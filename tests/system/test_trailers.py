@@ -45,10 +45,12 @@ def test_trailers_of_a_client(world):
             expect.same("answers to the client", statuses, [307, 200] if length > 16000 and kind == "miss" else [200])
             expect.same("cells that saw the last one", [d.cell for d in seen], ["eu0"] if len(statuses) == 2
                         else list(cells))
-            flows.wait_known(world, router, "/my-company/")
-            expect.same("routes", router.routes(), {"/my-company/": "eu0"})
-            counted.expect(world, before, lookups=len(statuses), hits=int(kind == "hit"), learned=int(kind == "miss"),
-                           moved=0, dropped=0, refused=0)
+            if len(statuses) == 1 or flows.uploads_teach(chunked=True):
+                flows.wait_known(world, router, "/my-company/")
+                expect.same("routes", router.routes(), {"/my-company/": "eu0"})
+            counted.expect(world, before, lookups=len(statuses), hits=int(kind == "hit"),
+                           learned=int(kind == "miss" and "/my-company/" in router.routes()), moved=0, dropped=0,
+                           refused=0)
 
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True)
