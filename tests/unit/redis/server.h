@@ -104,6 +104,15 @@ static inline redisReply *server_ask(redisContext *client, const char *format, .
 
 #define server_do(client, ...) freeReplyObject(server_ask(client, __VA_ARGS__))
 
+static inline bool server_has(redisContext *client, const char *key)
+{
+    redisReply *reply = server_ask(client, "EXISTS %s", key);
+    bool is = reply->integer == 1;
+
+    freeReplyObject(reply);
+    return is;
+}
+
 /* How often Redis ran a command since CONFIG RESETSTAT. */
 static inline long long server_calls(redisContext *client, const char *command)
 {

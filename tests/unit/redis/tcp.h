@@ -76,11 +76,7 @@ static inline bool redis_takes(const struct redis *redis, const char *format, ..
 
 static inline bool redis_has(const struct redis *redis, const char *key)
 {
-    redisReply *reply = server_ask(redis->client, "EXISTS %s", key);
-    bool has = reply->integer == 1;
-
-    freeReplyObject(reply);
-    return has;
+    return server_has(redis->client, key);
 }
 
 #endif

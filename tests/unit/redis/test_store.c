@@ -1,65 +1,6 @@
 /* tests/unit/redis/test_store.c - the store against a real Redis that does what it should: get, put, forget, sharing,
  * invalidations, races of two routers. */
-#include "tests/unit/redis/player.h"
-
-static struct server server;
-static redisContext *client;
-
-static int start(void **state)
-{
-    (void)state;
-    server_make(&server);
-    server_start(&server, NULL);
-    server_wait(&server);
-    client = server_connect(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    redisFree(client);
-    server_remove(&server);
-    return 0;
-}
-
-static int empty(void **state)
-{
-    (void)state;
-    server_do(client, "FLUSHALL");
-    server_do(client, "SCRIPT FLUSH");
-    server_do(client, "CONFIG RESETSTAT");
-    return 0;
-}
-
-static bool exists(const char *key)
-{
-    redisReply *reply = server_ask(client, "EXISTS %s", key);
-    bool is = reply->integer == 1;
-
-    freeReplyObject(reply);
-    return is;
-}
-
-static void two(struct player *a, struct player *b)
-{
-    struct route_store_config config = player_config(&server);
-
-    player_start(a, &config);
-    config.router = "r2";
-    config.seed = 43;
-    player_start(b, &config);
-    player_ready(a);
-    player_ready(b);
-}
-
-static void one(struct player *player)
-{
-    struct route_store_config config = player_config(&server);
-
-    player_start(player, &config);
-    player_ready(player);
-}
+#include "tests/unit/redis/one_server.h"
 
 static void test_absent_then_put_then_found(void **state)
 {
@@ -73,7 +14,7 @@ static void test_absent_then_put_then_found(void **state)
     assert_int_equal(got.reason, STORE_REASON_NONE);
     assert_true(put(&p, "/my-company/", "eu0", 600, 0));
     player_until(is_written(&p));
-    assert_true(exists("cellrouter:{/my-company}/my-company/"));
+    assert_true(server_has(client, "cellrouter:{/my-company}/my-company/"));
     look_done(&p, "/my-company/x/", &got);
     assert_got(&got, ROUTE_FOUND, "/my-company/", "eu0");
     assert_int_equal(got.trust, ROUTE_TRUST_FULL);
@@ -114,7 +55,7 @@ static void test_hosts_are_apart(void **state)
     one(&p);
     assert_true(route_store_put(p.store, &name, "eu0", 3, 60, 0));
     player_until(is_written(&p));
-    assert_true(exists("cellrouter:{a.example/x}/x/"));
+    assert_true(server_has(client, "cellrouter:{a.example/x}/x/"));
     look(&p, "a.example", "/x/", &got);
     player_until(got.outcome != ROUTE_WAITING);
     assert_got(&got, ROUTE_FOUND, "/x/", "eu0");
@@ -332,8 +273,8 @@ static void test_forget_only_what_was_meant(void **state)
     assert_got(&got, ROUTE_FOUND, "/a/", "eu1");
     assert_true(forget(&p, "/a/", "eu1"));
     player_until(counters(&p)->forgotten == 1);
-    assert_false(exists("cellrouter:{/a}/a/"));
-    assert_true(exists("cellrouter-gone:{/a}/a/"));
+    assert_false(server_has(client, "cellrouter:{/a}/a/"));
+    assert_true(server_has(client, "cellrouter-gone:{/a}/a/"));
     look_done(&p, "/a/", &got);
     assert_got(&got, ROUTE_ABSENT, "", "");
     player_end(&p);
@@ -421,14 +362,14 @@ static void test_a_dropped_route_is_not_brought_back_by_an_older_word(void **sta
               "99999999999999 eu0"); /* of a clock gone mad: no claim */
     assert_true(route_store_put(b.store, &name, "eu0", 3, 600, 0));
     player_until(is_written(&b));
-    assert_true(exists("cellrouter:{/a}/a/"));
+    assert_true(server_has(client, "cellrouter:{/a}/a/"));
     char gone[64];
     snprintf(gone, sizeof gone, "%llu eu0", (unsigned long long)clock_wall_ms() + 2000);
     server_do(client, "DEL cellrouter:{/a}/a/");
     server_do(client, "SET cellrouter-gone:{/a}/a/ %s PX 300000", gone);
     assert_true(put(&b, "/a/", "eu0", 600, 0));
     player_until(counters(&b)->lost_dropped == 1);
-    assert_false(exists("cellrouter:{/a}/a/"));
+    assert_false(server_has(client, "cellrouter:{/a}/a/"));
     player_until(b.changed != 0);
     assert_true(put(&b, "/a/", "eu1", 600, 0)); /* the redirect said nothing of eu1 */
     player_until(is_written(&b));

@@ -30,15 +30,6 @@ static void up(const char *const more[])
     client = server_connect(&server);
 }
 
-static bool exists(const char *key)
-{
-    redisReply *reply = server_ask(client, "EXISTS %s", key);
-    bool is = reply->integer == 1;
-
-    freeReplyObject(reply);
-    return is;
-}
-
 /* Quick to find out, where the test waits for that. */
 static struct route_store_config impatient(void)
 {
@@ -74,9 +65,9 @@ static void test_not_there_at_start(void **state)
     up(NULL);
     player_ready(&p);
     player_until(is_written(&p));
-    assert_false(exists("cellrouter:{/b}/b/"));
-    assert_true(exists("cellrouter:{/c}/c/"));
-    assert_true(exists("cellrouter:{/d}/d/"));
+    assert_false(server_has(client, "cellrouter:{/b}/b/"));
+    assert_true(server_has(client, "cellrouter:{/c}/c/"));
+    assert_true(server_has(client, "cellrouter:{/d}/d/"));
     look_done(&p, "/a/", &got);
     assert_got(&got, ROUTE_FOUND, "/a/", "eu1");
     assert_int_equal(p.distrusted, 1); /* what was learned before came without protection */
@@ -142,7 +133,7 @@ static void test_stopped(void **state)
     kill(server.pid, SIGCONT);
     player_ready(&p);
     player_until(is_written(&p));
-    assert_true(exists("cellrouter:{/a}/a/"));
+    assert_true(server_has(client, "cellrouter:{/a}/a/"));
     player_end(&p);
 }
 
@@ -200,7 +191,7 @@ static void test_loading(void **state)
     player_until(is_written(&p) && counters(&p)->written == 1);
     redisFree(client);
     client = server_connect(&server);
-    assert_true(exists("cellrouter:{/b}/b/"));
+    assert_true(server_has(client, "cellrouter:{/b}/b/"));
     player_end(&p);
 }
 
@@ -226,7 +217,7 @@ static void test_read_only_replica(void **state)
     assert_true(put(&p, "/b/", "eu0", 600, 0));
     server_do(client, "REPLICAOF NO ONE");
     player_until(is_written(&p));
-    assert_true(exists("cellrouter:{/b}/b/"));
+    assert_true(server_has(client, "cellrouter:{/b}/b/"));
     assert_int_equal(counters(&p)->connected, 1);
     player_end(&p);
 }
@@ -250,10 +241,10 @@ static void test_full(void **state)
     assert_got(&got, ROUTE_FOUND, "/a/", "eu0");
     assert_true(forget(&p, "/a/", "eu0")); /* a stale route goes also when Redis is full */
     player_until(counters(&p)->forgotten == 1);
-    assert_false(exists("cellrouter:{/a}/a/"));
+    assert_false(server_has(client, "cellrouter:{/a}/a/"));
     server_do(client, "CONFIG SET maxmemory 0");
     player_until(is_written(&p));
-    assert_true(exists("cellrouter:{/b}/b/"));
+    assert_true(server_has(client, "cellrouter:{/b}/b/"));
     player_end(&p);
 }
 
@@ -576,7 +567,7 @@ static void test_slow_network(void **state)
     assert_int_equal(counters(&p)->disconnects, 0);
     assert_true(put(&p, "/b/", "eu0", 600, 0));
     player_until(is_written(&p));
-    assert_true(exists("cellrouter:{/b}/b/"));
+    assert_true(server_has(client, "cellrouter:{/b}/b/"));
     player_end(&p);
     proxy_end(&proxy);
 }

@@ -1,27 +1,6 @@
 /* tests/unit/redis/test_store_read.c - lookups of a Redis that is further away than the deadline: nobody waits in vain,
  * nothing that comes late is lost. */
-#include "tests/unit/redis/proxy.h"
-
-static struct server server;
-static redisContext *client;
-
-static int start(void **state)
-{
-    (void)state;
-    server_make(&server);
-    server_start(&server, NULL);
-    server_wait(&server);
-    client = server_connect(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    redisFree(client);
-    server_remove(&server);
-    return 0;
-}
+#include "tests/unit/redis/one_server.h"
 
 static void test_beyond_the_deadline(void **state)
 {

@@ -1,46 +1,6 @@
 /* tests/unit/redis/test_store_write.c - claims against a real Redis: those that say nothing new, the window of those
  * that are on their way. */
-#include "tests/unit/redis/proxy.h"
-
-static struct server server;
-static redisContext *client;
-
-static int start(void **state)
-{
-    (void)state;
-    server_make(&server);
-    server_start(&server, NULL);
-    server_wait(&server);
-    client = server_connect(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    redisFree(client);
-    server_remove(&server);
-    return 0;
-}
-
-static int empty(void **state)
-{
-    (void)state;
-    server_do(client, "FLUSHALL");
-    return 0;
-}
-
-static void two(struct player *a, struct player *b)
-{
-    struct route_store_config config = player_config(&server);
-
-    player_start(a, &config);
-    config.router = "r2";
-    config.seed = 43;
-    player_start(b, &config);
-    player_ready(a);
-    player_ready(b);
-}
+#include "tests/unit/redis/one_server.h"
 
 /* Routers that had not heard of a route claim what stands there: nobody is told, no copy is lost. */
 static void test_a_claim_that_says_nothing_new_is_not_written(void **state)

@@ -17,11 +17,11 @@
 static char *said; /* what the last parse wrote */
 
 /* A block of its exact size, so that ASan sees one byte read too far. NULL: refused, and said tells why. */
-static struct config *parse(const char *text)
+static inline struct config *parse_bytes(const char *text, size_t length)
 {
     free(said);
     said = NULL;
-    size_t size = 0, length = strlen(text);
+    size_t size = 0;
     FILE *out = open_memstream(&said, &size);
     char *exact = malloc(length ? length : 1);
     memcpy(exact, text, length);
@@ -29,6 +29,11 @@ static struct config *parse(const char *text)
     fclose(out);
     free(exact);
     return config;
+}
+
+static inline struct config *parse(const char *text)
+{
+    return parse_bytes(text, strlen(text));
 }
 
 /* A text, and all that must be said of it; "": it is right. */

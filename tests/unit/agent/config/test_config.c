@@ -1,37 +1,8 @@
 /* tests/unit/agent/config/test_config.c - what a configuration file may say, and what is answered when it is wrong. */
-#include "agent/config/config.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "agent/config/config_settings.h"
-
-static char *said; /* what the last parse wrote */
-
-/* An exact-size copy, so that ASan sees one byte read too far. */
-static struct config *parse_bytes(const char *text, size_t length)
-{
-    free(said);
-    size_t size = 0;
-    FILE *out = open_memstream(&said, &size);
-    char *exact = malloc(length ? length : 1);
-    memcpy(exact, text, length);
-    struct config *config = config_parse("t.conf", exact, length, out);
-    fclose(out);
-    free(exact);
-    return config;
-}
-
-static struct config *parse(const char *text)
-{
-    return parse_bytes(text, strlen(text));
-}
+#include "tests/unit/agent/config/config_help.h"
 
 static const char good[] = "region = \"eu\"\n"
                            "cell \"eu0\" {\n"
