@@ -29,6 +29,10 @@ CELL_DOWN = r"Server \S+ is (DOWN|UP)|has no server available|backend \S+ has no
 PROXY_STOPPED = re.compile(r"Proxy \S+ stopped")  # HAProxy's farewell
 
 
+def is_writing(counters):
+    return counters["store_connected"] and counters["store_queued"] + counters["store_writing"]
+
+
 class World:
     """
     routers   id -> region
@@ -184,7 +188,10 @@ class World:
 
     def flush(self):
         """All routers forget all they learned. Returns when every agent has heard that Redis is empty: the word of it,
-        coming late, would take away what is learned next."""
+        coming late, would take away what is learned next. A claim that is on its way would outlive the flush."""
+        if self.redis:
+            for id, router in self.routers.items():
+                wait_until(f"{id} has written what it learned", lambda: not is_writing(router.counters()), timeout=3)
         for router in self.routers.values():
             router.cellctl("flush")
         if not self.redis:
