@@ -7,7 +7,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/cellctl/cell_choice.h"
 #include "agent/cellctl/server_options.h"
+#include "agent/config/backend_lines.h"
 #include "agent/config/config_settings.h"
 #include "haproxy_templates.h"
 
@@ -35,60 +37,10 @@ static const struct config_cell *cell_of(const struct haproxy_scope *scope)
     return &scope->config->cells[scope->cell];
 }
 
-/* Which cells are asked how */
-
-/* Whether unknown paths go to this cell, as long as one of these is up. */
-static bool is_picked(const struct config *config, const struct config_cell *cell)
-{
-    if (config->default_cell[0] != '\0')
-        return strcmp(cell->id, config->default_cell) == 0;
-    return strcmp(cell->region, config->region) == 0;
-}
-
-static size_t picked_servers(const struct config *config)
-{
-    size_t servers = 0;
-    for (size_t i = 0; i < config->cell_count; i++)
-        servers += is_picked(config, &config->cells[i]) ? config->cells[i].servers.count : 0;
-    return servers;
-}
-
-/* Whether HAProxy retries this cell's redirect by itself. */
-static bool retries(const struct config_cell *cell, bool also_421)
-{
-    return cell->answers == CELL_ANSWER_425 || (also_421 && cell->answers == CELL_ANSWER_421);
-}
-
-/* Whether such a cell is asked at once where its route is known. */
-static bool has_retry_cells(const struct haproxy_scope *scope, bool also_421)
-{
-    const struct config *config = scope->config;
-    for (size_t i = 0; i < config->cell_count && config->haproxy.direct_hits != DIRECT_HITS_NEVER; i++)
-        if (retries(&config->cells[i], also_421))
-            return true;
-    return false;
-}
-
-/* Whether an unknown path may be asked for without the replay pass: all cells that are picked for it redirect by a
- * status that HAProxy retries. With weights the servers are left to HAProxy's own choice. */
-static bool picked_retry(const struct config *config, bool also_421)
-{
-    bool any = false;
-    for (size_t i = 0; i < config->cell_count; i++) {
-        const struct config_cell *cell = &config->cells[i];
-        if (!is_picked(config, cell))
-            continue;
-        if (!retries(cell, also_421) || server_options_has(cell->server_options, "weight"))
-            return false;
-        any = true;
-    }
-    return any;
-}
-
+/* The large-body process only replays. */
 static bool is_first_at_once(const struct haproxy_scope *scope, bool also_421)
 {
-    return scope->config->haproxy.direct_hits != DIRECT_HITS_NEVER && !scope->large &&
-           picked_retry(scope->config, also_421);
+    return !scope->large && cells_first_at_once(scope->config, also_421);
 }
 
 /* Values */
@@ -277,13 +229,13 @@ static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
 
 static void print_servers_picked(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%zu", picked_servers(scope->config));
+    fprintf(out, "%zu", cells_picked_servers(scope->config));
 }
 
 /* Tries of an unknown path beyond the first: the template says why so many. */
 static void print_any_retries(const struct haproxy_scope *scope, FILE *out)
 {
-    size_t tries = picked_servers(scope->config) * 2 + 1;
+    size_t tries = cells_picked_servers(scope->config) * 2 + 1;
     fprintf(out, "%zu", tries < 3 ? 3 : tries > 10 ? 10 : tries);
 }
 
@@ -324,6 +276,35 @@ static void print_cell_name_key(const struct haproxy_scope *scope, FILE *out)
     print_text_key(cell_of(scope)->name, out);
 }
 
+/* The status of its redirects, where it may be asked at once. */
+static void print_cell_asked_as(const struct haproxy_scope *scope, FILE *out)
+{
+    const struct config_cell *cell = cell_of(scope);
+    fputs(cell_is_limited(cell) || cell->answers == CELL_ANSWER_302 ? "302"
+          : cell->answers == CELL_ANSWER_421                        ? "421"
+                                                                    : "425",
+          out);
+}
+
+/* Servers of picked cells from this cell on. */
+static void print_cell_servers_left(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%zu", cells_picked_servers(scope->config) - scope->servers_before);
+}
+
+/* The lines for all cells come first. */
+static const char *line_of(const struct haproxy_scope *scope)
+{
+    const struct config_list *all = &scope->config->haproxy.backend_lines, *own = &cell_of(scope)->backend_lines;
+    size_t at = scope->line;
+    return at < all->count ? all->items[at] : at - all->count < own->count ? own->items[at - all->count] : NULL;
+}
+
+static void print_line(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(line_of(scope), out);
+}
+
 static void print_cell_retries(const struct haproxy_scope *scope, FILE *out)
 {
     size_t servers = cell_of(scope)->servers.count;
@@ -337,7 +318,7 @@ static void print_cell_server_count(const struct haproxy_scope *scope, FILE *out
 
 static void print_cell_backup(const struct haproxy_scope *scope, FILE *out)
 {
-    fputs(is_picked(scope->config, cell_of(scope)) ? "" : " backup", out);
+    fputs(cell_is_picked(scope->config, cell_of(scope)) ? "" : " backup", out);
 }
 
 static void print_server_name(const struct haproxy_scope *scope, FILE *out)
@@ -367,7 +348,7 @@ static void print_server_pick_key(const struct haproxy_scope *scope, FILE *out)
 /* Servers of picked cells from this one on. */
 static void print_server_left(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%zu", picked_servers(scope->config) - scope->servers_before - scope->server);
+    fprintf(out, "%zu", cells_picked_servers(scope->config) - scope->servers_before - scope->server);
 }
 
 /* Conditions */
@@ -405,12 +386,12 @@ static bool holds_hidden(const struct haproxy_scope *scope)
 
 static bool holds_retry_cells(const struct haproxy_scope *scope)
 {
-    return has_retry_cells(scope, true);
+    return cells_any_retried(scope->config, true);
 }
 
 static bool holds_retry_cells_425(const struct haproxy_scope *scope)
 {
-    return has_retry_cells(scope, false);
+    return cells_any_retried(scope->config, false);
 }
 
 static bool holds_first_at_once(const struct haproxy_scope *scope)
@@ -423,17 +404,14 @@ static bool holds_first_at_once_425(const struct haproxy_scope *scope)
     return is_first_at_once(scope, false);
 }
 
-/* Whether none of the servers for unknown paths has a weight or a limit of its own. */
+static bool holds_limited_picks(const struct haproxy_scope *scope)
+{
+    return cells_limited_picks(scope->config);
+}
+
 static bool holds_servers_alike(const struct haproxy_scope *scope)
 {
-    const struct config *config = scope->config;
-    for (size_t i = 0; i < config->cell_count; i++) {
-        const char *options = config->cells[i].server_options;
-        if (is_picked(config, &config->cells[i]) &&
-            (server_options_has(options, "weight") || server_options_has(options, "maxconn")))
-            return false;
-    }
-    return true;
+    return cells_picked_alike(scope->config);
 }
 
 static bool holds_several_servers(const struct haproxy_scope *scope)
@@ -464,13 +442,13 @@ static bool turn_wanted(struct haproxy_scope *scope, size_t index,
 static bool turn_picked_cell(struct haproxy_scope *scope, size_t index)
 {
     scope->servers_before = index == 0 ? 0 : scope->servers_before + cell_of(scope)->servers.count;
-    return turn_wanted(scope, index, is_picked);
+    return turn_wanted(scope, index, cell_is_picked);
 }
 
 static bool is_asked_at_once(const struct config *config, const struct config_cell *cell)
 {
     (void)config;
-    return cell->answers != CELL_ANSWER_302;
+    return cell->answers != CELL_ANSWER_302 && !cell_is_limited(cell);
 }
 
 static bool turn_cell_at_once(struct haproxy_scope *scope, size_t index)
@@ -482,6 +460,20 @@ static bool turn_server(struct haproxy_scope *scope, size_t index)
 {
     scope->server = index;
     return index < cell_of(scope)->servers.count;
+}
+
+static bool turn_backend_line(struct haproxy_scope *scope, size_t index)
+{
+    scope->line = index;
+    return line_of(scope);
+}
+
+static bool turn_shared_backend_line(struct haproxy_scope *scope, size_t index)
+{
+    for (scope->line = index == 0 ? 0 : scope->line + 1; line_of(scope); scope->line++)
+        if (backend_line_is_shared(line_of(scope)))
+            return true;
+    return false;
 }
 
 /* The tables */

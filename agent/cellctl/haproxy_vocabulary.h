@@ -19,6 +19,7 @@ struct haproxy_scope {
     bool large;            /* the second process, for large bodies */
     size_t cell;           /* of the current turn of a loop over cells */
     size_t server;         /* of its loop over servers */
+    size_t line;           /* of its loop over backend lines: those of all cells first, then its own */
     size_t servers_before; /* of the picked cells before this one */
 };
 

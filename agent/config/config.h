@@ -31,7 +31,8 @@ struct config_cell {
     enum cell_answer answers;
     struct config_list servers; /* at least one; "host:port", "[v6]:port" or "unix@/path", as HAProxy's server line */
     char *server_options;       /* the rest of HAProxy's server line; may be empty */
-    unsigned line;              /* where it stands in the file */
+    struct config_list backend_lines; /* for its backend, as HAProxy has them */
+    unsigned line;                    /* where it stands in the file */
 };
 
 struct config_spoe {
@@ -114,8 +115,10 @@ struct config_haproxy {
     char *agent_address;         /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     uint32_t maxconn; /* of each frontend of the edge; 0: not printed */
-    uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_server_s, timeout_tunnel_s;
-    char *large_address; /* of the large-body tier; empty: none */
+    uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_queue_s;
+    uint32_t timeout_server_s, timeout_tunnel_s;
+    struct config_list backend_lines; /* for the backends of all cells, before those of the cell */
+    char *large_address;              /* of the large-body tier; empty: none */
     uint64_t large_buffer;
     uint32_t large_requests, large_wait_s;
     char *map_file; /* of level 0; empty: none */

@@ -146,6 +146,7 @@ static const char *describe_check(enum setting_check check)
     case CHECK_SERVER:
     case CHECK_SERVER_OR_EMPTY: return "host:port, [v6]:port or unix@/path";
     case CHECK_OPTIONS: return "one line of HAProxy's server options";
+    case CHECK_LINE: return "a line for a backend of HAProxy's, such as option httpchk GET /health";
     case CHECK_ADDRESS:
     case CHECK_ADDRESS_OR_EMPTY: return "unix:/path, host:port or [v6]:port";
     case CHECK_SOCKET_OR_EMPTY: return "an absolute path of at most 107 bytes";

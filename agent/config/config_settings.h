@@ -28,6 +28,7 @@ enum setting_check {
     CHECK_SERVER, /* HAProxy server address */
     CHECK_SERVER_OR_EMPTY,
     CHECK_OPTIONS, /* rest of a server line: one line, printable */
+    CHECK_LINE,    /* line of a backend: one line, printable */
     CHECK_ADDRESS, /* unix:/path or host:port */
     CHECK_ADDRESS_OR_EMPTY,
     CHECK_SOCKET_OR_EMPTY, /* path of a unix socket */

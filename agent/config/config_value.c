@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/config/backend_lines.h"
 #include "agent/config/server_words.h"
 #include "base/address.h"
 
@@ -147,6 +148,11 @@ static bool check_options(const char *text, struct config_complaint *why)
     return all(text, line_byte, why) && server_words_check(text, why->text, sizeof why->text);
 }
 
+static bool check_line(const char *text, struct config_complaint *why)
+{
+    return all(text, line_byte, why) && backend_line_check(text, why->text, sizeof why->text);
+}
+
 static bool check_text(enum setting_check check, const char *text, struct config_complaint *why)
 {
     switch (check) {
@@ -157,6 +163,7 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_SERVER:
     case CHECK_SERVER_OR_EMPTY: return !*text || check_address(text, "unix@", why);
     case CHECK_OPTIONS: return check_options(text, why);
+    case CHECK_LINE: return check_line(text, why);
     case CHECK_ADDRESS:
     case CHECK_ADDRESS_OR_EMPTY: return !*text || check_address(text, "unix:", why);
     case CHECK_SOCKET_OR_EMPTY: return !*text || check_socket(text, why);

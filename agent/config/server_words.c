@@ -66,7 +66,7 @@ static const char *nearest(const char *word, size_t length)
     return search.best;
 }
 
-static bool quotes_end(const char *options)
+bool server_words_quotes_end(const char *options)
 {
     char quote = 0;
     for (const char *c = options; *c; c++)
@@ -90,7 +90,7 @@ bool server_words_check(const char *options, char *why, size_t size)
 {
     size_t length = 0;
     bool after_unknown = false; /* this word may be the argument of one that only a newer HAProxy knows */
-    if (!quotes_end(options)) {
+    if (!server_words_quotes_end(options)) {
         snprintf(why, size, "a quote does not end");
         return false;
     }

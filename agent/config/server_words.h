@@ -10,6 +10,10 @@
  * Source: HAProxy configuration manual 2.6, section 2.2. */
 const char *server_words_next(const char *text, size_t *lengthp);
 
+/* Whether each quote of the text has its end.
+ * Source: HAProxy configuration manual 2.6, section 2.2. */
+bool server_words_quotes_end(const char *text);
+
 /* Looks at the words of options from the left. Returns false at the first that is one or two letters away from a word
  * that HAProxy knows, at a last word whose argument is missing, and at a quote that does not end; why then holds a
  * sentence without its end. Words in quotes, arguments, and words like no known one are never looked at: a newer

@@ -142,10 +142,14 @@ class Router:
         """HAProxy's answer on its runtime socket; empty when it is not there."""
         return ask(self.runtime_socket, command)
 
+    def stats(self):
+        """The lines of `show stat`, by the names of its columns."""
+        lines = [line.lstrip("# ").split(",") for line in self.runtime("show stat").splitlines()]
+        return [dict(zip(lines[0], line)) for line in lines[1:]]
+
     def stat(self, proxy, server="BACKEND"):
-        """What `show stat` says of it, by the names of its columns; {} when HAProxy has no such thing."""
-        lines = [line.split(",") for line in self.runtime("show stat").splitlines()]
-        return next((dict(zip(lines[0], line)) for line in lines[1:] if line[:2] == [proxy, server]), {})
+        """What `show stat` says of it; {} when HAProxy has no such thing."""
+        return next((line for line in self.stats() if [line["pxname"], line.get("svname")] == [proxy, server]), {})
 
     def cellctl(self, command):
         """The agent's answer to one line on its admin socket."""

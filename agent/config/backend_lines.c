@@ -1,0 +1,117 @@
+/* agent/config/backend_lines.c - which lines of HAProxy's a cell's backend may have: agent/config/backend_lines.def. A
+ * list of what may stand there, and not of what may not: an unknown word of a newer HAProxy could do anything to a
+ * request on its way. */
+#include "agent/config/backend_lines.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/config/server_words.h"
+#include "base/nearest.h"
+
+enum where { OWN, BOTH };
+
+static const struct {
+    const char *words;
+    enum where where;
+} lines[] = {
+#define BACKEND_LINE(words, where) {words, where},
+#define BACKEND_LINE_REFUSED(words, why)
+#include "agent/config/backend_lines.def"
+#undef BACKEND_LINE
+#undef BACKEND_LINE_REFUSED
+};
+
+static const struct {
+    const char *words, *why;
+} refused[] = {
+#define BACKEND_LINE(words, where)
+#define BACKEND_LINE_REFUSED(words, why) {words, why},
+#include "agent/config/backend_lines.def"
+#undef BACKEND_LINE
+#undef BACKEND_LINE_REFUSED
+};
+
+enum { LINES = sizeof lines / sizeof lines[0], REFUSED = sizeof refused / sizeof refused[0] };
+
+/* Whether the line begins with these words, however many blanks are between them. */
+static bool begins(const char *line, const char *words)
+{
+    size_t wanted, found;
+    for (words = server_words_next(words, &wanted); wanted > 0; words = server_words_next(words + wanted, &wanted)) {
+        line = server_words_next(line, &found);
+        if (found != wanted || memcmp(line, words, found) != 0)
+            return false;
+        line += found;
+    }
+    return true;
+}
+
+static const char *without_no(const char *line)
+{
+    size_t length;
+    const char *word = server_words_next(line, &length);
+    bool is_no = length == 2 && memcmp(word, "no", 2) == 0;
+    return is_no ? word + length : line;
+}
+
+static size_t find(const char *line)
+{
+    line = without_no(line);
+    for (size_t i = 0; i < LINES; i++)
+        if (begins(line, lines[i].words))
+            return i;
+    return LINES;
+}
+
+/* The words that the line begins with: two after `option` and `timeout`, else one. Their length is set. */
+static const char *head_of(const char *line, size_t *lengthp)
+{
+    size_t first, second;
+    const char *word = server_words_next(line, &first);
+    bool is_pair = (first == 6 && memcmp(word, "option", 6) == 0) || (first == 7 && memcmp(word, "timeout", 7) == 0);
+    const char *next = server_words_next(word + first, &second);
+    *lengthp = is_pair && second > 0 ? (size_t)(next + second - word) : first;
+    return word;
+}
+
+static bool refuse(const char *line, char *why, size_t size)
+{
+    size_t length;
+    const char *head = head_of(without_no(line), &length);
+    for (size_t i = 0; i < REFUSED; i++)
+        if (begins(head, refused[i].words)) {
+            snprintf(why, size, "%s cannot stand there: %s", refused[i].words, refused[i].why);
+            return false;
+        }
+    struct nearest search = nearest_to(head, length);
+    for (size_t i = 0; i < LINES; i++)
+        nearest_try(&search, lines[i].words);
+    if (search.best)
+        snprintf(why, size, "no line of a cell's backend begins with %.*s; did you mean %s", (int)length, head,
+                 search.best);
+    else
+        snprintf(why, size, "no line of a cell's backend begins with %.*s", (int)length, head);
+    return false;
+}
+
+bool backend_line_check(const char *line, char *why, size_t size)
+{
+    size_t length;
+    server_words_next(line, &length);
+    if (length == 0) {
+        snprintf(why, size, "it is empty");
+        return false;
+    }
+    if (!server_words_quotes_end(line)) {
+        snprintf(why, size, "a quote does not end");
+        return false;
+    }
+    return find(line) < LINES || refuse(line, why, size);
+}
+
+bool backend_line_is_shared(const char *line)
+{
+    size_t at = find(line);
+    return at < LINES && lines[at].where == BOTH;
+}
