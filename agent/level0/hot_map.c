@@ -18,7 +18,12 @@
  * (agent/routes/doubts.h), so that its requests take the replay pass. It has the cell of the route with a bit of its
  * own, UNDECIDED, so it counts as another cell than every route does: rules and bars hold for it without a case of
  * their own. It enters at once instead of by its uses, goes without the shorter ones, which are right again afterwards,
- * and only a share of the map may be of that kind.
+ * and only a share of the map may be of that kind. It goes with its route, too, when that is forgotten or another
+ * cell's: lists by the first segment find what is below a prefix, at most UNDECIDED_MOST entries (drop_below).
+ *
+ * Renewal. A lookup of a route whose entry stands in the map says that HAProxy does not have it, or has marked it
+ * because of a redirect that the agent need not have heard of. Soon after it entered that is nothing new; later it
+ * leaves and enters again.
  *
  * The journal. Each change, an addition or a deletion, takes a number (head) and a place in a ring of HOT_JOURNAL. Each
  * target remembers the number that it takes next. One that is more than the ring behind, or of which nothing is known,
@@ -48,6 +53,10 @@ enum {
     LEAST_LIFE_MS = 500, /* what leaves sooner is not worth the way */
     /* At most this part of the entries is undecided: whoever asks for redirecting paths must not fill the map. */
     UNDECIDED_SHARE = 4,
+    /* Nor may they make the loss of a route dear: 1024 entries are looked at in 6 us. */
+    UNDECIDED_MOST = 1024,
+    RENEW_MS = 2000,     /* a lookup may have been under way; and as long does HAProxy alone doubt an entry */
+    RENEW_PAUSE_MS = 10, /* between two renewals, of whatever entries: HAProxys that lack the map must not cost much */
 };
 
 static uint64_t hash_of(const struct hot_map *map, const char *key, size_t length)
@@ -66,6 +75,29 @@ static bool ends_before(const struct heap_node *a, const struct heap_node *b)
 static const struct entry *first_to_end(const struct hot_map *map)
 {
     return map->ends.first ? HEAP_OWNER(map->ends.first, const struct entry, end) : NULL;
+}
+
+/* ---- lists of what is undecided ---------------------------------------------------------------------------------- */
+
+static void empty_lists(struct hot_map *map)
+{
+    for (int i = 0; i < UNDECIDED_LISTS; i++)
+        list_init(&map->undecided[i]);
+    map->undecided_count = 0;
+}
+
+/* Where entries below this key are, too: that of its host and first segment. */
+static struct list_node *list_of(struct hot_map *map, const char *key, size_t length)
+{
+    const char *root = memchr(key, '/', length);
+    const char *end = root ? memchr(root + 1, '/', length - (size_t)(root + 1 - key)) : NULL;
+    size_t first = end ? (size_t)(end - key) : length;
+    return &map->undecided[hash_of(map, key, first) % UNDECIDED_LISTS];
+}
+
+static bool has_room_for_undecided(const struct hot_map *map)
+{
+    return map->undecided_count < UNDECIDED_MOST && map->undecided_count < map->limit / UNDECIDED_SHARE;
 }
 
 /* ---- making and freeing ----------------------------------------------------------------------------------------- */
@@ -109,6 +141,7 @@ struct hot_map *hot_map_new(const struct hot_map_options *options)
     map->head = map->urgent = 1;
     map->free_slot = NO_SLOT;
     heap_init(&map->ends, ends_before);
+    empty_lists(map);
     map->uses = hot_uses_new(options->entries, options->uses, options->life_ms);
     map->journal = calloc(HOT_JOURNAL, sizeof *map->journal);
     if (map->uses && map->journal && grow(map, FIRST_SLOTS))
@@ -215,7 +248,10 @@ static void unlink_slot(struct hot_map *map, uint32_t slot)
 
 static void drop_slot(struct hot_map *map, uint32_t slot, bool lazy)
 {
-    map->undecided -= hot_map_is_undecided(map->slots[slot]);
+    if (hot_map_is_undecided(map->slots[slot])) {
+        list_remove(&map->slots[slot]->undecided);
+        map->undecided_count--;
+    }
     note(map, map->slots[slot], false, lazy);
     unlink_slot(map, slot);
     free(map->slots[slot]);
@@ -234,6 +270,25 @@ static size_t drop_shorter(struct hot_map *map, const char *key, size_t length, 
         if (slot == NO_SLOT || map->slots[slot]->cell == keep)
             continue;
         drop_slot(map, slot, lazy);
+        dropped++;
+    }
+    return dropped;
+}
+
+/* Drops what is undecided below the key, itself included, unless it says so of this cell (CELL_NONE: of any cell). The
+ * route that it was about is gone. Returns how many went. */
+static size_t drop_below(struct hot_map *map, const char *key, size_t length, uint16_t keep)
+{
+    size_t dropped = 0;
+    if (map->undecided_count == 0)
+        return 0;
+    struct list_node *list = list_of(map, key, length);
+    for (struct list_node *node = list->next, *next; node != list; node = next) {
+        const struct entry *entry = LIST_OWNER(node, struct entry, undecided);
+        next = node->next;
+        if (entry->length < length || memcmp(entry->key, key, length) != 0 || hot_map_cell(entry) == keep)
+            continue;
+        drop_slot(map, entry->slot, false);
         dropped++;
     }
     return dropped;
@@ -284,7 +339,10 @@ static struct entry *put_entry(struct hot_map *map, const char *key, size_t leng
                             .cell = cell,
                             .length = (uint8_t)length};
     memcpy(entry->key, key, length);
-    map->undecided += hot_map_is_undecided(entry);
+    if (hot_map_is_undecided(entry)) {
+        list_insert(list_of(map, key, length), &entry->undecided);
+        map->undecided_count++;
+    }
     map->slots[slot] = entry;
     map->chains[hash & map->chain_mask] = slot;
     heap_insert(&map->ends, &entry->end);
@@ -292,14 +350,16 @@ static struct entry *put_entry(struct hot_map *map, const char *key, size_t leng
     return entry;
 }
 
-static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell,
-                  uint64_t expires_ms)
+static void enter(struct hot_map *map, const char *key, size_t length, uint64_t hash, uint16_t cell, uint64_t stay_ms,
+                  uint64_t now_ms)
 {
     while (map->ends.count >= map->limit && map->ends.count > 0)
         map->stats.evicted += drop_with_shorter(map, first_to_end(map)->slot, true);
-    struct entry *entry = put_entry(map, key, length, hash, cell, expires_ms);
-    if (entry)
-        note(map, entry, true, false);
+    struct entry *entry = put_entry(map, key, length, hash, cell, now_ms + stay_ms);
+    if (!entry)
+        return;
+    entry->entered_ms = now_ms;
+    note(map, entry, true, false);
 }
 
 /* ---- uses and bars ---------------------------------------------------------------------------------------------- */
@@ -326,6 +386,20 @@ static uint64_t stay_of(struct hot_map *map, uint64_t left_ms)
     return stay_ms < left_ms / 2 ? stay_ms : left_ms / 2;
 }
 
+/* A lookup asked for a route that is in the map. */
+static void renew(struct hot_map *map, uint32_t slot, const char *key, uint64_t left_ms, uint64_t now_ms)
+{
+    struct entry *entry = map->slots[slot];
+    uint64_t hash = entry->hash, stay_ms = stay_of(map, left_ms);
+    uint16_t length = entry->length, cell = entry->cell;
+    if (now_ms < entry->entered_ms + RENEW_MS || now_ms < map->renew_after_ms || stay_ms < LEAST_LIFE_MS)
+        return;
+    map->renew_after_ms = now_ms + RENEW_PAUSE_MS;
+    drop_slot(map, slot, false);
+    enter(map, key, length, hash, cell, stay_ms, now_ms);
+    map->stats.renewed++;
+}
+
 void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms, uint64_t now_ms)
 {
     if (!hot_map_takes(key, length)) {
@@ -337,8 +411,10 @@ void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t 
     uint64_t hash = hash_of(map, key, length);
     uint32_t slot = find_slot(map, key, length, hash);
     if (slot != NO_SLOT && map->slots[slot]->cell == cell) {
-        /* Asked before HAProxy had the entry, or HAProxy has taken it out. One in doubt is none any more. */
-        hot_map_settle(map, key, length, cell, left_ms, now_ms);
+        if (map->slots[slot]->doubt != SURE)
+            hot_map_settle(map, key, length, cell, left_ms, now_ms);
+        else
+            renew(map, slot, key, left_ms, now_ms);
         return;
     }
     if (slot != NO_SLOT)
@@ -347,7 +423,7 @@ void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t 
     bool barred = hot_uses_is_barred(map->uses, hash, cell, now_ms);
     if (hot_uses_count(map->uses, hash, now_ms) && !barred && stay_ms >= LEAST_LIFE_MS) {
         lift_bars(map, key, length);
-        enter(map, key, length, hash, cell, now_ms + stay_ms);
+        enter(map, key, length, hash, cell, stay_ms, now_ms);
     } else {
         bar_shorter(map, key, length, cell, now_ms);
     }
@@ -362,11 +438,18 @@ void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16
         drop_slot(map, slot, false);
         map->stats.forgotten++;
     }
+    map->stats.forgotten += drop_below(map, key, length, cell & (UNDECIDED - 1));
     map->stats.forgotten += drop_shorter(map, key, length, cell, false);
     bar_shorter(map, key, length, cell, now_ms);
 }
 
 void hot_map_forget(struct hot_map *map, const char *key, size_t length)
+{
+    map->stats.forgotten += drop_below(map, key, length, CELL_NONE);
+    hot_map_withdraw(map, key, length);
+}
+
+void hot_map_withdraw(struct hot_map *map, const char *key, size_t length)
 {
     uint32_t slot = hot_map_slot(map, key, length);
     if (slot != NO_SLOT) {
@@ -408,8 +491,8 @@ void hot_map_undecided(struct hot_map *map, const char *key, size_t length, uint
         drop_slot(map, slot, false);
         map->stats.forgotten++;
     }
-    if (hot_map_takes(key, length) && map->undecided < map->limit / UNDECIDED_SHARE)
-        enter(map, key, length, hash, own, now_ms + life_ms);
+    if (hot_map_takes(key, length) && has_room_for_undecided(map))
+        enter(map, key, length, hash, own, life_ms, now_ms);
     else
         hot_map_learned(map, key, length, own, now_ms);
 }
@@ -433,7 +516,8 @@ void hot_map_flush(struct hot_map *map)
         free(map->slots[i]);
         map->slots[i] = NULL;
     }
-    map->used_slots = map->undecided = 0;
+    map->used_slots = 0;
+    empty_lists(map);
     heap_init(&map->ends, ends_before);
     map->free_slot = NO_SLOT;
     memset(map->chains, 0xff, map->slot_count * sizeof *map->chains);
@@ -524,6 +608,7 @@ void hot_map_settle(struct hot_map *map, const char *key, size_t length, uint16_
         return;
     }
     entry->doubt = SURE;
+    entry->entered_ms = now_ms;
     move_in_heap(map, entry, now_ms + stay_ms);
     map->stats.confirmed++;
 }

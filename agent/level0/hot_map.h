@@ -51,20 +51,25 @@ bool hot_map_takes(const char *key, size_t length);
 
 /* ---- what happens to routes ------------------------------------------------------------------------------------- */
 
-/* A lookup was answered with this route; left_ms of its life are left (UINT64_MAX: no end). */
+/* A lookup was answered with this route; left_ms of its life are left (UINT64_MAX: no end). One that stands in the map
+ * for a while enters again: HAProxy does not have it as it should. */
 void hot_map_used(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t left_ms,
                   uint64_t now_ms);
 
 /* A cell's response taught this route. It may contradict an entry of its own or of a shorter prefix: that goes. */
 void hot_map_learned(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
 
-/* The route is not to be trusted any more, nor is what a shorter prefix says about it. */
+/* The route is gone, and with it what is undecided below it; nor is to be trusted what a shorter prefix says about
+ * it. */
 void hot_map_forget(struct hot_map *map, const char *key, size_t length);
+
+/* The route is in doubt: its entry goes, and those of shorter prefixes. What is undecided below it stays. */
+void hot_map_withdraw(struct hot_map *map, const char *key, size_t length);
 
 /* Redirects were met below this prefix, whose route is the cell's (agent/routes/doubts.h): for life_ms the map says
  * that its requests take the replay pass. It enters at once, and leaves without those of shorter prefixes, which are
- * right for it afterwards. Where there is no room, or the key cannot stand there, what would answer for it goes
- * instead. */
+ * right for it afterwards; and with its route. Where there is no room, or the key cannot stand there, what would
+ * answer for it goes instead. */
 void hot_map_undecided(struct hot_map *map, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
                        uint64_t now_ms);
 
@@ -123,6 +128,7 @@ void hot_map_doubt(struct hot_map *map, const char *key, size_t length);
 struct hot_map_stats {
     uint64_t entries, added, expired, evicted, forgotten, refused; /* refused: keys of other bytes */
     uint64_t adopted, confirmed;                                   /* adopted: added, too */
+    uint64_t renewed;                                              /* told again, because HAProxy asked for it */
     uint64_t changes;                                              /* grows with every change */
 };
 

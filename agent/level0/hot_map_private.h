@@ -10,20 +10,24 @@
 #include "agent/level0/hot_map.h"
 #include "agent/level0/hot_uses.h"
 #include "base/heap.h"
+#include "base/list.h"
 #include "base/rng.h"
 
 enum {
     NO_SLOT = UINT32_MAX,
     UNDECIDED = 0x8000, /* in the cell of an entry: so it is of another cell than every route. CELLS_MAX is less */
+    UNDECIDED_LISTS = 64,
 };
 
 struct entry {
     uint64_t hash;
     uint64_t expires_ms;
-    uint64_t added; /* its change in the journal; 0: adopted */
-    uint32_t next;  /* slot in the chain; of a free slot: in the free list */
-    uint32_t slot;  /* its own */
+    uint64_t added;      /* its change in the journal; 0: adopted */
+    uint64_t entered_ms; /* when it entered, or was confirmed */
+    uint32_t next;       /* slot in the chain; of a free slot: in the free list */
+    uint32_t slot;       /* its own */
     struct heap_node end;
+    struct list_node undecided; /* in one of the map's lists, where it is such a one */
     uint16_t cell;
     uint16_t seen;   /* one bit a target: found there by the resync under way */
     uint16_t doomed; /* the same: found there wrong or twice, so that it will be deleted there by its key */
@@ -64,7 +68,9 @@ struct hot_map {
     uint64_t urgent;        /* one past the last change that is not lazy */
     struct target targets[HOT_TARGETS_MAX];
     int target_count;
-    uint32_t undecided; /* entries */
+    struct list_node undecided[UNDECIDED_LISTS]; /* entries, by the hash of their first segment */
+    uint32_t undecided_count;
+    uint64_t renew_after_ms;
     struct hot_map_stats stats;
 };
 

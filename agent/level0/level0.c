@@ -325,6 +325,14 @@ void level0_forget(struct level0 *level0, const char *key, size_t length)
     poke(level0);
 }
 
+void level0_withdraw(struct level0 *level0, const char *key, size_t length)
+{
+    if (!is_keeper(level0))
+        return;
+    hot_map_withdraw(level0->map, key, length);
+    poke(level0);
+}
+
 void level0_undecided(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t life_ms)
 {
     if (!is_keeper(level0))

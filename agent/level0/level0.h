@@ -51,6 +51,9 @@ void level0_learned(struct level0 *level0, const char *key, size_t length, uint1
 /* The route changed, or is gone. */
 void level0_forget(struct level0 *level0, const char *key, size_t length);
 
+/* The route is in doubt: the agent has to be asked. */
+void level0_withdraw(struct level0 *level0, const char *key, size_t length);
+
 /* Redirects were met below this prefix of the cell: its requests take the replay pass for life_ms. */
 void level0_undecided(struct level0 *level0, const char *key, size_t length, uint16_t cell, uint64_t life_ms);
 

@@ -4,13 +4,24 @@
 
 #include <string.h>
 
-void router_tell_level0(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell)
+void router_tell_level0(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell,
+                        uint64_t left_ms)
 {
+    uint64_t life_ms = doubt->life_ms < left_ms ? doubt->life_ms : left_ms;
     switch (doubt->kind) {
-    case DOUBT_ROUTE: level0_forget(router->level0, key, doubt->length); break;
-    case DOUBT_BELOW: level0_undecided(router->level0, key, doubt->length, cell, doubt->life_ms); break;
+    case DOUBT_ROUTE: level0_withdraw(router->level0, key, doubt->length); break;
+    case DOUBT_BELOW: level0_undecided(router->level0, key, doubt->length, cell, life_ms); break;
     case DOUBT_PATH: level0_bar(router->level0, key, doubt->length, cell); break;
     }
+}
+
+/* The longest route of the path's key that level 1 has. */
+static bool find_route(const struct router *router, const struct path *path, uint64_t now_ms, struct route *route)
+{
+    for (size_t i = path->depth; i-- > 0;)
+        if (route_table_find(router->table, path->key, path->ends[i], now_ms, route))
+            return true;
+    return false;
 }
 
 static void log_doubt(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell)
@@ -43,12 +54,24 @@ void router_doubt(struct router *router, const struct path *path, uint16_t route
     /* HAProxy's map sent it there, unless the path is known as undecided there, too. */
     if (!news.covered)
         level0_redirected(router->level0, path->key, path->length, cell);
+    struct route route;
+    uint64_t left_ms = find_route(router, path, now_ms, &route) && route.cell == cell ? route.left_ms : ROUTE_FOREVER;
     for (size_t i = 0; i < news.count; i++) {
         const struct doubt *doubt = &news.doubts[i];
-        router_tell_level0(router, path->key, doubt, cell);
+        router_tell_level0(router, path->key, doubt, cell, left_ms);
+        if (doubt->known)
+            continue;
         tell_store(router, path->key, doubt, cell);
         log_doubt(router, path->key, doubt, cell);
     }
+}
+
+/* The key that another router names, as the path of a request would have it. False: it is none here. */
+static bool parse_word(struct router *router, const struct route_name *name, struct path *path)
+{
+    struct text_view text = {name->prefix, name->prefix_length}, host = {name->host, name->host_length};
+    return path_parse(path, &router->paths, text, host, router->key, sizeof router->key) == PATH_OK &&
+           path->length == name->host_length + name->prefix_length;
 }
 
 void router_on_doubt(void *user, const struct route_doubt *word)
@@ -57,10 +80,15 @@ void router_on_doubt(void *user, const struct route_doubt *word)
         [ROUTE_DOUBT_ROUTE] = DOUBT_ROUTE, [ROUTE_DOUBT_BELOW] = DOUBT_BELOW, [ROUTE_DOUBT_PATH] = DOUBT_PATH};
     struct router *router = user;
     uint16_t cell = cells_find_id(router->cells, (struct text_view){word->cell, word->cell_length});
-    size_t length = router_key_of(router, &word->route);
-    if (cell == CELL_NONE || length == 0)
+    struct path path;
+    if (cell == CELL_NONE || !parse_word(router, &word->route, &path))
         return;
-    struct doubt doubt = {kinds[word->about], (uint16_t)length, word->life_ms};
-    doubts_tell(router->doubts, doubt.kind, router->key, length, cell, doubt.life_ms, router->now_ms());
-    router_tell_level0(router, router->key, &doubt, cell);
+    uint64_t now_ms = router->now_ms();
+    struct doubt doubt = {kinds[word->about], path.length, word->life_ms, true};
+    doubts_tell(router->doubts, doubt.kind, path.key, path.length, cell, doubt.life_ms, now_ms);
+    struct route route;
+    bool found = find_route(router, &path, now_ms, &route);
+    /* Of a route that is another cell's here it says nothing. */
+    if (!found || route.cell == cell)
+        router_tell_level0(router, path.key, &doubt, cell, found ? route.left_ms : ROUTE_FOREVER);
 }

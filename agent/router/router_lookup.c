@@ -182,7 +182,7 @@ static void respond_to_lookup(struct router *router, struct request *request, ui
         decision_level1(router->table, router->doubts, request->verdict, &request->probe, now_ms, &route, &why);
     if (decision.cell != CELL_NONE) {
         if (decision.doubt)
-            router_tell_level0(router, request->parsed.key, &why, route.cell);
+            router_tell_level0(router, request->parsed.key, &why, route.cell, route.left_ms);
         else if (!decision.learn)
             level0_used(router->level0, request->parsed.key, route.key_length, route.cell, route.left_ms);
         count_lookup(router, &decision);

@@ -113,8 +113,10 @@ void router_unhide(struct router *router, struct hidden_ack *ack);
  * once. */
 void router_hold(struct router *router, const struct request *request, uint64_t now_ms);
 
-/* router_doubt.c: what a doubt about the first bytes of a path's key means for level 0. */
-void router_tell_level0(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell);
+/* router_doubt.c: what a doubt about the first bytes of a path's key means for level 0; the route has left_ms to live,
+ * or ROUTE_FOREVER. */
+void router_tell_level0(struct router *router, const char *key, const struct doubt *doubt, uint16_t cell,
+                        uint64_t left_ms);
 
 /* The cell redirected a request for path, which the route of route_length bytes (0: not known which) sends there, and
  * nobody claims it. Sets router->told when other routers hear of it. */

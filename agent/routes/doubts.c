@@ -98,9 +98,9 @@ static void begin(struct doubts *doubts, struct entry *entry, uint64_t life_ms, 
         doubts->last_until = entry->until;
 }
 
-static void add_news(struct doubt_news *news, enum doubt_kind kind, uint16_t length, uint64_t life_ms)
+static void add_news(struct doubt_news *news, enum doubt_kind kind, uint16_t length, uint64_t life_ms, bool known)
 {
-    news->doubts[news->count++] = (struct doubt){kind, length, life_ms};
+    news->doubts[news->count++] = (struct doubt){kind, length, life_ms, known};
 }
 
 static uint64_t doubled(uint64_t ms, uint64_t least_ms, uint64_t most_ms)
@@ -125,10 +125,9 @@ static void note_undecided(struct doubts *doubts, enum doubt_kind kind, const st
         life_ms = doubled(entry->life_ms, UNDECIDED_MS, UNDECIDED_LONGEST_MS);
     doubts->stats.undecided += entry->life_ms < UNDECIDED_MS && life_ms >= UNDECIDED_MS;
     /* Others need not hear of each redirect, only before what they know is over. */
-    bool is_news = entry->until < now_ms + life_ms / 2;
+    bool known = entry->until >= now_ms + life_ms / 2;
     begin(doubts, entry, life_ms, now_ms);
-    if (is_news)
-        add_news(news, kind, length, life_ms);
+    add_news(news, kind, length, life_ms, known);
 }
 
 static void doubt_route(struct doubts *doubts, const struct path *path, uint16_t length, uint16_t cell, uint64_t now_ms,
@@ -144,7 +143,7 @@ static void doubt_route(struct doubts *doubts, const struct path *path, uint16_t
         entry->hold_ms = 0;
     begin(doubts, entry, entry->life_ms > 0 ? doubled(entry->life_ms, DOUBT_MS, DOUBT_LONGEST_MS) : DOUBT_MS, now_ms);
     doubts->stats.routes++;
-    add_news(news, DOUBT_ROUTE, length, entry->life_ms);
+    add_news(news, DOUBT_ROUTE, length, entry->life_ms, false);
 }
 
 /* Whether so many paths of a segment redirected that the segment is undecided as a whole. */
@@ -227,7 +226,7 @@ static bool has(const struct doubts *doubts, enum doubt_kind kind, const struct 
     const struct entry *entry = find(doubts, hash_of(doubts, kind, path->key, length), cell, now_ms);
     if (!entry || !is_live(entry, now_ms))
         return false;
-    *why = (struct doubt){kind, length, entry->until - now_ms};
+    *why = (struct doubt){kind, length, entry->until - now_ms, true};
     return true;
 }
 

@@ -39,6 +39,7 @@ struct doubt {
     enum doubt_kind kind;
     uint16_t length; /* the first bytes of the path's key that it is about */
     uint64_t life_ms;
+    bool known; /* others have heard enough: it has only become longer */
 };
 
 enum { DOUBT_NEWS = 3 }; /* a route, a path, the segment above it */

@@ -11,6 +11,7 @@ from harness.level0 import the_map, warm
 from harness.load import Load
 from harness.process import wait_until
 from harness.runner import LEVELS, scenario
+from harness.world import CELL_DOWN
 
 ALL = {"302": 302, "421": 421, "425": 425}
 AWAY = {"eu": "eu0", "us": "us0"}
@@ -185,6 +186,59 @@ def test_level0_without_an_agent(world):
     expect.true(f"the entry is still there: {the_map(router)}", the_map(router)[PREFIX].startswith(f"eu0|{PREFIX}"))
     unknown = [line for line in lines_of(router, f"{PREFIX}page/") if "level=none" in line]
     expect.same("readers whose route was unknown", unknown[1:], [])
+
+
+@scenario(pick=AWAY, routers=ROUTERS["one"], level0=True)
+def test_what_is_undecided_leaves_with_its_route(world):
+    """An operator forgets the route, here or in Redis: nothing in HAProxy's map sends its paths to the former cell, and
+    when that one is down they are answered all the same."""
+    world.allow(CELL_DOWN)
+    depends_on_the_user(world, f"{PREFIX}sub")
+    router, path = world.router("eu1"), f"{PREFIX}sub/x"
+
+    def entry():
+        return the_map(router).get(f"{path}/")
+
+    def in_redis():
+        with world.redis_client() as redis:
+            redis("DEL", world.shared_routes()[PREFIX])
+
+    for forget in (lambda: router.cellctl(f"forget {PREFIX}"), in_redis):
+        known(world)
+        for _ in range(2):
+            right(world, [router], "GET", path, 0)
+        wait_until("the path is an entry of its own", lambda: entry() == f"eu0|{path}/||?")
+        forget()
+        wait_until(f"it is gone: {the_map(router)}", lambda: not entry(), timeout=2)
+    world.cells.move("my-company", "eu1")
+    world.cells.down("eu0")
+    wait_until("eu0 is seen to be down",
+               lambda: router.stat("cellrouter-cell-eu0")["status"].startswith("DOWN"))
+    answer = router.request("GET", path, user="root")
+    expect.status(answer, 200, world)
+    expect.same("who answered", answer.cell, "eu1")
+
+
+@scenario(pick=AWAY, routers=ROUTERS["one"], level0=True, settings={"haproxy": {"direct-hits": "all", "map-life": 600}})
+def test_a_mark_that_the_agent_did_not_hear_of(world):
+    """HAProxy marks its entry because of an upload's redirect, of which no message tells. The route's readers ask the
+    agent then, but not as long as the entry would stay: it is told again."""
+    depends_on_the_user(world, f"{PREFIX}sub")
+    router = known(world)[0]
+    before = router.counters()
+    answer = router.request("PUT", f"{PREFIX}sub/x", user="root", body=bytes(100_000))
+    expect.same("the first try", (answer.status, answer.get(expect.REASON)), (307, "stale-route"))
+    expect.true(f"the entry is marked: {the_map(router)}", the_map(router)[PREFIX].endswith("|?"))
+    expect.same("redirects that the agent heard of", router.counters()["learns"], before["learns"])
+
+    def renewed():
+        expect.status(router.request("GET", f"{PREFIX}page", user="root"), 200, world)
+        return the_map(router).get(PREFIX) == f"eu0|{PREFIX}"
+
+    wait_until("the entry is as it was", renewed, timeout=5)
+    after = router.counters()
+    expect.same("renewed", after["level0_renewed"] - before["level0_renewed"], 1)
+    expect.same("forgotten", after["level0_forgotten"] - before["level0_forgotten"], 0)
 
 
 def mad(world, router, paths, seconds, rate=200):

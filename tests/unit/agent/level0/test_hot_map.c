@@ -354,6 +354,86 @@ static void what_is_undecided_goes_when_the_route_does(void **state)
     hot_map_free(map);
 }
 
+/* Its route is lost, or another cell's: nothing stands there for the former one. A doubt about the route is no loss. */
+static void what_is_undecided_below_a_lost_route_goes(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    static const char *const below[] = {"/org/sub/", "/org/b/c/d/", "/org/"};
+    static const char *const beside[] = {"/organ/sub/", "/or/sub/", "/other/org/sub/"};
+    for (int turn = 0; turn < 4; turn++) {
+        for (int i = 0; i < 3; i++) {
+            undecided(map, below[i], 1, 30000, START);
+            undecided(map, beside[i], 1, 30000, START);
+        }
+        switch (turn) {
+        case 0: hot_map_withdraw(map, "/org/", 5); break;
+        case 1: hot_map_learned(map, "/org/", 5, 1, START); break;
+        case 2: hot_map_learned(map, "/org/", 5, 2, START); break;
+        case 3: hot_map_forget(map, "/org/", 5); break;
+        }
+        for (int i = 0; i < 3; i++) {
+            bool stays = turn < 2 && strcmp(below[i], "/org/") != 0;
+            if (has(map, below[i], 1) != stays || !has(map, beside[i], 1))
+                fail_msg("turn %d: %s %s", turn, below[i], stays ? "is gone" : "is still there");
+        }
+    }
+    undecided(map, "/org/sub/deep/", 1, 30000, START);
+    hot_map_forget(map, "/org/sub/", 9); /* a route of its own, which is lost */
+    assert_false(has(map, "/org/sub/deep/", 1));
+    undecided(map, "host/org/sub/", 1, 30000, START);
+    undecided(map, "else/org/sub/", 1, 30000, START);
+    hot_map_forget(map, "host/org/", 9);
+    assert_false(has(map, "host/org/sub/", 1));
+    assert_true(has(map, "else/org/sub/", 1));
+    hot_map_flush(map);
+    hot_map_forget(map, "/org/", 5);
+    hot_map_free(map);
+}
+
+/* HAProxy asks for a route that it should have: it has marked it, or lost it. */
+static void what_is_asked_for_again_enters_again(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100, 1);
+    used(map, "/org/", 1, START);
+    used(map, "/else/", 1, START);
+    used(map, "/org/", 1, START + 1999); /* such a lookup may have been under way */
+    assert_int_equal(hot_map_stats(map).renewed, 0);
+    uint64_t changes = hot_map_stats(map).changes;
+    used(map, "/org/", 1, START + 2000);
+    assert_int_equal(hot_map_stats(map).renewed, 1);
+    assert_int_equal(hot_map_stats(map).changes, changes + 2); /* out and in again */
+    assert_true(has(map, "/org/", 1));
+    used(map, "/else/", 1, START + 2009); /* few at a time */
+    used(map, "/org/", 1, START + 3999);
+    assert_int_equal(hot_map_stats(map).renewed, 1);
+    used(map, "/else/", 1, START + 4000);
+    assert_int_equal(hot_map_stats(map).renewed, 2);
+    assert_int_equal(hot_map_stats(map).entries, 2);
+    hot_map_used(map, "/org/", 5, 1, 800, START + 5000); /* would leave at once */
+    assert_int_equal(hot_map_stats(map).renewed, 2);
+    hot_map_free(map);
+}
+
+/* However large the map: a prefix that is lost looks at few. */
+static void what_is_undecided_has_a_limit(void **state)
+{
+    (void)state;
+    struct hot_map *map = map_of(100000, 1);
+    for (int i = 0; i < 2000; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "/org/%d/", i);
+        undecided(map, key, 1, 30000, START);
+    }
+    assert_int_equal(hot_map_stats(map).entries, 1024);
+    hot_map_forget(map, "/org/", 5);
+    assert_int_equal(hot_map_stats(map).entries, 0);
+    undecided(map, "/org/sub/", 1, 30000, START);
+    assert_int_equal(hot_map_stats(map).entries, 1);
+    hot_map_free(map);
+}
+
 /* Then the route stays outside of the map, and the agent is asked. */
 static void what_is_undecided_has_a_share(void **state)
 {
@@ -397,7 +477,10 @@ int main(void)
         cmocka_unit_test(remap_and_distrust),
         cmocka_unit_test(what_is_undecided_stands_beside_its_route),
         cmocka_unit_test(what_is_undecided_goes_when_the_route_does),
+        cmocka_unit_test(what_is_undecided_below_a_lost_route_goes),
         cmocka_unit_test(what_is_undecided_has_a_share),
+        cmocka_unit_test(what_is_undecided_has_a_limit),
+        cmocka_unit_test(what_is_asked_for_again_enters_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

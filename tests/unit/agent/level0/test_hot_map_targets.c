@@ -94,6 +94,8 @@ static void random_step(struct hot_map *map, struct rng *rng)
     case 1: hot_map_learned(map, name, strlen(name), cell, now); break;
     case 2: hot_map_redirected(map, name, strlen(name), cell); break;
     case 3: hot_map_expire(map, now, 5); break;
+    case 6: hot_map_withdraw(map, name, strlen(name)); break;
+    case 7: hot_map_undecided(map, name, strlen(name), cell, 2000, now); break;
     case 5: hot_map_settle(map, name, strlen(name), cell, LONG, now); break;
     case 4:
         if (rng_below(rng, 20) == 0)

@@ -157,8 +157,10 @@ static void a_path_that_redirects_again_is_undecided(void **state)
     expect_news(0, DOUBT_BELOW, "/org/sub/x/", UNDECIDED_MS);
     assert_true(in_doubt("/org/sub/x", "/org/", CELL, START + 100 + UNDECIDED_MS - 1));
     redirected("/org/sub/x", "/org/", START + 200);
-    assert_int_equal(news.count, 0); /* others know enough */
+    expect_news(0, DOUBT_BELOW, "/org/sub/x/", UNDECIDED_MS);
+    assert_true(news.doubts[0].known); /* others know enough */
     redirected("/org/sub/x", "/org/", START + 200 + UNDECIDED_MS * 2 / 3);
+    assert_false(news.doubts[0].known);
     expect_news(0, DOUBT_BELOW, "/org/sub/x/", UNDECIDED_MS);
     /* When it is over, and happens again, it lasts longer. */
     uint64_t now = START + 200 + UNDECIDED_MS * 2 / 3 + UNDECIDED_MS, life = UNDECIDED_MS;
