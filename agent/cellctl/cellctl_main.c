@@ -17,7 +17,10 @@ static const char usage[] =
     "Commands that read the configuration:\n"
     "  check               check FILE by itself; `cellrouter -c` also looks at this machine\n"
     "  haproxy             print HAProxy's configuration, made from FILE\n"
-    "  haproxy --large     print the configuration of the second HAProxy process, for large bodies\n"
+    "  haproxy --large CLASS\n"
+    "                      the same for the process of one class of large bodies, such as 64k; without CLASS where\n"
+    "                      there is only one process\n"
+    "  haproxy --classes   print the names of these classes, one a line\n"
     "  settings            print all settings, with limits and defaults\n"
     "  settings --sample   print a configuration with every default (docs/cellrouter.conf)\n"
     "\n"
@@ -59,13 +62,20 @@ static int flushed(const char *what)
 
 static int run_haproxy(const struct options *options, char *const *words, int count)
 {
-    bool large = count == 2 && strcmp(words[1], "--large") == 0;
-    if (count != 1 && !large)
-        return refuse("haproxy takes nothing or --large");
+    bool large = count >= 2 && count <= 3 && strcmp(words[1], "--large") == 0;
+    bool classes = count == 2 && strcmp(words[1], "--classes") == 0;
+    if (count != 1 && !large && !classes)
+        return refuse("haproxy takes nothing, --large, --large CLASS or --classes");
     struct config *config = config_load(options->file, stderr);
     if (!config)
         return 1;
-    int outcome = haproxy_config_print(stdout, config, large);
+    int outcome = 0;
+    if (classes)
+        haproxy_config_print_classes(stdout, config);
+    else if (large)
+        outcome = haproxy_config_print_large(stdout, config, count == 3 ? words[2] : NULL);
+    else
+        outcome = haproxy_config_print(stdout, config);
     config_free(config);
     return outcome != 0 ? 1 : flushed("HAProxy's configuration");
 }
@@ -114,16 +124,14 @@ static int run(const struct options *options, char *const *words, int count)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
-                                          {"socket", required_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'V'},
-                                          {"sample", no_argument, NULL, 'S'},
-                                          {"large", no_argument, NULL, 'L'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        {"file", required_argument, NULL, 'f'}, {"socket", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+        {"sample", no_argument, NULL, 'S'},     {"large", no_argument, NULL, 'L'},
+        {"classes", no_argument, NULL, 'C'},    {NULL, 0, NULL, 0}};
     struct options options = {.file = DEFAULT_FILE};
     /* No +: `cellctl haproxy -f FILE` reads as well as `cellctl -f FILE haproxy`. */
-    static char sample[] = "--sample", large[] = "--large";
+    static char sample[] = "--sample", large[] = "--large", classes[] = "--classes";
     char *words[64];
     int count = 0;
     for (int c; (c = getopt_long(argc, argv, "-f:s:hV", longs, NULL)) != -1;) {
@@ -134,10 +142,11 @@ int main(int argc, char **argv)
         case 'V': puts("cellctl " CELLROUTER_VERSION); return 0;
         case 'S':
         case 'L':
+        case 'C':
         case 1:
             if (count == 64)
                 return refuse("too many words");
-            words[count++] = c == 1 ? optarg : c == 'S' ? sample : large;
+            words[count++] = c == 1 ? optarg : c == 'S' ? sample : c == 'L' ? large : classes;
             break;
         default: return refuse("see above");
         }

@@ -8,15 +8,14 @@
 #include <string.h>
 
 #include "agent/cellctl/cell_choice.h"
+#include "agent/cellctl/haproxy_words.h"
 #include "agent/cellctl/server_options.h"
 #include "agent/config/backend_lines.h"
 #include "agent/config/config_settings.h"
+#include "agent/config/large_classes.h"
 #include "haproxy_templates.h"
 
 enum {
-    /* Kept of a large buffer for the request's headers and HTX' own use: 16 KiB of headers, as much for rewriting,
-     * and slack. */
-    LARGE_HEADERS = 65536,
     /* A large request holds the one it arrives in, the copy for the replay, the inner pass's, and one for each
      * response. */
     LARGE_BUFFERS = 5,
@@ -27,6 +26,8 @@ enum {
     HIDDEN_SLACK_MS = 500,
     /* Of frontends beside the edge: statistics, metrics. */
     OTHER_CONNECTIONS = 100,
+    /* Clients of a frontend, where maxconn = 0 leaves that to the site: as many as maxconn has by default. */
+    UNKNOWN_CLIENTS = 3000,
 };
 
 /* Servers that may get an unknown path have numbers in the map of the cells that no cell has. */
@@ -111,7 +112,33 @@ static const char *inside(const char *folder, const char *path)
     return length > 0 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length : path;
 }
 
-/* The large-body process has a replay pass of its own, on an address of its own. */
+/* The class of this process, or of the loop's turn. */
+static struct large_class class_of(const struct haproxy_scope *scope)
+{
+    struct large_class classes[LARGE_CLASSES_MAX];
+    size_t count = large_classes(&scope->config->haproxy, classes);
+    return scope->class < count ? classes[scope->class] : (struct large_class)
+    {
+        0
+    };
+}
+
+/* What follows addresses and names of this class. */
+static void print_large_suffix(const struct haproxy_scope *scope, FILE *out)
+{
+    const struct large_class class = class_of(scope);
+    fprintf(out, "%s%s", class.name[0] != '\0' ? "-" : "", class.name);
+}
+
+static void print_loop_suffix(const struct haproxy_scope *scope, FILE *out)
+{
+    if (!scope->large)
+        return;
+    fputs("-large", out);
+    print_large_suffix(scope, out);
+}
+
+/* A large-body process has a replay pass of its own, on an address of its own. */
 static void print_loop(const struct haproxy_scope *scope, FILE *out)
 {
     /* That process has no chroot. */
@@ -119,18 +146,26 @@ static void print_loop(const struct haproxy_scope *scope, FILE *out)
         print_bound(scope, scope->config->haproxy.loop, out);
     else
         fputs(scope->config->haproxy.loop, out);
-    fputs(scope->large ? "-large" : "", out);
+    print_loop_suffix(scope, out);
 }
 
 static void print_loop_bound(const struct haproxy_scope *scope, FILE *out)
 {
     print_bound(scope, scope->config->haproxy.loop, out);
-    fputs(scope->large ? "-large" : "", out);
+    print_loop_suffix(scope, out);
+}
+
+/* As the edge reaches it: inside of its chroot. */
+static void print_large_address(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(scope->config->haproxy.large_address, out);
+    print_large_suffix(scope, out);
 }
 
 static void print_large_bound(const struct haproxy_scope *scope, FILE *out)
 {
     print_bound(scope, scope->config->haproxy.large_address, out);
+    print_large_suffix(scope, out);
 }
 
 /* Started as root HAProxy binds as root, and connects as its user: by the group that a folder with the setgid bit gives
@@ -155,14 +190,29 @@ static void print_large_bind_options(const struct haproxy_scope *scope, FILE *ou
     print_bind_options(scope, scope->config->haproxy.large_address, out);
 }
 
-static void print_large_body(const struct haproxy_scope *scope, FILE *out)
+static void print_large_name(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%" PRIu64, scope->config->haproxy.large_buffer - LARGE_HEADERS);
+    fputs(class_of(scope).name, out);
 }
 
-static void print_large_buffer_mib(const struct haproxy_scope *scope, FILE *out)
+static void print_large_body(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%" PRIu64, scope->config->haproxy.large_buffer >> 20);
+    fprintf(out, "%" PRIu64, class_of(scope).body);
+}
+
+static void print_large_buffer(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%" PRIu64, class_of(scope).buffer);
+}
+
+static void print_large_places(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%" PRIu32, class_of(scope).places);
+}
+
+static void print_large_buffer_kib(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%" PRIu64, class_of(scope).buffer >> 10);
 }
 
 static void print_large_buffers(const struct haproxy_scope *scope, FILE *out)
@@ -173,13 +223,24 @@ static void print_large_buffers(const struct haproxy_scope *scope, FILE *out)
 
 static void print_large_memory_mib(const struct haproxy_scope *scope, FILE *out)
 {
-    const struct config_haproxy *haproxy = &scope->config->haproxy;
-    fprintf(out, "%" PRIu64, haproxy->large_requests * LARGE_BUFFERS * haproxy->large_buffer >> 20);
+    const struct large_class class = class_of(scope);
+    fprintf(out, "%" PRIu64, (class.places * LARGE_BUFFERS * class.buffer >> 20) + 1);
 }
 
 static void print_large_maxconn(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%u", 4 * scope->config->haproxy.large_requests + 100);
+    fprintf(out, "%u", 4 * class_of(scope).places + 100);
+}
+
+/* Requests that may wait for their turn in one class: with all classes together at most half of the clients that a
+ * frontend takes, so that uploads leave room for everybody else. */
+static void print_large_queue(const struct haproxy_scope *scope, FILE *out)
+{
+    struct large_class classes[LARGE_CLASSES_MAX];
+    size_t count = large_classes(&scope->config->haproxy, classes);
+    uint32_t clients = scope->config->haproxy.maxconn > 0 ? scope->config->haproxy.maxconn : UNKNOWN_CLIENTS;
+    size_t share = count > 0 ? clients / 2 / count : 0;
+    fprintf(out, "%zu", share > 0 ? share : 1);
 }
 
 /* Why so many: haproxy/rules/global.cfg. */
@@ -456,6 +517,13 @@ static bool turn_cell_at_once(struct haproxy_scope *scope, size_t index)
     return turn_wanted(scope, index, is_asked_at_once);
 }
 
+static bool turn_class(struct haproxy_scope *scope, size_t index)
+{
+    struct large_class classes[LARGE_CLASSES_MAX];
+    scope->class = index;
+    return index < large_classes(&scope->config->haproxy, classes);
+}
+
 static bool turn_server(struct haproxy_scope *scope, size_t index)
 {
     scope->server = index;
@@ -532,61 +600,6 @@ static bool (*const turners[])(struct haproxy_scope *, size_t) = {
 #undef LOOP
 };
 
-/* HAProxy's words that a line may begin with. Source: HAProxy configuration manual 2.6, sections 2.4, 3 and 4. */
-static const char *const words[] = {
-    ".if",
-    ".elif",
-    ".else",
-    ".endif",
-    ".alert",
-    ".warning",
-    ".notice",
-    ".diag",
-    "acl",
-    "balance",
-    "bind",
-    "cookie",
-    "backend",
-    "default-server",
-    "default_backend",
-    "defaults",
-    "description",
-    "errorfile",
-    "filter",
-    "frontend",
-    "fullconn",
-    "global",
-    "hash-type",
-    "http-after-response",
-    "http-check",
-    "http-error",
-    "http-request",
-    "http-response",
-    "http-reuse",
-    "log",
-    "log-format",
-    "maxconn",
-    "mode",
-    "no",
-    "option",
-    "retries",
-    "retry-on",
-    "server",
-    "setenv",
-    "stick-table",
-    "tcp-request",
-    "tcp-response",
-    "timeout",
-    "tune.bufsize",
-    "tune.h2.max-frame-size",
-    "tune.http.maxhdr",
-    "tune.maxrewrite",
-    "ulimit-n",
-    "unique-id-format",
-    "use-server",
-    "use_backend",
-};
-
 const char *const haproxy_roots[HAPROXY_ROOTS] = {"router", "large"};
 
 const struct template_vocabulary haproxy_vocabulary = {
@@ -598,8 +611,8 @@ const struct template_vocabulary haproxy_vocabulary = {
     .condition_count = sizeof conditions / sizeof conditions[0],
     .loops = loops,
     .loop_count = sizeof loops / sizeof loops[0],
-    .words = words,
-    .word_count = sizeof words / sizeof words[0],
+    .words = haproxy_words,
+    .word_count = HAPROXY_WORDS,
 };
 
 /* A setting, as it stands in the file but for quotes. Lists are no values. */

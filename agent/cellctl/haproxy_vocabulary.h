@@ -16,7 +16,8 @@
 /* What is being printed: the user of haproxy_meaning. config is borrowed. */
 struct haproxy_scope {
     const struct config *config;
-    bool large;            /* the second process, for large bodies */
+    bool large;            /* a process for large bodies, of this class: */
+    size_t class;          /* of the large-body tier: this process's, or that of the current turn of a loop over them */
     size_t cell;           /* of the current turn of a loop over cells */
     size_t server;         /* of its loop over servers */
     size_t line;           /* of its loop over backend lines: those of all cells first, then its own */

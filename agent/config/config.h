@@ -119,7 +119,8 @@ struct config_haproxy {
     uint32_t timeout_server_s, timeout_tunnel_s;
     struct config_list backend_lines; /* for the backends of all cells, before those of the cell */
     char *large_address;              /* of the large-body tier; empty: none */
-    uint64_t large_buffer;
+    struct config_list large_classes; /* as written: agent/config/large_classes.h reads them */
+    uint64_t large_buffer;            /* of its one process, in place of classes; 0: there are classes */
     uint32_t large_requests, large_wait_s;
     char *map_file; /* of level 0; empty: none */
     uint32_t map_entries, map_uses, map_life_s;

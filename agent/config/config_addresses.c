@@ -1,22 +1,24 @@
 /* agent/config/config_addresses.c - no address may belong to two. Pure.
  *
- * Some addresses are not in the file as they are: HAProxy binds haproxy.loop; its second process, for large bodies,
- * binds haproxy.large-address, the same with -check behind it, and haproxy.loop with -large behind it
- * (haproxy/rules/). The agent binds spoe.listen and admin.socket; Redis, the runtime sockets and the
- * cells' servers are other programs' own. All of them are compared in one form, whatever their setting calls them:
- * unix:/p, unix@/p and /p are one socket. */
+ * Some addresses are not in the file as they are: HAProxy binds haproxy.loop; of the processes for large bodies, one
+ * for each class, each binds haproxy.large-address with its size behind it (-64k), the same with -check, and
+ * haproxy.loop with -large-64k (haproxy/rules/). The agent binds spoe.listen and admin.socket; Redis, the runtime
+ * sockets and the cells' servers are other programs' own. All of them are compared in one form, whatever their setting
+ * calls them: unix:/p, unix@/p and /p are one socket. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "agent/config/config_index.h"
 #include "agent/config/config_parse.h"
+#include "agent/config/large_classes.h"
 #include "base/address.h"
 
 enum {
     PLACE_MAX = 400, /* longer than any address that its check lets through */
-    PARTS_MAX =
-        64, /* loop, its -large, large-address, its -check, 16 listeners, admin, 16 runtime sockets, Redis: 37 */
+    /* loop, 16 listeners, admin, 16 runtime sockets, Redis, three of each of 8 classes: 59 */
+    PARTS_MAX = 64,
+    SUFFIX_MAX = 32, /* "-large-", a class's name, "-check" */
     /* HAProxy binds a temporary name first, PATH.PID.tmp, in the 107 bytes of a socket's name; a PID has up to 7
      * digits. Source: HAProxy src/sock_unix.c, sock_unix_bind_receiver(). */
     HAPROXY_SOCKET_MAX = 107 - 12,
@@ -25,7 +27,8 @@ enum {
 /* Somebody's address. */
 struct part {
     const char *section, *key, *address;
-    const char *suffix; /* what stands behind the address; "" nothing */
+    char suffix[SUFFIX_MAX]; /* what stands behind the address; "" nothing */
+    bool too_long;           /* HAProxy could not bind it */
     struct address parsed;
     char place[PLACE_MAX];
 };
@@ -76,7 +79,8 @@ static void add(struct parts *parts, const char *section, const char *key, const
     if (!address[0] || parts->count == PARTS_MAX)
         return;
     struct part *part = &parts->list[parts->count++];
-    *part = (struct part){.section = section, .key = key, .address = address, .suffix = suffix};
+    *part = (struct part){.section = section, .key = key, .address = address};
+    snprintf(part->suffix, sizeof part->suffix, "%s", suffix);
     part->parsed = read_address(address);
     place_of(&part->parsed, suffix, part->place);
 }
@@ -87,18 +91,31 @@ static void add_list(struct parts *parts, const char *section, const char *key, 
         add(parts, section, key, list->items[i], "");
 }
 
+/* What the processes for large bodies bind: haproxy/rules/large-bodies.cfg, haproxy/rules/replay-inner.cfg. */
+static void find_classes(struct parts *parts, const struct config_haproxy *haproxy)
+{
+    struct large_class classes[LARGE_CLASSES_MAX];
+    size_t count = large_classes(haproxy, classes);
+    char suffix[SUFFIX_MAX];
+    for (size_t i = 0; i < count; i++) {
+        const char *dash = classes[i].name[0] ? "-" : "";
+        snprintf(suffix, sizeof suffix, "-large%s%s", dash, classes[i].name);
+        add(parts, "haproxy", "loop", haproxy->loop, suffix);
+        snprintf(suffix, sizeof suffix, "%s%s", dash, classes[i].name);
+        add(parts, "haproxy", "large-address", haproxy->large_address, suffix);
+        snprintf(suffix, sizeof suffix, "%s%s-check", dash, classes[i].name);
+        add(parts, "haproxy", "large-address", haproxy->large_address, suffix);
+    }
+}
+
 static void find_parts(struct parts *parts, const struct config *config)
 {
     const struct config_haproxy *haproxy = &config->haproxy;
     add(parts, "haproxy", "loop", haproxy->loop, "");
-    if (haproxy->large_address[0])
-        add(parts, "haproxy", "loop", haproxy->loop, "-large");
     add_list(parts, "spoe", "listen", &config->spoe.listen);
     add(parts, "admin", "socket", config->admin.socket, "");
     add_list(parts, "haproxy", "runtime", &haproxy->runtime);
-    add(parts, "haproxy", "large-address", haproxy->large_address, "");
-    if (haproxy->large_address[0])
-        add(parts, "haproxy", "large-address", haproxy->large_address, "-check");
+    find_classes(parts, haproxy);
     add(parts, "redis", "address", config->redis.address, "");
 }
 
@@ -156,12 +173,22 @@ static int check_part(struct config_parse *parse, struct parts *parts, size_t nu
     return config_index_put(&parts->index, (struct config_index_key){part->place, ""}, number, &earlier);
 }
 
-static void check_length(struct config_parse *parse, const struct part *part)
+/* An address is told once, not for each class. */
+static bool is_told_long(const struct parts *parts, const struct part *part)
+{
+    for (const struct part *earlier = parts->list; earlier < part; earlier++)
+        if (earlier->too_long && strcmp(earlier->key, part->key) == 0)
+            return true;
+    return false;
+}
+
+static void check_length(struct config_parse *parse, const struct parts *parts, struct part *part)
 {
     bool binds = strcmp(part->key, "loop") == 0 || strcmp(part->key, "large-address") == 0;
     size_t length = strlen(part->place) + strlen(parse->config->haproxy.chroot);
     char what[200];
-    if (!binds || part->place[0] != '/' || length <= HAPROXY_SOCKET_MAX)
+    part->too_long = binds && part->place[0] == '/' && length > HAPROXY_SOCKET_MAX;
+    if (!part->too_long || is_told_long(parts, part))
         return;
     snprintf(what, sizeof what, "the path%s%s has %zu bytes, more than the %d that HAProxy can bind",
              part->suffix[0] ? " with " : "", part->suffix, length, HAPROXY_SOCKET_MAX);
@@ -194,7 +221,7 @@ int config_check_addresses(struct config_parse *parse)
             if ((parts->list[i].place[0] == '*') == any)
                 outcome = check_part(parse, parts, i);
     for (size_t i = 0; outcome == 0 && i < parts->count; i++)
-        check_length(parse, &parts->list[i]);
+        check_length(parse, parts, &parts->list[i]);
     for (size_t i = 0; outcome == 0 && i < parse->config->cell_count; i++)
         check_servers(parse, parts, i);
     if (parts)

@@ -1,5 +1,6 @@
 /* agent/config/config_check.c - what no single setting can tell: whether they fit together. */
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "agent/config/config_index.h"
 #include "agent/config/config_parse.h"
 #include "agent/config/config_value.h"
+#include "agent/config/large_classes.h"
 
 static void complain(struct config_parse *parse, size_t cell, const char *section, const char *key, const char *value,
                      const char *what)
@@ -231,6 +233,29 @@ static void check_hidden(struct config_parse *parse)
     check_order(parse, "hidden", "most", c->hidden.most, "half of spoe.max-connections", c->spoe.max_connections / 2);
 }
 
+/* Each class holds more than the one before it, so that the rules may take the first one that fits. large-buffer is in
+ * their place, and a configuration with both says two things. */
+static void check_classes(struct config_parse *parse)
+{
+    const struct config_haproxy *haproxy = &parse->config->haproxy;
+    struct large_class class = {0}, before = {0};
+    const char *why;
+    for (size_t i = 0; i < haproxy->large_classes.count; i++, before = class)
+        if (large_class_read(haproxy->large_classes.items[i], &class, &why) && class.body <= before.body)
+            complain(parse, 0, "haproxy", "large-classes", haproxy->large_classes.items[i],
+                     "not larger than the class before it");
+    if (haproxy->large_buffer == 0)
+        return;
+    char value[32];
+    snprintf(value, sizeof value, "%" PRIu64, haproxy->large_buffer);
+    if (config_line(parse, 0, "haproxy", "large-classes") != 0)
+        complain(parse, 0, "haproxy", "large-buffer", value,
+                 "there is large-classes, too; large-classes alone would be right, or large-buffer alone for a single "
+                 "process");
+    if (haproxy->large_buffer < 1 << 20)
+        complain(parse, 0, "haproxy", "large-buffer", value, "less than 1m");
+}
+
 static void check_limits(struct config_parse *parse)
 {
     const struct config *c = parse->config;
@@ -247,6 +272,7 @@ static void check_limits(struct config_parse *parse)
             c->redis.deadline_ms, c->spoe.deadline_ms);
     }
     check_hidden(parse);
+    check_classes(parse);
     if (!c->redis.password_file[0] && c->redis.username[0])
         complain(parse, 0, "redis", "username", c->redis.username, "there is no redis.password-file to go with it");
 }

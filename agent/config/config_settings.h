@@ -38,6 +38,7 @@ enum setting_check {
     CHECK_HEADER,                /* start of a header name */
     CHECK_TOKEN,                 /* protocol of an Upgrade header */
     CHECK_LOOP,
+    CHECK_CLASS, /* size class of the large-body tier */
     CHECK_cell_answers,
     CHECK_log_levels,
     CHECK_direct_hits,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/config/backend_lines.h"
+#include "agent/config/large_classes.h"
 #include "agent/config/server_words.h"
 #include "base/address.h"
 
@@ -153,6 +154,13 @@ static bool check_line(const char *text, struct config_complaint *why)
     return all(text, line_byte, why) && backend_line_check(text, why->text, sizeof why->text);
 }
 
+static bool check_class(const char *text, struct config_complaint *why)
+{
+    struct large_class class;
+    const char *half;
+    return large_class_read(text, &class, &half) || wrong(why, "%s", half);
+}
+
 static bool check_text(enum setting_check check, const char *text, struct config_complaint *why)
 {
     switch (check) {
@@ -173,6 +181,7 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_TOKEN: return all(text, token_byte, why);
     case CHECK_HEADER: return all(text, header_byte, why);
     case CHECK_LOOP: return !*text || check_loop(text, why);
+    case CHECK_CLASS: return check_class(text, why);
     case CHECK_NONE:
     case CHECK_cell_answers:
     case CHECK_log_levels:
@@ -308,12 +317,16 @@ enum config_value config_value_preset(const struct setting *s, void *field)
         return set_text(field, s->preset);
     if (s->kind != SETTING_LIST)
         return config_value_set(s, field, s->preset, &why);
-    size_t length = strlen(s->preset);
-    if (length < 2)
-        return CONFIG_VALUE_OK;
-    char item[128]; /* a default list has one item, in quotes */
-    snprintf(item, sizeof item, "%.*s", (int)length - 2, s->preset + 1);
-    return add_item(field, item);
+    /* The items of a default list are in quotes, and hold none. */
+    for (const char *at = strchr(s->preset, '"'); at; at = strchr(at, '"')) {
+        char item[128];
+        size_t length = strcspn(at + 1, "\"");
+        snprintf(item, sizeof item, "%.*s", (int)length, at + 1);
+        if (add_item(field, item) != CONFIG_VALUE_OK)
+            return CONFIG_VALUE_MEMORY;
+        at += length + 2;
+    }
+    return CONFIG_VALUE_OK;
 }
 
 void config_list_clear(struct config_list *list)

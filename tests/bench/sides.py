@@ -71,10 +71,10 @@ class Bench:
         self.number += 1
         return self.run / f"{self.number}-{name}"
 
-    def start(self, name, argv, core=TESTED):
+    def start(self, name, argv, core=TESTED, environment=None):
         log = self.out / "logs" / f"{len(self.processes)}-{name.replace(' ', '-')}.log"
         log.unlink(missing_ok=True)  # of an earlier run
-        process = Process(name, ["taskset", "-c", core, *argv], log)
+        process = Process(name, ["taskset", "-c", core, *argv], log, environment)
         self.processes.append(process)
         return process
 
@@ -110,7 +110,7 @@ class Bench:
     def conf(self, cells, redis="", answers=302, agent_address="", memory="4g", **haproxy):
         """cellrouter.conf; more keywords are settings of its haproxy section."""
         socket, path = self.path("spoe"), self.path("conf")
-        haproxy = {"loop": f"unix@{self.path('loop')}", "map-file": "",
+        haproxy = {"loop": f"unix@{self.path('loop')}", "map-file": "", "large-address": "",
                    **{key.replace("_", "-"): value for key, value in haproxy.items()}}
         if agent_address:
             haproxy["agent-address"] = f"unix@{agent_address}"
@@ -132,8 +132,8 @@ class Bench:
         process.ready("listens", lambda: connects(socket))
         return Side("agent", socket, {"agent": process}), conf
 
-    def haproxy(self, name, *texts, more=()):
-        return self.start(name, [places.haproxy(), "-db", *self.files(*texts), *more])
+    def haproxy(self, name, *texts, more=(), environment=None):
+        return self.start(name, [places.haproxy(), "-db", *self.files(*texts), *more], environment=environment)
 
     def files(self, *texts):
         """-f FILE for each text."""
@@ -163,8 +163,9 @@ class Bench:
         return Side(name, port, {"haproxy": process, **processes})
 
     def large_tier(self, name, conf, address):
-        """The second HAProxy process, which replays large bodies; address: its unix socket."""
-        process = self.haproxy(name, global_section(None), self.generated(conf, "--large"))
+        """A large-body tier of one process (large-buffer), as its unit runs it; address: its unix socket."""
+        process = self.haproxy(name, global_section(None), self.generated(conf, "--large"),
+                               environment={"GLIBC_TUNABLES": places.large_tunables()})
         process.ready("listens", lambda: connects(address))
         return process
 

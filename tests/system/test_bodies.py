@@ -344,8 +344,8 @@ def test_fifty_megabytes_are_replayed(world):
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB)
 def test_the_large_body_tier_is_full(world):
-    """As many requests as it takes (large-requests) wait in it: the next one does not, but is sent once, and goes right
-    after a 307. The small ones do not notice."""
+    """As many requests as it takes (large-requests) are in it: the next one waits for its turn, and gets it. Small ones
+    do not notice, and the health check knows that a tier that is full is well."""
     router = world.router("eu1")
     world.cells.misbehave(cell="eu0", path="/my-company/held", gate=world.unique)
     held = [(router.connect(timeout=50), router.prepare("POST", f"/my-company/held/{number}", user="alice",
@@ -359,9 +359,16 @@ def test_the_large_body_tier_is_full(world):
                lambda: int(router.stat("cellrouter-large-check", "process")["lastchg"]) >= int(check["lastchg"]) + 5)
     expect.true("it is full, not down", tier_is(router, "UP"))
     expect.same("failed checks", router.stat("cellrouter-large-check", "process")["chkfail"], check["chkfail"])
-    streams_without_the_tier(world, router)
+    waiting = router.connect(timeout=50), router.prepare("POST", "/my-company/waiting", user="alice",
+                                                  body=bytes_of(100_000))
+    waiting[0].send(waiting[1])
+    wait_until("it waits", lambda: router.class_stat("")["qcur"] == "1")
+    world.flush()
+    answer = router.request("POST", "/my-company/small", user="alice", body=bytes_of(5000))
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, "eu1", "eu0")
     world.cells.open(world.unique)
-    for connection, request in held:
+    for connection, request in (*held, waiting):
         with connection:
             answer = connection.read_answer("POST")
         answer.request, answer.tag = request, request.tag

@@ -66,8 +66,10 @@ def level0(router, world):
 
 
 def large(router, world):
-    return {"large-address": f"{router.loop}-bodies", "large-buffer": world.large,
-            "large-requests": 4} if world.large else {}
+    if not world.large and not world.classes:
+        return {"large-address": ""}
+    size = {"large-classes": world.classes} if world.classes else {"large-buffer": world.large}
+    return {"large-address": f"{router.loop}-bodies", "large-requests": 4, **size}
 
 
 # A file of its own, given first: from 3.0 on HAProxy takes nbthread and its like only before every other section.
@@ -105,10 +107,10 @@ global
 """
 
 
-def large_files(router):
-    """The same for the second process, which replays large bodies."""
-    return [write(router.folder / "large-global.cfg", LARGE.format(runtime=router.large_socket)),
-            write(router.folder / "large.cfg", generate(router, "--large"))]
+def large_files(router, name):
+    """The same for a process that replays large bodies: of the class of this name; "": the only one."""
+    return [write(router.folder / f"large-{name}-global.cfg", LARGE.format(runtime=router.class_socket(name))),
+            write(router.folder / f"large-{name}.cfg", generate(router, "--large", *([name] if name else [])))]
 
 
 def haproxy_files(router, world):

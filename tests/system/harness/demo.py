@@ -158,7 +158,7 @@ def main():
         signal.signal(number, ended)
     world = None
     try:
-        world = World("demo", routers=ROUTERS, answers=options.answers)
+        world = World("demo", routers=ROUTERS, answers=options.answers, classes=("64k:16", "1m:8", "16m:4"))
         world.start()
         print(f"Running: routers eu1 and eu2 (region eu), us1 (region us), each an HAProxy with its agent; Redis; "
               f"cells {', '.join(world.cells.table)}.")

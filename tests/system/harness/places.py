@@ -44,6 +44,12 @@ def redis_server():
     return program("redis-server", "REDIS_SERVER")
 
 
+def large_tunables():
+    """What the unit of the processes for large bodies puts into their environment as GLIBC_TUNABLES."""
+    unit = (ROOT / "systemd" / "cellrouter-large@.service").read_text(encoding="utf-8")
+    return re.search(r"^Environment=GLIBC_TUNABLES=(\S+)$", unit, re.M)[1]
+
+
 def built(name):
     """Path of a program of this project: in CELLROUTER_BIN, or in the first build folder that has it."""
     given = os.environ.get("CELLROUTER_BIN")

@@ -112,6 +112,11 @@ class Process:
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def peak(self):
+        """The most bytes of memory that it has had in use."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            return int(next(line for line in file if line.startswith("VmHWM")).split()[1]) * 1024
+
 
 def ending(status):
     return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"

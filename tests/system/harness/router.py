@@ -25,8 +25,8 @@ class Router:
         self.port = world.ports.reserve()
         self.tls_port = world.ports.reserve() if world.tls else None
         self.http_port = world.ports.reserve() if world.http else None
-        self.large_socket = world.run / f"{id}.large"
         self.agent = self.haproxy = self.large = None
+        self.classes = {}  # of the large-body tier, name -> process
         self.retired = []  # processes that were replaced or ended, for the final check
         self.files = []
 
@@ -56,13 +56,35 @@ class Router:
         self.haproxy = Process(f"haproxy {self.id}", [*argv, *more], self.world.logs / f"haproxy-{self.id}.log",
                                errors=self.world.logs / f"haproxy-{self.id}.errors")
 
+    def class_socket(self, name):
+        """The runtime socket of a class's process; "": of the only one."""
+        return self.world.run / f"{self.id}.large{name}"
+
     def start_large(self):
+        """The large-body tier: the process of each class, or the only one, .large."""
+        for name in self.world.class_names():
+            self.start_class(name)
+        for name, process in self.classes.items():
+            process.ready("listens", lambda name=name: connects(self.class_socket(name)))
+
+    def start_class(self, name):
         argv = [places.haproxy(), "-db"]
-        for file in configs.large_files(self):
+        for file in configs.large_files(self, name):
             argv += ["-f", file]
-        self.large = Process(f"haproxy large {self.id}", argv, self.world.logs / f"haproxy-large-{self.id}.log",
-                             errors=self.world.logs / f"haproxy-large-{self.id}.errors")
-        self.large.ready("listens", lambda: connects(self.large_socket))
+        process = Process(f"haproxy large {name} {self.id}", argv,
+                          self.world.logs / f"haproxy-large{name}-{self.id}.log",
+                          {"GLIBC_TUNABLES": places.large_tunables()},
+                          errors=self.world.logs / f"haproxy-large{name}-{self.id}.errors")
+        if name in self.classes:
+            self.retired.append(self.classes[name])
+        self.classes[name] = process
+        if not name:
+            self.large = process
+        return process
+
+    def class_stat(self, name):
+        """What the edge's `show stat` says of a class."""
+        return self.stat("cellrouter-replay", f"cellrouter-large-{name}" if name else "cellrouter-large")
 
     def wait_haproxy(self):
         self.haproxy.ready(f"listens on port {self.port}", lambda: connects(("127.0.0.1", self.port)))
@@ -84,7 +106,8 @@ class Router:
 
     def stop(self):
         """Ends both; returns [(process, exit status or None when it had to be killed)]."""
-        found = [process for process in (self.haproxy, self.large, self.agent, *self.retired) if process]
+        found = [process for process in (self.haproxy, *self.classes.values(), self.agent, *self.retired)
+                 if process]
         return [(process, process.terminate() if process.alive() else process.child.returncode) for process in found]
 
     # Talking to it

@@ -41,7 +41,8 @@ class World:
     pick      region -> cell that a router of that region picks for a miss; not named: a random healthy one
     settings  section of cellrouter.conf -> {key: value}; "" is the top level
     plain     HAProxy without the project at all
-    large     bytes of the large-body tier's buffer; 0: no such tier
+    large     bytes of the buffer of a large-body tier of one process; 0: no such tier
+    classes   the classes of a large-body tier, as large-classes has them; none: no such tier
     servers   cell id -> number of its servers; not named: one
     tls       routers take TLS and HTTP/2 as well, with a certificate made for the test
     password  Redis wants it and the agents' password file has it; "": none
@@ -53,12 +54,13 @@ class World:
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
-                 cells=CELLS, plain=False, large=0, http=False, servers=None, tls=False, site_more="", redis_more="",
-                 password="", wire=False, threads=1, files=0, far_cells=0,
+                 cells=CELLS, plain=False, large=0, classes=(), http=False, servers=None, tls=False, site_more="",
+                 redis_more="", password="", wire=False, threads=1, files=0, far_cells=0,
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
         self.server_options, self.large, self.tls, self.password = server_options, large, tls, password
+        self.classes = classes
         self.threads, self.files, self.far_cells, self.http = threads, files, far_cells, http
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
@@ -96,8 +98,7 @@ class World:
             for router in self.routers.values():
                 if self.with_agent:
                     router.wait_agent()
-                if self.large:
-                    router.start_large()
+                router.start_large()
                 router.start_haproxy()
             for router in self.routers.values():
                 router.wait_haproxy()
@@ -105,6 +106,10 @@ class World:
             self.stop()
             raise
         return self
+
+    def class_names(self):
+        """Of the processes of a large-body tier; "" is the only one of its router."""
+        return [item.split(":")[0] for item in self.classes] or [""] * bool(self.large)
 
     def start_redis(self):
         conf = configs.write(self.logs / "redis.conf", configs.redis_conf(self))

@@ -20,15 +20,21 @@ static struct config *parse(const char *more)
     return config;
 }
 
-/* To be freed; NULL: it was refused. */
-static char *printed(const char *more, bool large)
+enum text { EDGE, LARGE, CLASSES };
+
+/* To be freed; NULL: it was refused. class: of LARGE. */
+static char *printed_class(const char *more, enum text which, const char *class)
 {
     struct config *config = parse(more);
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    int outcome = haproxy_config_print(out, config, large);
+    int outcome = 0;
+    if (which == CLASSES)
+        haproxy_config_print_classes(out, config);
+    else
+        outcome = which == LARGE ? haproxy_config_print_large(out, config, class) : haproxy_config_print(out, config);
     assert_int_equal(fclose(out), 0);
     config_free(config);
     if (outcome == 0)
@@ -38,25 +44,82 @@ static char *printed(const char *more, bool large)
     return NULL;
 }
 
+static char *printed(const char *more, enum text which)
+{
+    return printed_class(more, which, NULL);
+}
+
 static void each_program_has_its_own_text(void **state)
 {
-    static const char tier[] = "haproxy { large-address = \"unix@/tmp/large.sock\" }\n";
+    static const char tier[] = "haproxy { large-buffer = 4m large-requests = 3 }\n";
     (void)state;
-    char *router = printed(tier, false), *large = printed(tier, true);
+    char *router = printed(tier, EDGE), *large = printed(tier, LARGE);
     assert_non_null(strstr(router, "\ndefaults cellrouter-edge\n"));
     assert_null(strstr(router, "\nfrontend cellrouter-large "));
     assert_null(strstr(large, "\ndefaults cellrouter-edge\n"));
     assert_non_null(strstr(large, "\nfrontend cellrouter-large "));
     assert_null(strstr(large, "spop-check")); /* HAProxy 2.6 keeps a whole buffer on its stack to read that */
+    /* As before there were classes. */
+    assert_non_null(strstr(large, "\n    tune.bufsize 4194304\n"));
+    assert_non_null(strstr(large, "\n    maxconn 3\n"));
+    assert_non_null(strstr(large, "    bind unix@/run/cellrouter-large/bodies.sock mode 660\n"));
+    assert_non_null(strstr(large, "    bind unix@/run/haproxy/cellrouter.sock-large mode 660\n"));
+    assert_non_null(strstr(router, "    server cellrouter-large unix@/run/cellrouter-large/bodies.sock weight 0"));
     free(router);
     free(large);
+}
+
+static void each_class_has_its_own_text(void **state)
+{
+    static const char tier[] = "haproxy { large-classes = {\"64k:9\", \"1m\"} large-requests = 3 }\n";
+    (void)state;
+    char *router = printed(tier, EDGE), *small = printed_class(tier, LARGE, "64k"),
+         *large = printed_class(tier, LARGE, "1m"), *names = printed(tier, CLASSES);
+    assert_non_null(strstr(router, "server cellrouter-large-64k unix@/run/cellrouter-large/bodies.sock-64k weight 0 "
+                                   "maxconn 9 "));
+    assert_non_null(strstr(router, "server cellrouter-large-1m unix@/run/cellrouter-large/bodies.sock-1m weight 0 "
+                                   "maxconn 3 "));
+    assert_non_null(strstr(router, "server process-1m unix@/run/cellrouter-large/bodies.sock-1m-check "));
+    /* Half of 3000 clients may wait, in two classes. */
+    assert_non_null(strstr(router, "srv_queue(cellrouter-replay/cellrouter-large-64k) ge 750 "));
+    assert_non_null(strstr(small, "\n    tune.bufsize 131072\n"));
+    assert_non_null(strstr(small, "\n    maxconn 9\n"));
+    assert_non_null(strstr(small, "\n    bind unix@/run/cellrouter-large/bodies.sock-64k mode 660\n"));
+    assert_non_null(strstr(small, "\n    bind unix@/run/haproxy/cellrouter.sock-large-64k mode 660\n"));
+    assert_non_null(strstr(large, "\n    tune.bufsize 1114112\n"));
+    assert_non_null(strstr(large, "1088 KiB each: 16 MiB\n"));
+    assert_string_equal(names, "64k\n1m\n");
+    free(router);
+    free(small);
+    free(large);
+    free(names);
+}
+
+static void a_class_must_be_named_and_there(void **state)
+{
+    (void)state;
+    assert_null(printed("", LARGE));
+    assert_null(printed_class("", LARGE, "2m"));
+    assert_null(printed_class("haproxy { large-buffer = 4m }\n", LARGE, "4m"));
+    char *only = printed("haproxy { large-classes = {\"1m\"} }\n", LARGE),
+         *none = printed("haproxy { large-buffer = 4m }\n", CLASSES);
+    assert_non_null(only);
+    assert_string_equal(none, "");
+    free(only);
+    free(none);
 }
 
 static void without_a_tier_there_is_no_text_for_it(void **state)
 {
     (void)state;
-    assert_null(printed("", true));
-    free(printed("", false));
+    static const char none[] = "haproxy { large-address = \"\" }\n";
+    assert_null(printed(none, LARGE));
+    assert_null(printed_class(none, LARGE, "64k"));
+    char *router = printed(none, EDGE), *names = printed(none, CLASSES);
+    assert_null(strstr(router, "cellrouter-large-check"));
+    assert_string_equal(names, "");
+    free(router);
+    free(names);
 }
 
 static void every_value_was_put_in(void **state)
@@ -69,7 +132,7 @@ static void every_value_was_put_in(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof sites / sizeof sites[0]; i++) {
-        char *text = printed(sites[i], false);
+        char *text = printed(sites[i], EDGE);
         assert_non_null(text);
         for (const char *at = text; (at = strchr(at, '@')); at++)
             if (at == text || !strchr("sx", at[-1])) /* abns@, unix@ */
@@ -81,8 +144,8 @@ static void every_value_was_put_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_program_has_its_own_text),
-        cmocka_unit_test(without_a_tier_there_is_no_text_for_it),
+        cmocka_unit_test(each_program_has_its_own_text),   cmocka_unit_test(each_class_has_its_own_text),
+        cmocka_unit_test(a_class_must_be_named_and_there), cmocka_unit_test(without_a_tier_there_is_no_text_for_it),
         cmocka_unit_test(every_value_was_put_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

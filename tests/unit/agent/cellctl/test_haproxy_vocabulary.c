@@ -83,12 +83,12 @@ static void conditions_follow_the_settings(void **state)
     static const char full[] = "routes { hosts = true }\nhidden { max = 100 }\n"
                                "haproxy { runtime = {\"unix:/tmp/h\"} large-address = \"abns@bodies\" }\n";
     (void)state;
-    assert_string_equal(printed("", false, all), "mode retry\n");
+    assert_string_equal(printed("", false, all), "mode tier\nmode retry\n");
     assert_string_equal(printed(full, false, all), "mode hosts\nmode level0\nmode tier\nmode hidden\nmode retry\n");
-    assert_string_equal(printed("haproxy { direct-hits = never }\n", false, all), "");
-    assert_string_equal(printed("default-cell = \"us0\"\n", false, all), "mode retry\nmode first\n");
+    assert_string_equal(printed("haproxy { direct-hits = never large-address = \"\" }\n", false, all), "");
+    assert_string_equal(printed("default-cell = \"us0\"\n", false, all), "mode tier\nmode retry\nmode first\n");
     /* Of a cell with weights the servers are left to HAProxy's own choice. */
-    assert_string_equal(printed("default-cell = \"eu1\"\n", false, all), "mode retry\n");
+    assert_string_equal(printed("default-cell = \"eu1\"\n", false, all), "mode tier\nmode retry\n");
     const char *large = printed(full, true, all);
     assert_non_null(strstr(large, "mode large\n"));
     assert_null(strstr(large, "mode tier\n"));

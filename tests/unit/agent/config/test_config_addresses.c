@@ -8,28 +8,31 @@
 #define SERVER "right would be host:port, [v6]:port or unix@/path\n"
 #define PATH "right would be an absolute path of at most 107 bytes (the default is /run/cellrouter/admin.sock)\n"
 
-static void the_process_for_large_bodies_has_three_addresses(void **state)
+#define TIER " (the default is unix@/run/cellrouter-large/bodies.sock)\n"
+
+static void each_process_for_large_bodies_has_three_addresses(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {"haproxy { large-address = \"unix@/run/cellrouter-large/bodies.sock\" }", ""},
+        {"haproxy { large-address = \"unix@/r/bodies.sock\" }", ""},
         {"haproxy { loop = abns@x large-address = abns@x-bodies }", ""},
-        {"haproxy { large-address = \"unix@/run/haproxy/cellrouter.sock-large\" }",
-         "t.conf:2: haproxy.large-address \"unix@/run/haproxy/cellrouter.sock-large\": "
-         "the process for large bodies binds this address "
-         "already: it is haproxy.loop with -large behind it; " LOOP "\n"},
-        {"haproxy { loop = \"unix@/r/x\"\nlarge-address = \"unix@/r/x-large\" }",
+        {"haproxy { loop = abns@x large-address = abns@x }", ""},
+        {"haproxy { large-buffer = 4m loop = \"unix@/r/x\"\nlarge-address = \"unix@/r/x-large\" }",
          "t.conf:3: haproxy.large-address \"unix@/r/x-large\": the process for large bodies binds this address "
          "already: "
-         "it is haproxy.loop with -large behind it; " LOOP "\n"},
-        {"haproxy { large-address = \"unix@/run/haproxy/cellrouter.sock\" }",
+         "it is haproxy.loop with -large behind it; " LOOP TIER},
+        {"haproxy { large-classes = {\"64k\"} large-address = \"unix@/run/haproxy/cellrouter.sock-large\" }",
+         "t.conf:2: haproxy.large-address \"unix@/run/haproxy/cellrouter.sock-large\": with -64k behind it, as the "
+         "process for large bodies binds it, this is the address of haproxy.loop; " LOOP TIER},
+        {"haproxy { large-buffer = 4m large-address = \"unix@/run/haproxy/cellrouter.sock\" }",
          "t.conf:2: haproxy.large-address \"unix@/run/haproxy/cellrouter.sock\": "
-         "this is the address of haproxy.loop already; " LOOP "\n"},
-        {"haproxy { large-address = \"unix@/r/l\" }\nadmin { socket = /r/l-check }",
-         "t.conf:2: haproxy.large-address \"unix@/r/l\": with -check behind it, as the process for large bodies "
+         "this is the address of haproxy.loop already; " LOOP TIER},
+        {"haproxy { large-classes = {\"64k\"} large-address = \"unix@/r/l\" }\nadmin { socket = /r/l-64k-check }",
+         "t.conf:2: haproxy.large-address \"unix@/r/l\": with -64k-check behind it, as the process for large bodies "
          "binds it, "
-         "this is the address of admin.socket; " LOOP "\n"},
-        /* Without that process its addresses are free. */
+         "this is the address of admin.socket; " LOOP TIER},
+        /* Without such a process its addresses are free. */
+        {"haproxy { large-address = \"\" loop = \"unix@/r/x\" runtime = {\"unix:/r/x-large-64k\"} }", ""},
         {"haproxy { loop = \"unix@/r/x\" runtime = {\"unix:/r/x-large\"} }", ""},
     };
     EXPECT_ALL(examples);
@@ -78,7 +81,7 @@ static void paths_leave_room_for_haproxys_temporary_names(void **state)
     (void)state;
     char text[300], errors[600];
     for (int length = 89; length <= 90; length++) {
-        snprintf(text, sizeof text, "haproxy { loop = \"unix@/%0*d\" large-address = abns@x }", length - 1, 0);
+        snprintf(text, sizeof text, "haproxy { large-buffer = 1m loop = \"unix@/%0*d\" }", length - 1, 0);
         snprintf(
             errors, sizeof errors,
             "t.conf:2: haproxy.loop \"unix@/%0*d\": the path with -large has 96 bytes, more than the 95 that HAProxy "
@@ -87,12 +90,12 @@ static void paths_leave_room_for_haproxys_temporary_names(void **state)
         struct example example = {text, length == 89 ? "" : errors};
         expect_all(&example, 1);
     }
-    snprintf(text, sizeof text, "haproxy { large-address = \"unix@/%089d\" }", 0);
-    snprintf(
-        errors, sizeof errors,
-        "t.conf:2: haproxy.large-address \"unix@/%089d\": the path with -check has 96 bytes, more than the 95 that "
-        "HAProxy can bind; " LOOP "\n",
-        0);
+    /* Told once, not for each class. */
+    snprintf(text, sizeof text, "haproxy { large-address = \"unix@/%085d\" }", 0);
+    snprintf(errors, sizeof errors,
+             "t.conf:2: haproxy.large-address \"unix@/%085d\": the path with -64k-check has 96 bytes, more than the "
+             "95 that HAProxy can bind; " LOOP TIER,
+             0);
     struct example example = {text, errors};
     expect_all(&example, 1);
 }
@@ -100,7 +103,7 @@ static void paths_leave_room_for_haproxys_temporary_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_process_for_large_bodies_has_three_addresses),
+        cmocka_unit_test(each_process_for_large_bodies_has_three_addresses),
         cmocka_unit_test(one_socket_has_many_names),
         cmocka_unit_test(paths_leave_room_for_haproxys_temporary_names),
     };
