@@ -235,10 +235,7 @@ class ComposedWorld(World):
     def ctrl_c(self):
         """Ends an `up` that somebody watches: all stop by themselves, none is killed."""
         scales = {f"{kind}-{region}": number for region, number in self.numbers().items()
-                  for kind in ("router", "agent")}
-        # of a profile that this `up` does not name; compose 2 would leave them alone
-        for container in self.project.containers("large-eu"):
-            engine.docker("rm", "-f", container)
+                  for kind in ("router", "agent", "large")}
         with open(LOGS / "up.txt", "w+b") as log:
             up = self.project.watch(log, scales)
             wait_until("`up` to show what they say", lambda: b"Attaching to" in (LOGS / "up.txt").read_bytes(),

@@ -12,7 +12,7 @@ import engine
 import test_moves
 
 FLOWS = (1, 2, 3, 4, 6, 9, 13, 14)
-SEVERAL = {"router-eu": 3, "agent-eu": 3, "router-us": 2, "agent-us": 2}
+SEVERAL = {"router-eu": 3, "agent-eu": 3, "router-us": 2, "agent-us": 2, "large-eu": 3, "large-us": 2}
 NUMBERS = {"eu": 3, "us": 2}
 OUTAGE_SLOWEST = 5.0  # s: a redispatch or two, on a machine that is busy; a request that hangs takes 15
 
@@ -333,7 +333,8 @@ def test_from_three_routers_to_two(world):
     entry = world.entries["eu"]
     with Load(world, [entry]) as load:
         load.wait_for(50)
-        down = threading.Thread(target=world.project.up, kwargs={"scales": {**SEVERAL, "router-eu": 2, "agent-eu": 2}})
+        down = threading.Thread(target=world.project.up, kwargs={
+            "scales": {**SEVERAL, "router-eu": 2, "agent-eu": 2, "large-eu": 2}})
         down.start()
         answers = []
         while down.is_alive():  # at each moment uploads are under way at each router, none of them for long
@@ -368,20 +369,22 @@ class Upload:
 
 
 def test_large_body(world):
-    """docs/flows.md 16: with the large-body HAProxy 10 MB are replayed; the small one streams."""
-    world.project("--profile", "large", "up", "-d", "--no-build", "--no-deps", "--no-recreate",
-                  *("--scale=large-eu=3",), "large-eu")
-    router, body = world.router("eu-1"), bytes(range(256)) * 40000
-    def right():
-        world.mark()
-        answer = router.request("PUT", "/my-company/upload", user="alice", body=body, timeout=30)
-        return answer if answer.status == 200 else None
+    """docs/flows.md 16: bodies of each class of the large-body tier, which is there from the start, are replayed."""
+    router = world.router("eu-1")
 
-    answer = wait_until("the large-body process takes it", right, timeout=15, every=0.3)
-    seen = world.deliveries_of(answer)
-    expect.same("the owner", seen[-1].cell, "eu0")
-    expect.true("no 307", answer.status == 200)
-    expect.saw(world, answer, *([{"eu0", "eu1"}, "eu0"] if len(seen) == 2 else ["eu0"]))
+    def tier_is_up():
+        world.clean()
+        return router.request("PUT", "/my-company/first", user="alice", body=bytes(20_000), timeout=30).status == 200
+
+    wait_until("the tier of this seat is up", tier_is_up, timeout=15, every=0.3)
+    for size in (20_000, 900_000, 10_000_000):
+        for user, path, owner in (("alice", "/my-company/upload", "eu0"), ("root", "/gitlab-org/upload", None)):
+            world.clean()
+            answer = router.request("PUT", path, user=user, body=bytes(size), timeout=30)
+            expect.status(answer, 200, world)
+            seen = [delivery.cell for delivery in world.deliveries_of(answer)]
+            expect.true(f"{size} bytes, cells: {seen}", len(seen) in (1, 2) and owner in (None, seen[-1]))
+            expect.saw(world, answer, *seen)
 
 
 SLOW = {test_a_router_without_cells, test_haproxy_dies_hangs_comes_back, test_rolling_restart,
