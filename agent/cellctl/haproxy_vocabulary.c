@@ -424,6 +424,11 @@ static bool holds_hosts(const struct haproxy_scope *scope)
     return scope->config->routes.hosts;
 }
 
+static bool holds_fresh(const struct haproxy_scope *scope)
+{
+    return !scope->large && scope->config->routes.fresh_s > 0;
+}
+
 static bool holds_level0(const struct haproxy_scope *scope)
 {
     const struct config_haproxy *haproxy = &scope->config->haproxy;

@@ -16,7 +16,7 @@
 enum cell_answer { CELL_ANSWER_302 = 302, CELL_ANSWER_421 = 421, CELL_ANSWER_425 = 425 };
 
 /* Which requests with a known route go to the cell at once, without the replay pass (docs/design.md 5.5). */
-enum direct_hits { DIRECT_HITS_SAFE, DIRECT_HITS_ALL, DIRECT_HITS_NEVER };
+enum direct_hits { DIRECT_HITS_SAFE, DIRECT_HITS_FRESH, DIRECT_HITS_ALL, DIRECT_HITS_NEVER };
 
 /* A list of texts, in the order of the file. items is NULL when count is 0. */
 struct config_list {
@@ -78,6 +78,7 @@ struct config_routes {
     bool fold_case;             /* ASCII letters of paths compare without case */
     uint32_t absent_s;          /* "not in Redis" is remembered for so long */
     uint32_t distrust_s;        /* life left to routes in memory after a gap in the invalidations */
+    uint32_t fresh_s;           /* after it was seen to be right a route is fresh for so long; 0: no route is */
     uint32_t claims_per_cell;   /* new or moved routes a second that one cell may cause */
     uint32_t moves;             /* moves of one route between cells within damp_s before it is left alone */
     uint32_t damp_s;

@@ -1,12 +1,12 @@
-/* agent/router/prepared_acks.c - the actions of an ACK, and a table of those that are encoded once: two a cell, and two
- * for "unknown". */
+/* agent/router/prepared_acks.c - the actions of an ACK, and a table of those that are encoded once: four a cell, and as
+ * many places for "unknown", which is never fresh. */
 #include "agent/router/prepared_acks.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 /* What stands at cell * STATES + state is a hit's; behind the last cell come those of "unknown". */
-enum { SETTLED, LEARN, DOUBT, STATES };
+enum { SETTLED, FRESH, LEARN, DOUBT, STATES };
 
 struct prepared_acks {
     size_t cells;
@@ -26,6 +26,8 @@ size_t ack_actions(const struct cells *cells, const struct decision *decision, s
                            spop_string(cells_id(cells, decision->cell), cells_id_length(cells, decision->cell)));
     actions[n++] = set(TEXT_VIEW("learn"), spop_bool(decision->learn));
     actions[n++] = set(TEXT_VIEW("level"), spop_int32(decision->level));
+    if (decision->fresh)
+        actions[n++] = set(TEXT_VIEW("fresh"), spop_bool(true));
     if (decision->doubt)
         actions[n++] = set(TEXT_VIEW("doubt"), spop_bool(true));
     return n;
@@ -54,7 +56,8 @@ struct prepared_acks *prepared_acks_new(const struct cells *cells)
         for (unsigned state = 0; state < STATES; state++) {
             struct decision decision = {.cell = i < count ? (uint16_t)i : CELL_NONE,
                                         .level = i < count,
-                                        .learn = state != SETTLED,
+                                        .learn = state == LEARN || state == DOUBT,
+                                        .fresh = state == FRESH,
                                         .doubt = state == DOUBT};
             fits = prepare(&acks->prepared[i * STATES + state], cells, decision) && fits;
         }
@@ -74,6 +77,6 @@ const struct spoe_prepared *prepared_acks_find(const struct prepared_acks *acks,
     if (decision->level != known || (known && decision->cell >= acks->cells))
         return NULL;
     size_t cell = known ? decision->cell : acks->cells;
-    unsigned state = decision->doubt ? DOUBT : decision->learn ? LEARN : SETTLED;
+    unsigned state = decision->doubt ? DOUBT : decision->learn ? LEARN : decision->fresh ? FRESH : SETTLED;
     return &acks->prepared[cell * STATES + state];
 }

@@ -11,9 +11,9 @@
 #include "base/attributes.h"
 #include "spoe/session.h"
 
-enum { ACK_ACTIONS_MAX = 4 };
+enum { ACK_ACTIONS_MAX = 4 }; /* fresh and doubt are never both there */
 
-/* Fills the actions of a decision: cell (when known), learn, level, doubt (when there is one). Returns how
+/* Fills the actions of a decision: cell (when known), learn, level, and fresh or doubt (when it is so). Returns how
  * many. Views into cells. */
 size_t ack_actions(const struct cells *cells, const struct decision *decision, struct spop_action *actions);
 
@@ -22,7 +22,7 @@ struct spop_action ack_done(bool done);
 
 struct prepared_acks;
 
-/* For all of these cells, which are not needed afterwards; 288 bytes a cell. NULL: out of memory. */
+/* For all of these cells, which are not needed afterwards; 384 bytes a cell. NULL: out of memory. */
 MUST_USE struct prepared_acks *prepared_acks_new(const struct cells *cells);
 
 /* NULL is allowed. */

@@ -78,7 +78,8 @@ struct router *router_new(const struct router_options *options)
                                         .seed = options->seed,
                                         .now_ms = options->now_ms(),
                                         .refresh_percent = routes->refresh_percent,
-                                        .jitter_percent = routes->jitter_percent};
+                                        .jitter_percent = routes->jitter_percent,
+                                        .fresh_ms = routes->fresh_s * 1000};
     struct damping_options damping = damping_of(routes, options->seed);
     router->cells = cells_of(options->config);
     router->acks = router->cells ? prepared_acks_new(router->cells) : NULL;
@@ -134,7 +135,8 @@ int router_reload(struct router *router, const struct config *config)
     router->acks = acks;
     use(router, config, false);
     hide_as(router, config);
-    route_table_tune(router->table, config->routes.refresh_percent, config->routes.jitter_percent);
+    route_table_tune(router->table, config->routes.refresh_percent, config->routes.jitter_percent,
+                     config->routes.fresh_s * 1000);
     struct damping_options damping = damping_of(&config->routes, 0);
     damping_reset(router->damping, &damping);
     return 0;

@@ -22,7 +22,7 @@ static void settle(struct router *router, const char *key, size_t length, const 
             .pinned = record->flags & ROUTE_PINNED,
             .life_ms = (uint64_t)record->life_s * 1000,
             .left_ms = answer->left_ms};
-        if (decision_level2(&word, router->config->routes.refresh_percent, false).learn)
+        if (decision_level2(&word, router->config->routes.refresh_percent, false, false).learn)
             word.cell = CELL_NONE;
     }
     level0_settle(router->level0, key, length, word.cell, word.left_ms);

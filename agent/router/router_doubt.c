@@ -58,6 +58,8 @@ void router_doubt(struct router *router, const struct path *path, uint16_t route
     uint64_t left_ms = find_route(router, path, now_ms, &route) && route.cell == cell ? route.left_ms : ROUTE_FOREVER;
     for (size_t i = 0; i < news.count; i++) {
         const struct doubt *doubt = &news.doubts[i];
+        if (doubt->kind == DOUBT_ROUTE)
+            route_table_doubted(router->table, path->key, doubt->length, cell, now_ms);
         router_tell_level0(router, path->key, doubt, cell, left_ms);
         if (doubt->known)
             continue;
@@ -86,6 +88,8 @@ void router_on_doubt(void *user, const struct route_doubt *word)
     uint64_t now_ms = router->now_ms();
     struct doubt doubt = {kinds[word->about], path.length, word->life_ms, true};
     doubts_tell(router->doubts, doubt.kind, path.key, path.length, cell, doubt.life_ms, now_ms);
+    if (doubt.kind == DOUBT_ROUTE)
+        route_table_doubted(router->table, path.key, path.length, cell, now_ms);
     struct route route;
     bool found = find_route(router, &path, now_ms, &route);
     /* Of a route that is another cell's here it says nothing. */

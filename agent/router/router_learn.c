@@ -55,7 +55,8 @@ static bool put_here(struct router *router, const struct lesson *lesson, const c
     struct route_word word = {.cell = lesson->cell,
                               .stamp_ms = router->wall_ms(),
                               .life_ms = unshared && rest != 0 ? 2 * life_ms * 100 / rest : life_ms,
-                              .left_ms = life_ms};
+                              .left_ms = life_ms,
+                              .seen_ms = now_ms};
     uint16_t former = CELL_NONE;
     switch (route_table_put(router->table, key, lesson->key_length, &word, now_ms, &former)) {
     case ROUTE_PUT_NEW: router_count(router, COUNTER_ROUTES_LEARNED); return true;
@@ -133,8 +134,12 @@ static void move(struct router *router, const struct lesson *lesson, const struc
 static void judge_route(struct router *router, const struct lesson *lesson, const struct path *path, bool stored,
                         uint64_t now_ms)
 {
+    struct route route;
     if (lesson->verdict == LEARN_CLAIM || lesson->verdict == LEARN_KNOWN)
         doubts_trust(router->doubts, path->key, lesson->key_length, lesson->cell, now_ms);
+    if (lesson->verdict == LEARN_KNOWN &&
+        route_table_find(router->table, path->key, lesson->key_length, now_ms, &route))
+        route_table_seen(router->table, &route, now_ms);
     switch (lesson->about) {
     case LEARN_NO_NEWS: break;
     case LEARN_DOUBT: router_doubt(router, path, lesson->about_length, lesson->about_cell, now_ms); break;

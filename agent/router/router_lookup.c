@@ -42,6 +42,8 @@ static void count_lookup(struct router *router, const struct decision *decision)
 {
     if (decision->learn)
         router_count(router, COUNTER_LOOKUPS_TO_LEARN);
+    if (decision->fresh)
+        router_count(router, COUNTER_LOOKUPS_FRESH);
     if (decision->doubt)
         router_count(router, COUNTER_LOOKUPS_IN_DOUBT);
     if (decision->cell == CELL_NONE)
@@ -84,6 +86,25 @@ static void wait_free(struct wait *wait)
     wait->router->free_waits = wait;
 }
 
+/* The lookup of a route that the store named; length: of its key, in router->key. */
+static void use_route(struct router *router, size_t length, const struct route_word *word,
+                      const struct decision *decision, bool trusted)
+{
+    struct route route;
+    if (!decision->doubt && route_table_find(router->table, router->key, length, router->now_ms(), &route) &&
+        route.cell == word->cell)
+        route_table_seen(router->table, &route, router->now_ms());
+    if (!decision->learn && trusted)
+        level0_used(router->level0, router->key, length, word->cell, word->left_ms);
+}
+
+/* Whether its cell said this word so lately that the route is fresh: to whichever router. */
+static bool said_lately(const struct router *router, const struct route_word *word)
+{
+    uint64_t fresh_ms = (uint64_t)router->config->routes.fresh_s * 1000;
+    return word->seen_ms > 0 && router->now_ms() - word->seen_ms < fresh_ms;
+}
+
 /* Only paths that have a prefix wait, and of those every response may teach. */
 static void on_reply(void *user, const struct route_answer *answer)
 {
@@ -106,10 +127,11 @@ static void on_reply(void *user, const struct route_answer *answer)
     }
     size_t length = answer->route.host_length + answer->route.prefix_length;
     bool doubt = doubt_length >= length && doubt_cell == word.cell;
-    struct decision decision = decision_level2(&word, router->config->routes.refresh_percent, doubt);
-    length = decision.learn || answer->trust != ROUTE_TRUST_FULL ? 0 : router_key_of(router, &answer->route);
+    struct decision decision = decision_level2(&word, router->config->routes.refresh_percent,
+                                               said_lately(router, &word), doubt);
+    length = router_key_of(router, &answer->route);
     if (length)
-        level0_used(router->level0, router->key, length, word.cell, word.left_ms);
+        use_route(router, length, &word, &decision, answer->trust == ROUTE_TRUST_FULL);
     count_lookup(router, &decision);
     ack(router, call, &decision, learned);
 }

@@ -33,6 +33,14 @@ static uint64_t life_here(const struct router *router, const struct route_answer
     return 0;
 }
 
+/* On our clock: when a word with this stamp was said. 0: before it began. Stamps of other machines may be ahead. */
+static uint64_t said_ms(const struct router *router, uint64_t stamp_ms)
+{
+    uint64_t now_ms = router->now_ms(), wall_ms = router->wall_ms();
+    uint64_t age_ms = wall_ms > stamp_ms ? wall_ms - stamp_ms : 0;
+    return now_ms > age_ms ? now_ms - age_ms : 0;
+}
+
 void router_remember(struct router *router, const struct route_answer *answer, struct route_word *word)
 {
     const struct route_record *record = &answer->record;
@@ -42,7 +50,8 @@ void router_remember(struct router *router, const struct route_answer *answer, s
                             .from_store = true,
                             .stamp_ms = record->stamp_ms,
                             .life_ms = (uint64_t)record->life_s * 1000,
-                            .left_ms = answer->left_ms};
+                            .left_ms = answer->left_ms,
+                            .seen_ms = said_ms(router, record->stamp_ms)};
     if (word->cell == CELL_NONE) {
         log_write(router->log, REASON_UNKNOWN_CELL,
                   LOG_FIELDS(LOG_BYTES("prefix", answer->route.prefix, answer->route.prefix_length),

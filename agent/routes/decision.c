@@ -23,13 +23,18 @@ struct decision decision_level1(struct route_table *table, const struct doubts *
     if (found.due)
         route_table_asked(table, &found, DECISION_HOLD_MS, now_ms);
     bool doubt = doubts_has(doubts, probe->path, found.key_length, found.cell, now_ms, why);
-    return (struct decision){.cell = found.cell, .level = 1, .learn = found.due || doubt, .doubt = doubt};
+    if (!doubt)
+        route_table_seen(table, &found, now_ms);
+    bool learn = found.due || doubt;
+    return (struct decision){
+        .cell = found.cell, .level = 1, .learn = learn, .fresh = found.fresh && !learn, .doubt = doubt};
 }
 
-struct decision decision_level2(const struct route_word *word, uint32_t refresh_percent, bool doubt)
+struct decision decision_level2(const struct route_word *word, uint32_t refresh_percent, bool fresh, bool doubt)
 {
     bool ages = !word->pinned && word->left_ms != ROUTE_FOREVER && refresh_percent < 100;
     uint64_t rest = word->life_ms / 100 * (100 - (ages ? refresh_percent : 0));
+    bool learn = doubt || (ages && word->left_ms <= rest);
     return (struct decision){
-        .cell = word->cell, .level = 2, .learn = doubt || (ages && word->left_ms <= rest), .doubt = doubt};
+        .cell = word->cell, .level = 2, .learn = learn, .fresh = fresh && !learn, .doubt = doubt};
 }

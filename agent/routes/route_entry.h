@@ -11,7 +11,7 @@
 #include "agent/routes/route_blocks.h"
 
 enum {
-    ROUTE_KEY_FIRST = 32,   /* bytes of a key in a route's first block */
+    ROUTE_KEY_FIRST = 28,   /* bytes of a key in a route's first block */
     ROUTE_KEY_MORE = 60,    /* in each further one */
     ROUTE_KEY_LIMIT = 4095, /* 12 bits of length */
 };
@@ -24,6 +24,7 @@ struct route_entry {
     uint64_t used : 1; /* since the hand last passed */
     uint64_t asked : 1;
     uint32_t ends, due;  /* in ticks since the table's birth */
+    uint32_t seen;       /* likewise: the tick in which it was last seen to be right, and 1; 0: not known */
     uint32_t next, last; /* blocks, in its ring */
     uint32_t generation : 20;
     uint32_t length : 12;

@@ -1,7 +1,7 @@
 /* agent/routes/route_table.c - level 1 in memory: how routes lie there, how they die, and who makes room.
  *
  * Layout. Everything is blocks of 64 bytes (agent/routes/route_blocks.h): a bucket of the index
- * (agent/routes/route_index.h), or a route. A route's block holds 32 bytes of facts and the first 32 bytes of its key;
+ * (agent/routes/route_index.h), or a route. A route's block holds 36 bytes of facts and the first 28 bytes of its key;
  * longer keys go on in further blocks. So a lookup costs one cache miss for each prefix that may be there, and one for
  * the route.
  *
@@ -36,6 +36,7 @@ static_assert((int)ROUTE_TICK_MS == (int)ROUTE_LIFE_TICK_MS, "the table's limits
 enum {
     SLOT_NONE = UINT16_MAX,
     SLOTS_LEAST = 256, /* in tables so small that CELLS_MAX slots would fill them */
+    SEEN_STEP_MS = 1000, /* how exactly it is kept when a route was seen */
     HAND_STEPS = 256,  /* routes spared in one eviction at most: it must not become a pause */
 };
 
@@ -55,7 +56,7 @@ struct route_table {
     struct rng rng;
     struct route_life life;
     uint64_t seed;
-    uint32_t refresh_percent, jitter_percent;
+    uint32_t refresh_percent, jitter_percent, fresh_ms;
     struct slot *slots;
     uint16_t *slot_of; /* by cell */
     size_t slot_count;
@@ -103,7 +104,7 @@ struct route_table *route_table_new(const struct route_table_options *options)
     table->seed = options->seed;
     table->rng.state = options->seed ^ UINT64_C(0x6a09e667f3bcc908); /* another sequence than the hash */
     route_life_init(&table->life, options->now_ms);
-    route_table_tune(table, options->refresh_percent, options->jitter_percent);
+    route_table_tune(table, options->refresh_percent, options->jitter_percent, options->fresh_ms);
     if (!init(table, memory < MEMORY_MOST ? memory : MEMORY_MOST)) {
         route_table_free(table);
         return NULL;
@@ -122,10 +123,11 @@ void route_table_free(struct route_table *table)
     free(table);
 }
 
-void route_table_tune(struct route_table *table, uint32_t refresh_percent, uint32_t jitter_percent)
+void route_table_tune(struct route_table *table, uint32_t refresh_percent, uint32_t jitter_percent, uint32_t fresh_ms)
 {
     table->refresh_percent = refresh_percent < 100 ? refresh_percent : 100;
     table->jitter_percent = jitter_percent < 100 ? jitter_percent : 100;
+    table->fresh_ms = fresh_ms;
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
@@ -190,6 +192,19 @@ static bool is_live(const struct route_table *table, const struct route_entry *e
     return !is_buried(table, entry) && now_ms < route_life_end(&table->life, entry);
 }
 
+/* As it stands in an entry. */
+static uint32_t seen_at(const struct route_table *table, uint64_t seen_ms)
+{
+    return seen_ms < table->life.birth || seen_ms == 0 ? 0 : route_life_tick(&table->life, seen_ms) + 1;
+}
+
+static bool is_fresh(const struct route_table *table, const struct route_entry *entry, uint64_t now_ms)
+{
+    if (table->fresh_ms == 0 || entry->seen == 0)
+        return false;
+    return now_ms < table->life.birth + (uint64_t)(entry->seen - 1) * ROUTE_LIFE_TICK_MS + table->fresh_ms;
+}
+
 static void fill_route(const struct route_table *table, uint32_t block, uint64_t now_ms, struct route *route)
 {
     const struct route_entry *entry = entry_at(table, block);
@@ -200,6 +215,7 @@ static void fill_route(const struct route_table *table, uint32_t block, uint64_t
                             .from_store = entry->from_store,
                             .due = !entry->pinned && entry->due <= route_life_tick(&table->life, now_ms),
                             .asked = entry->asked,
+                            .fresh = is_fresh(table, entry, now_ms),
                             .stamp_ms = entry->stamp,
                             .left_ms = end == UINT64_MAX ? ROUTE_FOREVER : end - now_ms,
                             .handle = block};
@@ -399,6 +415,21 @@ void route_table_asked(struct route_table *table, const struct route *route, uin
     entry->due = route_life_tick(&table->life, now_ms + rng_jitter(&table->rng, hold_ms, 25));
 }
 
+void route_table_seen(struct route_table *table, const struct route *route, uint64_t now_ms)
+{
+    struct route_entry *entry = entry_at(table, route->handle);
+    uint32_t now = seen_at(table, now_ms);
+    if (entry->seen == 0 || now - entry->seen >= SEEN_STEP_MS / ROUTE_LIFE_TICK_MS)
+        entry->seen = now;
+}
+
+void route_table_doubted(struct route_table *table, const char *key, size_t length, uint16_t cell, uint64_t now_ms)
+{
+    uint32_t block = find_live(table, key, length, now_ms);
+    if (block != 0 && table->slots[entry_at(table, block)->slot].cell == cell)
+        entry_at(table, block)->seen = 0;
+}
+
 /* ---- put -------------------------------------------------------------------------------------------------------- */
 
 /* The slot of a cell, a free one if it has none yet; SLOT_NONE when there are too many cells for this table. */
@@ -452,14 +483,17 @@ static bool set_life(struct route_table *table, const struct route_word *word, u
     return true;
 }
 
+/* same: the entry is that of a live route of the same cell. */
 static void fill_entry(struct route_table *table, struct route_entry *entry, const struct route_word *word,
-                       uint16_t slot, uint32_t ends, uint32_t due)
+                       uint16_t slot, bool same, uint32_t ends, uint32_t due)
 {
     entry->stamp = word->stamp_ms & STAMP_MAX;
     entry->slot = slot & SLOT_MASK;
     entry->pinned = word->pinned;
     entry->from_store = word->from_store;
     entry->asked = 0;
+    uint32_t seen = seen_at(table, word->seen_ms);
+    entry->seen = same && entry->seen > seen ? entry->seen : seen;
     entry->ends = ends;
     entry->due = due;
     entry->generation = route_life_mark(&table->life) & ROUTE_GENERATION_MAX;
@@ -519,7 +553,7 @@ enum route_put route_table_put(struct route_table *table, const char *key, size_
         }
         detach(table, block);
     }
-    fill_entry(table, entry_at(table, block), word, slot, ends, due);
+    fill_entry(table, entry_at(table, block), word, slot, outcome == ROUTE_PUT_REFRESHED, ends, due);
     attach(table, block);
     return outcome;
 }

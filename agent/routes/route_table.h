@@ -31,6 +31,7 @@ struct route_table_options {
     uint64_t now_ms;
     uint32_t refresh_percent; /* share of a route's life after which it is due; 100: never */
     uint32_t jitter_percent;  /* lives are shortened by up to this, and the due time is spread by it */
+    uint32_t fresh_ms;        /* how long a route is fresh after it was seen to be right; 0: no route is */
 };
 
 /* What somebody says about a prefix. */
@@ -41,6 +42,7 @@ struct route_word {
     uint64_t stamp_ms; /* when it was said; the newest word wins. Wall clock, less than 2^44 (year 2527) */
     uint64_t life_ms;  /* whole life when it was said */
     uint64_t left_ms;  /* what is left of it now; ROUTE_FOREVER: no end. A route lives no longer than this. */
+    uint64_t seen_ms;  /* when it was seen to be right, on the clock of now_ms; 0: not known */
 };
 
 /* What the table knows. An open value, a copy. */
@@ -51,6 +53,7 @@ struct route {
     bool from_store;
     bool due;   /* late in its life: the next response should refresh it */
     bool asked; /* route_table_asked was called since the word was put */
+    bool fresh; /* it was seen to be right within fresh_ms, and not doubted since */
     uint64_t stamp_ms;
     uint64_t left_ms; /* of its life; ROUTE_FOREVER: no end */
     uint32_t handle;  /* the table's own; good until the table is changed */
@@ -70,8 +73,8 @@ MUST_USE struct route_table *route_table_new(const struct route_table_options *o
 /* NULL is allowed. Takes time with the number of routes. */
 void route_table_free(struct route_table *table);
 
-/* New shares for words put from now on (a reload). */
-void route_table_tune(struct route_table *table, uint32_t refresh_percent, uint32_t jitter_percent);
+/* New shares for words put from now on, and how long routes are fresh (a reload). */
+void route_table_tune(struct route_table *table, uint32_t refresh_percent, uint32_t jitter_percent, uint32_t fresh_ms);
 
 /* ---- lookup -------------------------------------------------------------------------------------------------------
  * For a batch: prefetch all, prefetch_routes all, get all. For one: prefetch, get. Between prefetch and get the table
@@ -97,6 +100,13 @@ MUST_USE bool route_table_find(const struct route_table *table, const char *key,
 
 /* Somebody was asked to refresh this route, just found: it is not due again for hold_ms (jittered). */
 void route_table_asked(struct route_table *table, const struct route *route, uint64_t hold_ms, uint64_t now_ms);
+
+/* A request goes to the cell of this route, just found. Unless a redirect of it is told (route_table_doubted), the route
+ * was seen to be right now. Kept to the second, so that the line of memory of a route in use is not written each time. */
+void route_table_seen(struct route_table *table, const struct route *route, uint64_t now_ms);
+
+/* The route of this key, if it has this cell, met a redirect: it is not fresh until it is seen to be right again. */
+void route_table_doubted(struct route_table *table, const char *key, size_t length, uint16_t cell, uint64_t now_ms);
 
 /* ---- change ----------------------------------------------------------------------------------------------------- */
 

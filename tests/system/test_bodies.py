@@ -130,7 +130,8 @@ def test_two_hundred_megabytes(world):
 BUFFER = 16 * MB
 
 
-@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, timeout=170, large=BUFFER)
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, timeout=170, large=BUFFER,
+          settings={"routes": {"fresh": 0}})
 def test_the_large_body_tier_replays(world):
     """What fits its buffer is replayed on a miss and on a stale route, without a 307; each hop gets one whole
     delivery."""

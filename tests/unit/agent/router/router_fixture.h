@@ -127,8 +127,8 @@ static struct config *config_of(const char *more)
     size_t size = 0;
     FILE *errors = open_memstream(&said, &size);
     snprintf(text, sizeof text,
-             "region = eu\ncell eu0 { name = \"Cell EU0\" servers = {\"a:1\"} }\ncell eu1 { servers = {\"b:1\"} }\n%s",
-             more);
+             "region = eu\ncell eu0 { name = \"Cell EU0\" servers = {\"a:1\"} }\ncell eu1 { servers = {\"b:1\"} }\n%s%s",
+             strstr(more, "routes {") ? "" : "routes { fresh = 0 }\n", more);
     struct config *config = config_parse("t.conf", text, strlen(text), errors);
     fclose(errors);
     if (!config)
@@ -322,15 +322,22 @@ static void expect_counter(const struct fixture *f, enum counter counter, uint64
         fail_msg("%s is %d, wanted %d", name, (int)f->counters.values[counter], (int)value);
 }
 
-static __attribute__((unused)) void answer_found(const char *prefix, const char *cell, enum route_trust trust)
+/* The store's reply, as some router said it so long ago. */
+static __attribute__((unused)) void answer_found_of(const char *prefix, const char *cell, enum route_trust trust,
+                                                    uint64_t age_ms)
 {
     struct route_answer answer = {.outcome = ROUTE_FOUND,
                                   .route = {.host = "", .prefix = prefix, .prefix_length = strlen(prefix)},
-                                  .record = {.stamp_ms = wall_ms(), .life_s = 3600},
+                                  .record = {.stamp_ms = wall_ms() - age_ms, .life_s = 3600},
                                   .left_ms = 3600000,
                                   .trust = trust};
     assert_true(record_set_id(answer.record.cell, &answer.record.cell_length, cell, strlen(cell)));
     store.callback(store.user, &answer);
+}
+
+static __attribute__((unused)) void answer_found(const char *prefix, const char *cell, enum route_trust trust)
+{
+    answer_found_of(prefix, cell, trust, 0);
 }
 
 #define WITH(setup_, test) cmocka_unit_test_setup_teardown(test, setup_, teardown)

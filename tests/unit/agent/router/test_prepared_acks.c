@@ -45,9 +45,13 @@ static void every_usual_answer(void **state)
         assert_non_null(answers);
         for (unsigned learn = 0; learn < 2; learn++) {
             for (size_t cell = 0; cell < counts[i]; cell++)
-                for (unsigned doubt = 0; doubt <= learn; doubt++)
+                for (unsigned flag = 0; flag < 2; flag++)
                     expect_same(cells, answers,
-                                (struct decision){.cell = (uint16_t)cell, .level = 1, .learn = learn, .doubt = doubt});
+                                (struct decision){.cell = (uint16_t)cell,
+                                                  .level = 1,
+                                                  .learn = learn,
+                                                  .fresh = flag && !learn,
+                                                  .doubt = flag && learn});
             expect_same(cells, answers, (struct decision){.cell = CELL_NONE, .learn = learn});
         }
         prepared_acks_free(answers);
@@ -80,6 +84,9 @@ static void what_the_actions_say(void **state)
     assert_true(text_view_is(actions[0].name, "cell") && text_view_is(actions[0].value.text, "0000"));
     assert_true(text_view_is(actions[1].name, "learn") && actions[1].value.boolean);
     assert_true(text_view_is(actions[2].name, "level") && actions[2].value.integer == 2);
+    decision.fresh = true;
+    assert_int_equal(ack_actions(cells, &decision, actions), 4);
+    assert_true(text_view_is(actions[3].name, "fresh") && actions[3].value.boolean);
     decision = (struct decision){.cell = CELL_NONE};
     assert_int_equal(ack_actions(cells, &decision, actions), 2);
     assert_true(text_view_is(actions[0].name, "learn") && !actions[0].value.boolean);

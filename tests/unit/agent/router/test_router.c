@@ -42,10 +42,10 @@ static void a_reload_keeps_the_routes_of_cells_that_stay(void **state)
     reload(f, config_without("eu0", ""));
     lookup(f, "/a/x");
     lookup(f, "/b/x");
-    expect(f, "3:learn=true,level=0 4:cell=eu1,learn=false,level=1");
+    expect(f, "3:learn=true,level=0 4:cell=eu1,learn=false,level=1,fresh=true");
     learn(f, "/c/x", "new7", "{path_prefix:/c/}", NULL, false);
     lookup(f, "/c/x");
-    expect(f, "5:done=true 6:cell=new7,learn=false,level=1");
+    expect(f, "5:done=true 6:cell=new7,learn=false,level=1,fresh=true");
     router_sample(f->router);
     expect_counter(f, COUNTER_CELLS, 2);
 }
@@ -57,7 +57,7 @@ static void what_needs_a_restart_stays_as_it_was(void **state)
     expect(f, "1:done=true");
     reload(f, config_without("eu0", "routes { hosts = true\n max-depth = 1 }"));
     lookup(f, "/a/x");
-    expect(f, "2:cell=eu1,learn=false,level=1"); /* keys have no host, as before */
+    expect(f, "2:cell=eu1,learn=false,level=1,fresh=true"); /* keys have no host, as before */
     learn(f, "/b/c/x", "eu1", "{path_prefix:/b/c/}", NULL, false);
     expect(f, "3:done=true");
     expect_counter(f, COUNTER_LEARN_TOO_DEEP, 1); /* and this did not need one */

@@ -107,10 +107,10 @@ static void a_reload_keeps_the_routes_of_cells_that_stay(void **state)
     f->config = fresh;
     lookup(f, "/a/x");
     lookup(f, "/b/x");
-    expect(f, "3:learn=true,level=0 4:cell=eu1,learn=false,level=1");
+    expect(f, "3:learn=true,level=0 4:cell=eu1,learn=false,level=1,fresh=true");
     learn(f, "/a/x", "new", "{path_prefix:/a/}", NULL, false);
     lookup(f, "/a/x");
-    expect(f, "5:done=true 6:cell=new,learn=false,level=1");
+    expect(f, "5:done=true 6:cell=new,learn=false,level=1,fresh=true");
 }
 
 static void operators_forget_a_route_here_and_in_the_store(void **state)

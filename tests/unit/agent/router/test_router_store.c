@@ -40,7 +40,7 @@ static void with_hosts_the_store_gets_host_and_prefix_apart(void **state)
     struct route_name other = {"else.example", 12, "/a/", 3}, name = {"site.example", 12, "/a/", 3};
     handler.on_changed(f->router, &other);
     lookup(f, "/a/b");
-    expect(f, "3:cell=eu0,learn=false,level=1");
+    expect(f, "3:cell=eu0,learn=false,level=1,fresh=true");
     handler.on_changed(f->router, &name);
     lookup(f, "/a/b");
     expect(f, "4:learn=true,level=0");

@@ -119,16 +119,16 @@ static void level_2_decides(void **state)
 {
     (void)state;
     struct route_word word = {.cell = 2, .from_store = true, .life_ms = 100000, .left_ms = 20001};
-    struct decision decision = decision_level2(&word, 80, false);
+    struct decision decision = decision_level2(&word, 80, false, false);
     assert_true(decision.cell == 2 && decision.level == 2 && !decision.learn);
     word.left_ms = 20000;
-    assert_true(decision_level2(&word, 80, false).learn);
-    assert_false(decision_level2(&word, 100, false).learn);
+    assert_true(decision_level2(&word, 80, false, false).learn);
+    assert_false(decision_level2(&word, 100, false, false).learn);
     word.pinned = true;
-    assert_false(decision_level2(&word, 80, false).learn);
+    assert_false(decision_level2(&word, 80, false, false).learn);
     word.pinned = false;
     word.left_ms = ROUTE_FOREVER;
-    assert_false(decision_level2(&word, 80, false).learn);
+    assert_false(decision_level2(&word, 80, false, false).learn);
 }
 
 static void nobody_knows(void **state)
@@ -163,8 +163,8 @@ static void in_doubt(void **state)
     assert_int_equal(why.length, 5);
     expect(table, "/a/c", START, 3, 1, true);
     expect(table, "/a/c", START + DOUBT_MS, 3, 1, false);
-    decision = decision_level2(&word, 80, true);
-    assert_true(decision.doubt && decision.learn);
+    decision = decision_level2(&word, 80, true, true);
+    assert_true(decision.doubt && decision.learn && !decision.fresh);
     route_table_free(table);
 }
 

@@ -60,11 +60,11 @@ static void blocks_are_counted_by_length(void **state)
 {
     (void)state;
     assert_int_equal(route_entry_blocks(0), 1);
-    assert_int_equal(route_entry_blocks(32), 1);
-    assert_int_equal(route_entry_blocks(33), 2);
-    assert_int_equal(route_entry_blocks(92), 2);
-    assert_int_equal(route_entry_blocks(93), 3);
-    assert_int_equal(route_entry_blocks(4095), 1 + (4095 - 32 + 59) / 60);
+    assert_int_equal(route_entry_blocks(28), 1);
+    assert_int_equal(route_entry_blocks(29), 2);
+    assert_int_equal(route_entry_blocks(88), 2);
+    assert_int_equal(route_entry_blocks(89), 3);
+    assert_int_equal(route_entry_blocks(4095), 1 + (4095 - 28 + 59) / 60);
 }
 
 /* ---- rings ------------------------------------------------------------------------------------------------------ */

@@ -340,7 +340,7 @@ static void routes_become_due(void **state)
     assert_int_equal(put_word(table, "/t/", &word, START), ROUTE_PUT_NEW);
     assert_true(look(table, "/t", START, &route));
     assert_true(route.due);
-    route_table_tune(table, 100, 0);
+    route_table_tune(table, 100, 0, 0);
     assert_int_equal(put(table, "/n/", 1, 1, 100000, START), ROUTE_PUT_NEW);
     assert_true(look(table, "/n", START + 99000, &route));
     assert_false(route.due);
@@ -351,7 +351,7 @@ static void jitter_spreads_and_never_lengthens(void **state)
 {
     (void)state;
     struct route_table *table = table_of(MEGABYTE);
-    route_table_tune(table, 80, 10);
+    route_table_tune(table, 80, 10, 0);
     uint64_t least = UINT64_MAX, most = 0;
     unsigned due = 0;
     char key[16];
