@@ -40,9 +40,11 @@ static const struct setting_word cell_answers[] = {
     {"302", CELL_ANSWER_302}, {"421", CELL_ANSWER_421}, {"425", CELL_ANSWER_425}, {NULL, 0}};
 static const struct setting_word log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
-static const struct setting_word direct_hits[] = {
-    {"safe", DIRECT_HITS_SAFE}, {"fresh", DIRECT_HITS_FRESH}, {"all", DIRECT_HITS_ALL}, {"never", DIRECT_HITS_NEVER},
-    {NULL, 0}};
+static const struct setting_word direct_hits[] = {{"safe", DIRECT_HITS_SAFE},
+                                                  {"fresh", DIRECT_HITS_FRESH},
+                                                  {"all", DIRECT_HITS_ALL},
+                                                  {"never", DIRECT_HITS_NEVER},
+                                                  {NULL, 0}};
 
 const struct setting_word *setting_words(enum setting_check check)
 {

@@ -127,8 +127,8 @@ static void on_reply(void *user, const struct route_answer *answer)
     }
     size_t length = answer->route.host_length + answer->route.prefix_length;
     bool doubt = doubt_length >= length && doubt_cell == word.cell;
-    struct decision decision = decision_level2(&word, router->config->routes.refresh_percent,
-                                               said_lately(router, &word), doubt);
+    struct decision decision =
+        decision_level2(&word, router->config->routes.refresh_percent, said_lately(router, &word), doubt);
     length = router_key_of(router, &answer->route);
     if (length)
         use_route(router, length, &word, &decision, answer->trust == ROUTE_TRUST_FULL);

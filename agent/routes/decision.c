@@ -35,6 +35,5 @@ struct decision decision_level2(const struct route_word *word, uint32_t refresh_
     bool ages = !word->pinned && word->left_ms != ROUTE_FOREVER && refresh_percent < 100;
     uint64_t rest = word->life_ms / 100 * (100 - (ages ? refresh_percent : 0));
     bool learn = doubt || (ages && word->left_ms <= rest);
-    return (struct decision){
-        .cell = word->cell, .level = 2, .learn = learn, .fresh = fresh && !learn, .doubt = doubt};
+    return (struct decision){.cell = word->cell, .level = 2, .learn = learn, .fresh = fresh && !learn, .doubt = doubt};
 }

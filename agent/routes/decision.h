@@ -18,9 +18,9 @@ struct decision {
     uint16_t cell; /* CELL_NONE: unknown */
     uint8_t level; /* 1 or 2; 0: unknown */
     bool learn;    /* HAProxy should tell of the response to this request */
-    bool fresh;    /* the route was seen to be right lately: even what cannot be replayed goes to the cell at once. Never
+    bool fresh; /* the route was seen to be right lately: even what cannot be replayed goes to the cell at once. Never
                       together with learn: of such a request no message would tell what it teaches */
-    bool doubt;    /* a redirect was met there lately: the replay pass, with this cell first. Then learn is true */
+    bool doubt; /* a redirect was met there lately: the replay pass, with this cell first. Then learn is true */
 };
 
 /* Decides out of level 1, for the path in probe, whose verdict was verdict. When the verdict is not OK: unknown,

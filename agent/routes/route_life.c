@@ -35,6 +35,19 @@ uint64_t route_life_end(const struct route_life *life, const struct route_entry 
     return end;
 }
 
+uint32_t route_life_seen(const struct route_life *life, uint64_t seen_ms)
+{
+    return seen_ms < life->birth || seen_ms == 0 ? 0 : route_life_tick(life, seen_ms) + 1;
+}
+
+bool route_life_is_fresh(const struct route_life *life, const struct route_entry *entry, uint64_t fresh_ms,
+                         uint64_t now_ms)
+{
+    if (fresh_ms == 0 || entry->seen == 0)
+        return false;
+    return now_ms < life->birth + (uint64_t)(entry->seen - 1) * ROUTE_LIFE_TICK_MS + fresh_ms;
+}
+
 uint32_t route_life_mark(struct route_life *life)
 {
     life->written = true;

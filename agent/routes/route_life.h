@@ -1,4 +1,4 @@
-/* agent/routes/route_life.h - when routes end: ticks, generations, doubts. Pure.
+/* agent/routes/route_life.h - when routes end and how long they are fresh: ticks, generations, doubts. Pure.
  *
  * A route carries the generation in which it was put. So much can be ended at once without touching it: everything up
  * to a generation, by a barrier (the route table's slots have one each), or by a doubt, which lets it live until a
@@ -41,6 +41,13 @@ uint32_t route_life_tick(const struct route_life *life, uint64_t at_ms);
 
 /* When a route ends, doubts included, in ms; UINT64_MAX: never. Pinned ones are not doubted. */
 uint64_t route_life_end(const struct route_life *life, const struct route_entry *entry);
+
+/* When a route was seen to be right, as its entry has it; 0 for a time before the table's birth. */
+uint32_t route_life_seen(const struct route_life *life, uint64_t seen_ms);
+
+/* Whether it was seen to be right less than fresh_ms ago; never with 0. */
+bool route_life_is_fresh(const struct route_life *life, const struct route_entry *entry, uint64_t fresh_ms,
+                         uint64_t now_ms);
 
 /* The generation of a route that is being put. */
 uint32_t route_life_mark(struct route_life *life);

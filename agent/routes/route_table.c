@@ -35,9 +35,9 @@ static_assert((int)ROUTE_TICK_MS == (int)ROUTE_LIFE_TICK_MS, "the table's limits
 
 enum {
     SLOT_NONE = UINT16_MAX,
-    SLOTS_LEAST = 256, /* in tables so small that CELLS_MAX slots would fill them */
+    SLOTS_LEAST = 256,   /* in tables so small that CELLS_MAX slots would fill them */
     SEEN_STEP_MS = 1000, /* how exactly it is kept when a route was seen */
-    HAND_STEPS = 256,  /* routes spared in one eviction at most: it must not become a pause */
+    HAND_STEPS = 256,    /* routes spared in one eviction at most: it must not become a pause */
 };
 
 enum { LEARNED, PINNED, RINGS };
@@ -192,19 +192,6 @@ static bool is_live(const struct route_table *table, const struct route_entry *e
     return !is_buried(table, entry) && now_ms < route_life_end(&table->life, entry);
 }
 
-/* As it stands in an entry. */
-static uint32_t seen_at(const struct route_table *table, uint64_t seen_ms)
-{
-    return seen_ms < table->life.birth || seen_ms == 0 ? 0 : route_life_tick(&table->life, seen_ms) + 1;
-}
-
-static bool is_fresh(const struct route_table *table, const struct route_entry *entry, uint64_t now_ms)
-{
-    if (table->fresh_ms == 0 || entry->seen == 0)
-        return false;
-    return now_ms < table->life.birth + (uint64_t)(entry->seen - 1) * ROUTE_LIFE_TICK_MS + table->fresh_ms;
-}
-
 static void fill_route(const struct route_table *table, uint32_t block, uint64_t now_ms, struct route *route)
 {
     const struct route_entry *entry = entry_at(table, block);
@@ -215,7 +202,7 @@ static void fill_route(const struct route_table *table, uint32_t block, uint64_t
                             .from_store = entry->from_store,
                             .due = !entry->pinned && entry->due <= route_life_tick(&table->life, now_ms),
                             .asked = entry->asked,
-                            .fresh = is_fresh(table, entry, now_ms),
+                            .fresh = route_life_is_fresh(&table->life, entry, table->fresh_ms, now_ms),
                             .stamp_ms = entry->stamp,
                             .left_ms = end == UINT64_MAX ? ROUTE_FOREVER : end - now_ms,
                             .handle = block};
@@ -418,7 +405,7 @@ void route_table_asked(struct route_table *table, const struct route *route, uin
 void route_table_seen(struct route_table *table, const struct route *route, uint64_t now_ms)
 {
     struct route_entry *entry = entry_at(table, route->handle);
-    uint32_t now = seen_at(table, now_ms);
+    uint32_t now = route_life_seen(&table->life, now_ms);
     if (entry->seen == 0 || now - entry->seen >= SEEN_STEP_MS / ROUTE_LIFE_TICK_MS)
         entry->seen = now;
 }
@@ -492,7 +479,7 @@ static void fill_entry(struct route_table *table, struct route_entry *entry, con
     entry->pinned = word->pinned;
     entry->from_store = word->from_store;
     entry->asked = 0;
-    uint32_t seen = seen_at(table, word->seen_ms);
+    uint32_t seen = route_life_seen(&table->life, word->seen_ms);
     entry->seen = same && entry->seen > seen ? entry->seen : seen;
     entry->ends = ends;
     entry->due = due;

@@ -101,8 +101,8 @@ MUST_USE bool route_table_find(const struct route_table *table, const char *key,
 /* Somebody was asked to refresh this route, just found: it is not due again for hold_ms (jittered). */
 void route_table_asked(struct route_table *table, const struct route *route, uint64_t hold_ms, uint64_t now_ms);
 
-/* A request goes to the cell of this route, just found. Unless a redirect of it is told (route_table_doubted), the route
- * was seen to be right now. Kept to the second, so that the line of memory of a route in use is not written each time. */
+/* A request goes to the cell of this route, just found: unless a redirect of it is told (route_table_doubted), the
+ * route was seen to be right now. Kept to the second, so that a route in use is not written to each time. */
 void route_table_seen(struct route_table *table, const struct route *route, uint64_t now_ms);
 
 /* The route of this key, if it has this cell, met a redirect: it is not fresh until it is seen to be right again. */

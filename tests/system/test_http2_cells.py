@@ -42,7 +42,7 @@ def test_cells_that_speak_http2(world):
 
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2, large=LARGE,
-          timeout=90)
+          timeout=90, settings={"routes": {"fresh": 0}})
 def test_large_bodies_to_cells_that_speak_http2(world):
     """By the large-body tier, whose buffer is larger than any frame of HTTP/2 may be: miss, hit and stale route, each
     whole."""

@@ -126,9 +126,10 @@ static struct config *config_of(const char *more)
     char text[2000], *said = NULL;
     size_t size = 0;
     FILE *errors = open_memstream(&said, &size);
-    snprintf(text, sizeof text,
-             "region = eu\ncell eu0 { name = \"Cell EU0\" servers = {\"a:1\"} }\ncell eu1 { servers = {\"b:1\"} }\n%s%s",
-             strstr(more, "routes {") ? "" : "routes { fresh = 0 }\n", more);
+    snprintf(
+        text, sizeof text,
+        "region = eu\ncell eu0 { name = \"Cell EU0\" servers = {\"a:1\"} }\ncell eu1 { servers = {\"b:1\"} }\n%s%s",
+        strstr(more, "routes {") ? "" : "routes { fresh = 0 }\n", more);
     struct config *config = config_parse("t.conf", text, strlen(text), errors);
     fclose(errors);
     if (!config)
