@@ -1,6 +1,8 @@
 """The setting direct-hits: what goes to a known cell at once, and what a stale route costs then. All methods, on an
 unknown path, a known one and a stale route."""
 
+import re
+
 from harness import counted, expect, flows, places
 from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
@@ -89,3 +91,28 @@ def test_direct_hits(world):
         on_a_miss(world, router, method, f"/{name}/")
         on_a_hit(world, router, method, f"/{name}/")
         on_a_stale_route(world, router, method, name, f"/{name}/")
+
+
+STATUSES = (200, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 409, 413, 418, 421, 422, 425, 429,
+            499, 500, 501, 502, 503, 504, 599)
+
+
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE)
+def test_every_status_is_the_cells_own(world):
+    """Whatever a cell answers, at once or by the replay pass: it reaches the client with its status, and HAProxy's log
+    says which cell it was and gives no reason of the router's."""
+    router = world.router("eu1")
+    expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    flows.wait_known(world, router, "/my-company/")
+    for status in STATUSES:
+        world.cells.misbehave(path=f"/my-company/{status}-", answer={"status": status}, cache="")
+        world.cells.misbehave(path=f"/nobody/{status}-", answer={"status": status}, cache="")
+        for path, method in ((f"/my-company/{status}-hit", "GET"), (f"/my-company/{status}-post", "POST"),
+                             (f"/nobody/{status}-miss", "GET"), (f"/nobody/{status}-post", "POST")):
+            answer = router.request(method, path)
+            expect.status(answer, status, world)
+            expect.clean(answer)
+            known = re.search(r" cell=(\S+) level=\S+ redirects=(\S+) reason=(\S+)", way(router, path))
+            expect.same(f"{method} {path}: cell, redirects and reason in the log",
+                        (known[1], known[2] in ("0", "-"), known[3]),
+                        ("eu0" if "company" in path else "eu1", True, "-"))

@@ -51,6 +51,32 @@ def test_connect(world):
     counted.expect(world, before, lookups=0, learned=0, refused=0)
 
 
+@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, tls=True)
+def test_connect_to_a_cell_that_redirects(world):
+    """HAProxy cannot send it again, and it has no URL to come again to: a 503 that says so, and the next try of the
+    same client goes to the cell that was named."""
+    router = world.router("eu1")
+    world.cells.misbehave(cell="eu1", method="CONNECT", redirect="Cell EU0")
+    world.cells.misbehave(cell="eu0", method="CONNECT", tunnel=True)
+    before = counted.take(world)
+    with router.connect() as connection:
+        answer = connection.request(router.prepare("CONNECT", "other.example:443", host="other.example:443"))
+    expect.status(answer, 503, world)
+    expect.same("Retry-After, Location", (answer.get("Retry-After"), answer.get("Location")), ("0", None))
+    expect.reason(answer, "too-large-to-replay")
+    expect.same("cells", [d.cell for d in world.deliveries_of(answer)], ["eu1"])
+    tunnel(world, router, ["eu0"])
+    request = router.prepare("CONNECT", "else.example:443", host="else.example:443")
+    with router.connect_h2(wild=True) as connection:
+        number = connection.open([(":method", "CONNECT"), (":authority", "else.example:443"),
+                                  ("x-request-tag", request.tag)], request)
+        while not connection.over(number):
+            connection.fill()
+        answer = connection.streams[number].answer
+    expect.same("over HTTP/2", (answer.status, answer.get("Retry-After"), answer.get("Location")), (503, "0", None))
+    counted.expect(world, before, lookups=0, learned=0)
+
+
 def tunnel(world, router, cells):
     """Opens one over HTTP/1.1, talks through it, and returns the delivery."""
     request = router.prepare("CONNECT", "other.example:443", host="other.example:443")
@@ -107,10 +133,15 @@ def test_a_tunnel_to_a_cell_that_speaks_http2(world):
     tunnel_to_eu1(world)
 
 
-@scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE)
+@scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE)
 def test_options_of_everything(world):
-    """OPTIONS * has no path either."""
+    """OPTIONS * has no path either. (It takes the replay pass, where a cell's redirect of any kind can be followed.)"""
     router = world.router("eu1")
+    if 425 in {cell.answers for cell in world.cells.table.values()}:
+        world.cells.misbehave(cell="eu1", method="OPTIONS", redirect="Cell EU0", status=302)
+        answer = router.request("OPTIONS", "*")
+        expect.same("cells", [d.cell for d in world.deliveries_of(answer)], ["eu1", "eu0"])
+        world.cells.behave()
     world.cells.misbehave(method="OPTIONS", answer={"status": 204, "headers": [["Allow", "GET"]]},
                           cache="{path_prefix:/my-company/}")
     before = counted.take(world)
