@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import struct
 
 from cells import application, misbehaviour, repositories
@@ -17,10 +18,12 @@ LOST = (ConnectionError, asyncio.IncompleteReadError, BadRequest, asyncio.LimitO
 
 
 class CellServer:
-    """One listener of a cell. It can go down (refused or silent) and come back on the same port."""
+    """One listener of a cell. It can go down (refused or silent) and come back on the same port. With a certificate
+    (a file with its key) it speaks TLS."""
 
-    def __init__(self, world, cell, name, host, port):
+    def __init__(self, world, cell, name, host, port, certificate=None):
         self.world, self.cell, self.name, self.host, self.port = world, cell, name, host, port
+        self.tls = tls_context(certificate) if certificate else None
         self.server = None
         self.writers = set()
         self.silent = False
@@ -28,7 +31,8 @@ class CellServer:
     async def up(self):
         self.silent = False
         if not self.server:
-            self.server = await asyncio.start_server(self.serve, self.host, self.port, limit=HEAD_LIMIT, backlog=1024)
+            self.server = await asyncio.start_server(self.serve, self.host, self.port, limit=HEAD_LIMIT, backlog=1024,
+                                                     ssl=self.tls)
             self.port = self.server.sockets[0].getsockname()[1]
 
     async def down(self, silent=False):
@@ -44,22 +48,32 @@ class CellServer:
     async def serve(self, reader, writer):
         self.writers.add(writer)
         try:
-            while await self.one_request(reader, writer):
-                pass
+            greeting = None  # the first request, which has what was said before it
+            tls = writer.get_extra_info("ssl_object")
+            while request := await self.next_request(reader, greeting):
+                request.server_name = getattr(tls, "server_name_asked", None)
+                greeting = greeting or request
+                if not await self.one_request(reader, writer, request):
+                    break
         except LOST:
             pass
         finally:
             self.writers.discard(writer)
             writer.close()
 
-    async def one_request(self, reader, writer):
+    async def next_request(self, reader, greeting):
+        """None at the end of the connection."""
         try:
-            request = await read_head(reader)
+            request = await read_head(reader, greeting is None)
         except BadRequest as error:
             self.world.deliveries.end(self.world.deliveries.unreadable(self.cell, self.name, error))
             raise
-        if request is None:
-            return False
+        if request and greeting:
+            request.proxy = greeting.proxy
+        return request
+
+    async def one_request(self, reader, writer, request):
+        """Answers it. Returns whether another one may come."""
         if request.method == "PRI":
             await Http2Connection(self, reader, writer).serve()
             return False
@@ -122,6 +136,13 @@ class CellServer:
                 entry["cache"] = value
 
 
+def tls_context(certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    context.sni_callback = lambda tls, name, _: setattr(tls, "server_name_asked", name)
+    return context
+
+
 async def wait_as_told(world, rule):
     if rule.get("delay"):
         await asyncio.sleep(rule["delay"])
@@ -155,12 +176,13 @@ class Cells:
         self.deliveries = Deliveries(log)
         self.servers = {}
 
-    async def start(self, addresses):
-        """addresses: (id of the cell, host, port) of every server; the second one of a cell is called ID.2."""
+    async def start(self, addresses, certificates=None):
+        """addresses: (id of the cell, host, port) of every server; the second one of a cell is called ID.2.
+        certificates: id of a cell that speaks TLS -> file."""
         for id, host, port in addresses:
             count = sum(server.cell.id == id for server in self.servers.values())
             name = f"{id}.{count + 1}" if count else id
-            self.servers[name] = CellServer(self, self.site.cells[id], name, host, port)
+            self.servers[name] = CellServer(self, self.site.cells[id], name, host, port, (certificates or {}).get(id))
             await self.servers[name].up()
 
     async def start_control(self, host, port):

@@ -5,6 +5,8 @@ import hashlib
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from cells import proxy_protocol
+
 HEAD_LIMIT = 1 << 20
 BODY_KEPT = 1 << 16  # bytes of a body that the application may look at; the rest is only hashed
 
@@ -24,6 +26,8 @@ class Request:
     sha256: str = ""
     whole: bool = False
     trailers: list = field(default_factory=list)  # [name, value] behind a chunked body
+    proxy: dict | None = None  # what the connection's PROXY header said (cells/proxy_protocol.py)
+    server_name: str | None = None  # that the TLS connection asked for
 
     def get(self, name, default=""):
         name = name.lower()
@@ -69,12 +73,21 @@ class Answer:
     take_over: object = None  # coroutine function(reader, writer): after the head the connection is its own
 
 
-async def read_head(reader):
-    """The next request without its body, or None at the end of the connection."""
+async def read_head(reader, first=False):
+    """The next request without its body, or None at the end of the connection. Before the first one there may be a
+    PROXY header."""
+    proxy = None
     try:
         head = await reader.readuntil(b"\r\n\r\n")
+        if first and proxy_protocol.begins_v2(head):
+            proxy = await proxy_protocol.read_v2(reader)
+            head = await reader.readuntil(b"\r\n\r\n")
+        elif first and proxy_protocol.begins_v1(head):
+            proxy, head = proxy_protocol.read_v1(head)
+    except proxy_protocol.BadHeader as error:
+        raise BadRequest(str(error)) from None
     except asyncio.IncompleteReadError as end:
-        if end.partial.strip():
+        if end.partial.strip() and not (first and proxy_protocol.begins_v1(end.partial)):  # a health check says no more
             raise BadRequest("connection ended inside a head") from None
         return None
     lines = head.decode("latin-1").split("\r\n")[:-2]
@@ -89,7 +102,7 @@ async def read_head(reader):
         if not colon or not name or name != name.strip():
             raise BadRequest(f"header line {line!r}")
         headers.append([name, value.strip()])
-    return Request(parts[0], parts[1], parts[2], headers)
+    return Request(parts[0], parts[1], parts[2], headers, proxy=proxy)
 
 
 async def body_pieces(reader, request):

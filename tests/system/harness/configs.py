@@ -37,7 +37,7 @@ def cellrouter_conf(router, world):
         lines += [f'cell "{id}" {{', f'    name = "{cell.name}"', f'    region = "{cell.region}"',
                   f"    answers = {cell.answers}",
                   "    servers = " + quoted([f"127.0.0.1:{port}" for port in (cell.port, *cell.more)]),
-                  f'    server-options = "{world.server_options}"', "}"]
+                  f'    server-options = "{world.options_of(id)}"', "}"]
     for number in range(1, world.far_cells + 1):
         lines += [f'cell "far{number}" {{', f'    name = "Cell FAR {number}"', '    region = "far"',
                   f"    answers = {far_answers(world)}",
@@ -128,11 +128,11 @@ def tls_bind(router, world):
     return f"    bind 127.0.0.1:{router.tls_port} ssl crt {world.certificate} alpn h2,http/1.1\n" if world.tls else ""
 
 
-def make_certificate(path, name="site.example"):
-    """A key and a certificate of its own for this name, in one file as HAProxy reads it."""
+def make_certificate(path):
+    """A key and a certificate of its own for site.example, in one file as HAProxy reads it."""
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                            "-days", "2",
-                           "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", path,
+                           "-subj", "/CN=site.example", "-addext", "subjectAltName=DNS:site.example", "-keyout", path,
                            "-out", f"{path}.crt"],
                           capture_output=True, text=True, check=False)
     if made.returncode:

@@ -29,6 +29,9 @@ class Delivery:
     server: str
     method: str
     target: str
+    version: str
+    proxy: object
+    server_name: object
     headers: list
     body_length: int
     body_sha256: str
@@ -71,6 +74,8 @@ class Cells:
             argv += ["--cell", f"{cell.id}/{cell.answers}=127.0.0.1:{cell.port}"]
             for port in cell.more:
                 argv += ["--more", f"{cell.id}=127.0.0.1:{port}"]
+        for id in self.world.tls_cells:
+            argv += ["--tls", f"{id}={self.world.certificate}"]
         self.process = Process("cells", argv, self.world.logs / "cells.log")
 
     def wait_ready(self):

@@ -51,17 +51,21 @@ class World:
     http      agents serve their pages on router.http_port
     wire      agents reach Redis by way of world.wire, which can delay and swallow
     files     limit of open files of each agent (ulimit -n); 0: as the machine has it
+    server_options  of all cells, or cell id -> options; "" there: of the others
+    site_more lines behind the site's frontend, or a function(world) that makes them
+    tls_cells ids of the cells that speak TLS, with that certificate
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
                  cells=CELLS, plain=False, large=0, classes=(), http=False, servers=None, tls=False, site_more="",
-                 redis_more="", password="", wire=False, threads=1, files=0, far_cells=0,
+                 redis_more="", password="", wire=False, threads=1, files=0, far_cells=0, tls_cells=(),
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
-        self.settings, self.plain, self.site_more, self.redis_more = settings or {}, plain, site_more, redis_more
+        self.settings, self.plain, self.redis_more = settings or {}, plain, redis_more
         self.server_options, self.large, self.tls, self.password = server_options, large, tls, password
         self.classes = classes
         self.threads, self.files, self.far_cells, self.http = threads, files, far_cells, http
+        self.tls_cells = tls_cells
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge
@@ -76,6 +80,7 @@ class World:
         self.marked = 0
         self.turns = {}
         self.stopped = False
+        self.site_more = site_more(self) if callable(site_more) else site_more
         self.cells = Cells(self, cells, answers, servers or {})
         self.routers = {id: Router(self, id, region, (pick or {}).get(region))
                         for id, region in ({"eu1": "eu"} if routers is None else routers).items()}
@@ -149,6 +154,12 @@ class World:
     def router(self, id):
         return self.routers[id]
 
+    def options_of(self, cell):
+        """The server-options of a cell."""
+        if isinstance(self.server_options, str):
+            return self.server_options
+        return self.server_options.get(cell, self.server_options[""])
+
     def of(self, region):
         """The routers of a region, in turn: with two of them every step of a test goes to the other one."""
         found = [router for router in self.routers.values() if router.region == region]
@@ -169,6 +180,10 @@ class World:
     def deliveries_of(self, answer):
         """What the cells saw of the request that got this answer, in order."""
         return [delivery for delivery in self.cells.deliveries() if delivery.tag == answer.tag]
+
+    def deliveries_tagged(self, tag):
+        """Those since mark() of the request with that X-Request-Tag."""
+        return [delivery for delivery in self.deliveries() if delivery.tag == tag]
 
     def counters(self, regions=None):
         """Sum over the agents."""
