@@ -392,6 +392,11 @@ static void print_server_address(const struct haproxy_scope *scope, FILE *out)
     fputs(cell_of(scope)->servers.items[scope->server], out);
 }
 
+static void print_server_options(const struct haproxy_scope *scope, FILE *out)
+{
+    server_options_print(cell_of(scope)->server_options, out);
+}
+
 /* Of another server line for a server of the cell, whose health its own backend knows. */
 static void print_server_follower_options(const struct haproxy_scope *scope, FILE *out)
 {
@@ -478,6 +483,14 @@ static bool holds_limited_picks(const struct haproxy_scope *scope)
 static bool holds_servers_alike(const struct haproxy_scope *scope)
 {
     return cells_picked_alike(scope->config);
+}
+
+static bool holds_client_sni(const struct haproxy_scope *scope)
+{
+    for (size_t i = 0; i < scope->config->cell_count; i++)
+        if (server_options_use_client_sni(scope->config->cells[i].server_options))
+            return true;
+    return false;
 }
 
 static bool holds_several_servers(const struct haproxy_scope *scope)

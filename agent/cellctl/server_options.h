@@ -8,9 +8,15 @@
 /* Whether this word stands among the options. */
 bool server_options_has(const char *options, const char *word);
 
-/* Prints the options without the words of the health check and their values, each with a blank before it. A check
- * stands once, in the cell's own backend; the same servers elsewhere follow its result (`track`). Source: HAProxy
- * configuration manual 2.6, section 5.2. */
+/* Whether the name that the client asked for in TLS, `ssl_fc_sni`, is used in them. */
+bool server_options_use_client_sni(const char *options);
+
+/* Prints the options, each with a blank before it. `ssl_fc_sni` becomes a variable of the rules: the inner half of the
+ * replay pass has no TLS connection of the client's, and knows the name all the same (haproxy/rules/edge.cfg). */
+void server_options_print(const char *options, FILE *out);
+
+/* The same without the words of the health check and their values. A check stands once, in the cell's own backend; the
+ * same servers elsewhere follow its result (`track`). Source: HAProxy configuration manual 2.6, section 5.2. */
 void server_options_print_plain(const char *options, FILE *out);
 
 #endif

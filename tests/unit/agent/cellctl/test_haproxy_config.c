@@ -62,8 +62,8 @@ static void each_program_has_its_own_text(void **state)
     /* As before there were classes. */
     assert_non_null(strstr(large, "\n    tune.bufsize 4194304\n"));
     assert_non_null(strstr(large, "\n    maxconn 3\n"));
-    assert_non_null(strstr(large, "    bind unix@/run/cellrouter-large/bodies.sock mode 660\n"));
-    assert_non_null(strstr(large, "    bind unix@/run/haproxy/cellrouter.sock-large mode 660\n"));
+    assert_non_null(strstr(large, "    bind unix@/run/cellrouter-large/bodies.sock accept-proxy mode 660\n"));
+    assert_non_null(strstr(large, "    bind unix@/run/haproxy/cellrouter.sock-large accept-proxy mode 660\n"));
     assert_non_null(strstr(router, "    server cellrouter-large unix@/run/cellrouter-large/bodies.sock weight 0"));
     free(router);
     free(large);
@@ -84,8 +84,8 @@ static void each_class_has_its_own_text(void **state)
     assert_non_null(strstr(router, "srv_queue(cellrouter-replay/cellrouter-large-64k) ge 750 "));
     assert_non_null(strstr(small, "\n    tune.bufsize 131072\n"));
     assert_non_null(strstr(small, "\n    maxconn 9\n"));
-    assert_non_null(strstr(small, "\n    bind unix@/run/cellrouter-large/bodies.sock-64k mode 660\n"));
-    assert_non_null(strstr(small, "\n    bind unix@/run/haproxy/cellrouter.sock-large-64k mode 660\n"));
+    assert_non_null(strstr(small, "\n    bind unix@/run/cellrouter-large/bodies.sock-64k accept-proxy mode 660\n"));
+    assert_non_null(strstr(small, "\n    bind unix@/run/haproxy/cellrouter.sock-large-64k accept-proxy mode 660\n"));
     assert_non_null(strstr(large, "\n    tune.bufsize 1114112\n"));
     assert_non_null(strstr(large, "1088 KiB each: 16 MiB\n"));
     assert_string_equal(names, "64k\n1m\n");

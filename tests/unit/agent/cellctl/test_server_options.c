@@ -10,15 +10,20 @@
 
 #include "agent/cellctl/server_options.h"
 
-static const char *plain(const char *options)
+static const char *printed(void print(const char *, FILE *), const char *options)
 {
     static char out[500];
     out[0] = 0;
     FILE *file = fmemopen(out, sizeof out, "w");
     assert_non_null(file);
-    server_options_print_plain(options, file);
+    print(options, file);
     fclose(file);
     return out;
+}
+
+static const char *plain(const char *options)
+{
+    return printed(server_options_print_plain, options);
 }
 
 static void the_words_of_the_check_are_left_out_with_their_values(void **state)
@@ -43,6 +48,31 @@ static void the_words_of_the_check_are_left_out_with_their_values(void **state)
         assert_string_equal(plain(rows[i].options), rows[i].left);
 }
 
+static void the_clients_sni_is_a_variable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options, *printed;
+        bool uses;
+    } rows[] = {
+        {"check ssl sni ssl_fc_sni", " check ssl sni var(txn.cellrouter.sni)", true},
+        {"ssl sni ssl_fc_sni,lower", " ssl sni var(txn.cellrouter.sni),lower", true},
+        {"ssl sni ssl_fc_sni pool-conn-name ssl_fc_sni",
+         " ssl sni var(txn.cellrouter.sni) pool-conn-name"
+         " var(txn.cellrouter.sni)",
+         true},
+        {"ssl sni str(my_ssl_fc_sni)", " ssl sni str(my_ssl_fc_sni)", false},
+        {"ssl sni ssl_fc_sni_lower", " ssl sni ssl_fc_sni_lower", false},
+        {"ssl_fc_sn", " ssl_fc_sn", false},
+        {"check inter 1s", " check inter 1s", false},
+        {"", "", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(printed(server_options_print, rows[i].options), rows[i].printed);
+        assert_int_equal(server_options_use_client_sni(rows[i].options), rows[i].uses);
+    }
+}
+
 static void a_word_is_found_as_a_whole(void **state)
 {
     (void)state;
@@ -56,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_words_of_the_check_are_left_out_with_their_values),
+        cmocka_unit_test(the_clients_sni_is_a_variable),
         cmocka_unit_test(a_word_is_found_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,63 @@
+"""What clients and cells see is what bare HAProxy would show them. A new case is one entry of CASES; what may differ
+is listed in docs/requests.md (Parity)."""
+
+from harness import parity
+from harness.parity import Case
+from harness.runner import scenario
+
+# What the site's frontends say, with and without the router.
+SITES = {
+    "plain": "",
+    "facts": """\
+    http-request set-header X-Facts "%[src]:%[src_port] %[dst]:%[dst_port] %[ssl_fc] %[ssl_fc_sni] %[ssl_fc_protocol]"
+""",
+}
+CHECK = "check inter 500ms fall 1 rise 1"
+OPTIONS = {"": CHECK, "eu0": f"{CHECK} send-proxy", "eu2": f"{CHECK} send-proxy-v2 proxy-v2-options ssl,authority",
+           "eu3": f"{CHECK} ssl verify none sni ssl_fc_sni check-sni site.example"}
+
+CASES = [
+    Case("an ordinary request"),
+    Case("over TLS", by="tls"),
+    Case("over HTTP/2", by="h2"),
+    Case("in chunks", chunked=True, bodies=("POST", "large")),
+    Case("repeated headers", headers=[("X-Odd", "b"), ("x-odd", "a"), ("X-Odd", ""), ("Cookie", "a=b"),
+                                      ("Cookie", "c=d")]),
+    Case("HEAD", method="HEAD", bodies=("GET",)),
+    Case("a site's facts about the connection", site="facts", by="tls"),
+    Case("PROXY v2 to the cell", owner="eu2"),
+    Case("PROXY v2 to the cell, over TLS: a direct hit", owner="eu2", by="tls", ways=("hit",), bodies=("GET",)),
+    Case("PROXY v2 to the cell, over TLS", owner="eu2", by="tls", differs=("cell: PROXY header: TLS",)),
+    Case("HAProxy's own retry", former="eu4", ways=("stale",)),
+    Case("HAProxy's own retry, over TLS", former="eu4", owner="eu3", by="tls", ways=("stale",)),
+    Case("TLS to the cell, with the client's SNI", owner="eu3", by="tls"),
+    Case("HAProxy's own retry", former="eu4", ways=("stale",)),
+    Case("HAProxy's own retry, over TLS", former="eu4", owner="eu3", by="tls", ways=("stale",)),
+    Case("TLS to the cell, without SNI", owner="eu3"),
+    Case("repeated headers of an answer", rule={"answer": {
+        "headers": [["Set-Cookie", "a=b"], ["Set-Cookie", "c=d"], ["X-Odd", "2"], ["X-ODD", "1"]], "body": "x"}}),
+    Case("an answer in chunks, with trailers",
+         rule={"answer": {"chunked": True, "body_bytes": 5000, "trailers": [["X-End", "yes"]]}}),
+    *(Case(f"a cell's {status}", rule={"answer": {"status": status, "body": "the cell's own page"}})
+      for status in (204, 302, 400, 401, 404, 413, 421, 425, 429, 500, 502, 503, 504, 599)),
+]
+
+
+def behind_the_router(world):
+    world.sites = parity.Side(world)
+    return parity.site_frontends(world.sites, SITES)
+
+
+@scenario(pick={"eu": parity.PICK}, routers={"eu1": "eu"}, cells=("us0", "eu0", "eu1", "eu2", "eu3", "eu4"),
+          answers={"eu4": 425},
+          server_options=OPTIONS, tls=True, tls_cells=("eu3",), large=1 << 20, timeout=120,
+          site_more=behind_the_router)
+def test_parity(world):
+    """By bare HAProxy and by the router: on an unknown path, a known one and a stale one, without a body, with a small
+    one, and with one that only the large-body tier can keep."""
+    bare = parity.Bare(world)
+    bare.start(SITES)
+    made = parity.combinations(CASES)
+    parity.prepare(world, world.router("eu1"), made)
+    parity.run(world, bare, world.sites, made)
+    bare.process.terminate()
