@@ -38,7 +38,7 @@ int haproxy_config_print(FILE *out, const struct config *config)
 {
     warn_of_abstract(config, "haproxy.loop", config->haproxy.loop);
     warn_of_abstract(config, "haproxy.large-address", config->haproxy.large_address);
-    struct haproxy_scope scope = {.config = config};
+    struct haproxy_scope scope = haproxy_scope_of(config);
     return print(out, &scope);
 }
 
@@ -68,7 +68,9 @@ int haproxy_config_print_large(FILE *out, const struct config *config, const cha
         return refuse_class(config, class, classes, count);
     warn_of_abstract(config, "haproxy.loop", config->haproxy.loop);
     warn_of_abstract(config, "haproxy.large-address", config->haproxy.large_address);
-    struct haproxy_scope scope = {.config = config, .large = true, .class = at};
+    struct haproxy_scope scope = haproxy_scope_of(config);
+    scope.large = true;
+    scope.class = at;
     return print(out, &scope);
 }
 

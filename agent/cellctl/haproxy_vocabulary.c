@@ -249,10 +249,18 @@ static uint32_t idle_loops(const struct haproxy_scope *scope)
     return scope->config->haproxy.maxconn / 2;
 }
 
-static void print_loop_limits(const struct haproxy_scope *scope, FILE *out)
+static void print_loop_maxconn(const struct haproxy_scope *scope, FILE *out)
 {
     if (!scope->large && scope->config->haproxy.maxconn > 0)
-        fprintf(out, " maxconn %u pool-max-conn %u", scope->config->haproxy.maxconn, idle_loops(scope));
+        fprintf(out, " maxconn %u", scope->config->haproxy.maxconn);
+}
+
+/* The backend for unknown paths that are asked for at once keeps half of the idle connections, where there is one. */
+static void print_loop_limits(const struct haproxy_scope *scope, FILE *out)
+{
+    print_loop_maxconn(scope, out);
+    if (!scope->large && scope->config->haproxy.maxconn > 0)
+        fprintf(out, " pool-max-conn %u", idle_loops(scope) / (is_first_at_once(scope, true) ? 2 : 1));
 }
 
 static void print_maxconn_inner(const struct haproxy_scope *scope, FILE *out)
@@ -290,13 +298,13 @@ static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
 
 static void print_servers_picked(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%zu", cells_picked_servers(scope->config));
+    fprintf(out, "%zu", scope->servers_picked);
 }
 
 /* Tries of an unknown path beyond the first: the template says why so many. */
 static void print_any_retries(const struct haproxy_scope *scope, FILE *out)
 {
-    size_t tries = cells_picked_servers(scope->config) * 2 + 1;
+    size_t tries = scope->servers_picked * 2 + 1;
     fprintf(out, "%zu", tries < 3 ? 3 : tries > 10 ? 10 : tries);
 }
 
@@ -350,7 +358,7 @@ static void print_cell_asked_as(const struct haproxy_scope *scope, FILE *out)
 /* Servers of picked cells from this cell on. */
 static void print_cell_servers_left(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%zu", cells_picked_servers(scope->config) - scope->servers_before);
+    fprintf(out, "%zu", scope->servers_picked - scope->servers_before);
 }
 
 /* The lines for all cells come first. */
@@ -414,7 +422,7 @@ static void print_server_pick_key(const struct haproxy_scope *scope, FILE *out)
 /* Servers of picked cells from this one on. */
 static void print_server_left(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%zu", cells_picked_servers(scope->config) - scope->servers_before - scope->server);
+    fprintf(out, "%zu", scope->servers_picked - scope->servers_before - scope->server);
 }
 
 /* Conditions */
@@ -670,6 +678,11 @@ static bool holds(void *user, size_t condition)
 static bool turn(void *user, size_t loop, size_t index)
 {
     return turners[loop](user, index);
+}
+
+struct haproxy_scope haproxy_scope_of(const struct config *config)
+{
+    return (struct haproxy_scope){.config = config, .servers_picked = cells_picked_servers(config)};
 }
 
 struct template_meaning haproxy_meaning(struct haproxy_scope *scope)

@@ -11,6 +11,7 @@ const char *const haproxy_words[HAPROXY_WORDS] = {
     ".notice",
     ".diag",
     "acl",
+    "backlog",
     "balance",
     "bind",
     "cookie",

@@ -131,6 +131,44 @@ def test_a_redirect_before_the_tier_had_sent_the_body(world):
             expect.same(f"what the owner got of {length} bytes", got, whole, expect.table(seen))
 
 
+GRPC = [("content-type", "application/grpc"), ("te", "trailers")]
+NONSENSE = {"{": "redirect-malformed", "{cell:Cell XX9}": "redirect-to-unknown-cell",
+            "{cell:%s}": "redirect-to-itself"}
+
+
+def refused_early(world, path, kinds, steps, reason):
+    """Again and again, since what is lost is lost now and then: each request gets the same answers."""
+    router = world.router("eu1")
+    for turn in range(6):
+        for kind, (chunked, headers) in kinds.items():
+            for step in steps:
+                answer = router.request("POST", f"{path}/{kind}-{turn}", user="alice", body=bytes(4 * MB),
+                                        headers=headers, chunked=chunked)
+                expect.same(f"the answer to 4 MB, {kind}", answer.status, step)
+            expect.reason(answer, reason)
+            expect.clean(answer)
+
+
+@scenario(matrix={"answers": {"302": 302, "425": 425}, "large": {"none": 0, "tier": 8 * MB}}, pick=AWAY, routers=ONE,
+          timeout=120)
+def test_a_refusal_before_the_body_was_read(world):
+    """What the router itself says of a redirect, 502 or 508, reaches a client that is still sending, as a 307 does."""
+    kinds = {"length": (False, []), "chunks": (True, []), "gRPC": (False, GRPC)}
+    for known in (False, True):
+        cell = "eu0" if known else "eu1"
+        for number, (text, reason) in enumerate(NONSENSE.items()):
+            path = f"/my-company/early/{number}" if known else f"/unknown/early/{number}"
+            world.cells.misbehave(cell=cell, path=path, early=True, redirect_text=text.replace("%s", cell))
+            if known:
+                flows.settled(world, "hit")
+            refused_early(world, path, kinds, [502], reason)
+    world.cells.misbehave(cell="eu1", path="/round/early", early=True, redirect="Cell EU0")
+    world.cells.misbehave(cell="eu0", path="/round/early", early=True, redirect="Cell EU1")
+    del kinds["gRPC"]
+    again, reason = ([], "redirect-loop") if world.large else ([307, 307], "too-many-hops")
+    refused_early(world, "/round/early", kinds, [*again, 508], reason)
+
+
 def honest(world, answer, kind, what):
     """Whole, or refused: by the edge before its owner saw it (a cell that was asked at once may have redirected), or
     with a reason, and no cell saw it twice."""

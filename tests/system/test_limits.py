@@ -1,9 +1,10 @@
 """At HAProxy's limits: as many clients as it lets in, and more. docs/flows.md 29."""
 
+import re
 import threading
 import time
 
-from harness import expect
+from harness import expect, flows
 from harness.client import Broken, Connection
 from harness.runner import ANSWERS, ONE, scenario
 
@@ -37,7 +38,7 @@ class Crowd:
                 answer = once(self.router, request, pieces)
             got = answer.get(expect.REASON) or answer.status
         except (OSError, Broken) as error:
-            got = type(error).__name__
+            got = f"{type(error).__name__}: {error}"
         with self.lock:
             self.statuses[got] = self.statuses.get(got, 0) + 1
 
@@ -59,15 +60,21 @@ def once(router, request, pieces):
         return connection.read_answer(request.method)
 
 
-def split(world):
+def split(world, delay=SLOW):
     """Unknown paths that EU0 owns, takes its time for, and claims nothing of; EU1 redirects there."""
     world.cells.misbehave(cell="eu1", path="/u/", redirect="Cell EU0")
-    world.cells.misbehave(cell="eu0", path="/u/", delay=SLOW, answer={"status": 200, "body": "here"})
+    world.cells.misbehave(cell="eu0", path="/u/", delay=delay, answer={"status": 200, "body": "here"})
 
 
 def idle(router, number):
     """So many clients that say nothing; HAProxy has taken them."""
     return [Connection(router.address, 40) for _ in range(number)]
+
+
+def kept(router, backend, server):
+    """How many idle connections HAProxy keeps to a server."""
+    found = router.stat(backend, server)
+    return int(found["idle_conn_cur"]) + int(found["safe_conn_cur"])
 
 
 def room(router, frontend="mysite"):
@@ -106,6 +113,8 @@ def test_more_clients_than_maxconn(world):
     for what, silent, send in crowds:
         held = idle(router, silent)
         send(Crowd(router)).all_served(what)
+        expect.same(f"idle connections that hold places of the tier, after {what}",
+                    kept(router, "cellrouter-replay", "cellrouter-large"), 0)
         for connection in held:
             connection.close()
 
@@ -121,3 +130,54 @@ def test_more_streams_than_the_loop_has_places(world):
         statuses = [client.answer(number).status for number in numbers]
     expect.same("answers", statuses, [200] * len(numbers))
     expect.true("some waited for the loop", int(router.stat("cellrouter-replay")["qmax"]) > 0)
+
+
+@scenario(pick={"eu": "eu1"}, answers=425, routers=ONE, tls=True, timeout=60, settings=LIMITED)
+def test_more_retries_than_the_loop_has_places(world):
+    """The same of requests that went to their cell at once, all of which redirect at the same time: the retries of one
+    backend queue for the loop, for longer than a cell may take to accept a connection, and leave nothing idle there."""
+    router = world.router("eu1")
+    flows.settled(world, "hit")
+    world.cells.misbehave(cell="eu0", path="/my-company/", delay=1, redirect="Cell EU1")
+    world.cells.misbehave(cell="eu1", path="/my-company/", delay=1, answer={"status": 200, "body": "here"})
+    with router.connect_h2(40) as client, router.connect_h2(40) as other:
+        requests = [router.prepare("GET", f"/my-company/{n}", user="alice") for n in range(2 * CLIENTS)]
+        started = [(connection, connection.start(request)) for request in requests for connection in (client, other)]
+        statuses = [connection.answer(number).status for connection, number in started]
+    expect.same("answers", statuses, [200] * len(started))
+    expect.true("some waited for the loop", int(router.stat("cellrouter-direct-eu0")["qmax"]) > 0)
+    expect.same("idle connections", kept(router, "cellrouter-direct-eu0", "cellrouter-loop"), 0)
+
+
+GLOBAL = 400  # places in HAProxy, for clients and the loop
+PLACES = {"haproxy": {"maxconn": (GLOBAL - 100) * 2 // 5}}
+
+
+def everything(crowd, number):
+    """So many clients at once, in turn one with an unknown path, a POST, a slow body, an upload; half of them meet a
+    redirect."""
+    for n in range(number):
+        method, body, pieces = (("GET", b"", 1), ("POST", b"x" * 100, 1), ("POST", b"x" * KB, 4),
+                                ("PUT", b"x" * 60 * KB, 1))[n % 4]
+        crowd.send(1, method, "/u/{}", body, pieces)
+    return crowd
+
+
+@scenario(routers=ONE, large=4 * MB, threads=2, timeout=120, settings=PLACES)
+def test_chaos_at_maxconn(world):
+    """HAProxy has 400 places, cells take half a second. 39 of 180 and 294 of 390 were lost before the loop had places
+    of its own; and some of three for each place, before the kernel kept as many waiting. A crowd of all kinds comes
+    while idle clients hold most places."""
+    router = world.router("eu1")
+    expect.same("global maxconn", re.findall(r"^Maxconn: (\d+)", router.runtime("show info"), re.M), [str(GLOBAL)])
+    split(world, 0.5)
+    for what, silent, send in [
+            ("180 unknown paths", 0, lambda crowd: crowd.send(180, "GET", "/u/{}")),
+            ("390 POSTs", 0, lambda crowd: crowd.send(390, "POST", "/u/{}", b"x" * 100)),
+            ("240 of all kinds, beside idle clients", room(router) * 3 // 4, lambda crowd: everything(crowd, 240)),
+    ]:
+        held = idle(router, silent)
+        send(Crowd(router)).all_served(what)
+        for connection in held:
+            connection.close()
+    router.haproxy.must_live()

@@ -1,11 +1,38 @@
 /* tests/unit/agent/cellctl/test_haproxy_vocabulary.c - mirrors agent/cellctl/haproxy_vocabulary.c: what names mean for
- * a site, asked with small templates of the test's own. */
+ * a site, asked with small templates of the test's own.
+ *
+ * The source is included, and that of cell_choice.c, so that what they ask of each cell can be counted: comparisons of
+ * texts, and looks at server options. */
 #include "agent/cellctl/haproxy_vocabulary.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "agent/cellctl/server_options.h"
+
+static uint64_t looks;
+
+static int counted_strcmp(const char *one, const char *other)
+{
+    looks++;
+    return strcmp(one, other);
+}
+
+static bool counted_options_has(const char *options, const char *word)
+{
+    looks++;
+    return server_options_has(options, word);
+}
+
+#define strcmp counted_strcmp
+#define server_options_has counted_options_has
+#include "agent/cellctl/cell_choice.c"
+#include "agent/cellctl/haproxy_vocabulary.c"
+#undef strcmp
+#undef server_options_has
 
 #include <cmocka.h>
 
@@ -27,7 +54,8 @@ static const char *printed(const char *more, bool large, const char *template)
     struct template_vocabulary vocabulary = haproxy_vocabulary;
     vocabulary.texts = &root;
     vocabulary.text_count = 1;
-    struct haproxy_scope scope = {.config = config, .large = large};
+    struct haproxy_scope scope = haproxy_scope_of(config);
+    scope.large = large;
     const struct template_meaning meaning = haproxy_meaning(&scope);
     struct template_error error;
     out[0] = 0;
@@ -115,12 +143,53 @@ static void the_build_checks_what_ships(void **state)
     assert_non_null(strstr(error.text, "nothing includes this text"));
 }
 
+/* How often a cell is looked at while the whole text for so many cells is printed. */
+static double looks_a_cell(unsigned cells, bool large)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *file = open_memstream(&text, &length), *nowhere = fopen("/dev/null", "w");
+    struct template_error error = {""};
+    assert_true(file && nowhere);
+    fprintf(file, "region = \"eu\"\nhaproxy { large-address = \"unix@/tmp/b\" }\n");
+    for (unsigned i = 0; i < cells; i++)
+        fprintf(file, "cell \"c%u\" { servers = {\"10.0.%u.%u:80\"} answers = %d region = \"%s\" }\n", i, i / 250,
+                i % 250, i % 3 ? 302 : 425, i % 2 ? "us" : "eu");
+    fclose(file);
+    struct config *config = config_parse("test.conf", text, length, stderr);
+    assert_non_null(config);
+    looks = 0;
+    struct haproxy_scope scope = haproxy_scope_of(config);
+    scope.large = large;
+    const struct template_meaning meaning = haproxy_meaning(&scope);
+    if (!template_print(&haproxy_vocabulary, large ? "large" : "router", &meaning, nowhere, &error))
+        fail_msg("%s", error.text);
+    fclose(nowhere);
+    config_free(config);
+    free(text);
+    return (double)looks / cells;
+}
+
+static void as_many_looks_at_each_of_many_cells_as_of_few(void **state)
+{
+    (void)state;
+    for (int large = 0; large <= 1; large++) {
+        double few = looks_a_cell(500, large), many = looks_a_cell(4096, large);
+        if (few < 1 || many > 1.1 * few)
+            fail_msg("%.1f looks at each of 500 cells, %.1f at each of 4096", few, many);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(settings_stand_under_their_names), cmocka_unit_test(loops_choose_cells_and_servers),
-        cmocka_unit_test(followers_track_the_check),        cmocka_unit_test(conditions_follow_the_settings),
-        cmocka_unit_test(names_become_regular_expressions), cmocka_unit_test(the_build_checks_what_ships),
+        cmocka_unit_test(settings_stand_under_their_names),
+        cmocka_unit_test(loops_choose_cells_and_servers),
+        cmocka_unit_test(followers_track_the_check),
+        cmocka_unit_test(conditions_follow_the_settings),
+        cmocka_unit_test(names_become_regular_expressions),
+        cmocka_unit_test(the_build_checks_what_ships),
+        cmocka_unit_test(as_many_looks_at_each_of_many_cells_as_of_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
