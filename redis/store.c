@@ -6,6 +6,9 @@
  *     store_write.c   ask connection    claims: this cell owns the route, or does not
  *     store_watch.c   both              news of what others changed, and the proof that it arrives
  *
+ * Where reads go to a replica (read_address), these two lead there, and claims have a connection of their own, to the
+ * primary (store_far.c).
+ *
  * The three share struct route_store (store_parts.h), one loop and one clock. A lookup goes this way:
  *
  *     route_store_get() --- a question for the same prefixes is in flight and in time ----> wait for that one
@@ -49,6 +52,15 @@ static bool read_address(const char *text, struct address *address)
     if (address_parse(text, address) != ADDRESS_OK)
         return false;
     return address->kind == ADDRESS_UNIX || (address->kind == ADDRESS_TCP && address->port != 0);
+}
+
+/* The second one only where it is given. */
+static bool read_addresses(struct route_store *store, const struct route_store_config *config)
+{
+    bool is_far = config->read_address && config->read_address[0] != '\0';
+
+    return read_address(config->address, &store->address) &&
+           (!is_far || read_address(config->read_address, &store->read_address));
 }
 
 struct route_store_config route_store_defaults(void)
@@ -97,7 +109,7 @@ bool store_is_misplaced(enum store_reason reason)
 /* Whether the handler has heard of it recently enough. */
 static bool was_told(struct route_store *store, enum store_reason reason, const char *connection)
 {
-    unsigned which = connection[0] == 'a' ? 1 : connection[0] == 'w' ? 2 : 0;
+    unsigned which = connection[0] == 'a' ? 1 : connection[0] != 'w' ? 0 : connection[1] == 'a' ? 2 : 3;
     uint64_t now_ms = clock_now_ms(), *last_ms = &store->event_ms[which][reason];
 
     if (store->misplaced_told[reason] || (*last_ms != 0 && now_ms - *last_ms < EVENT_EVERY_MS))
@@ -130,6 +142,18 @@ enum store_reason store_error(struct route_store *store, const char *connection,
 
 /* Connections */
 
+static void write_up(struct route_store *store)
+{
+    store->counters.writable = 1;
+    store_writer_up(store);
+}
+
+static void write_down(struct route_store *store)
+{
+    store->counters.writable = 0;
+    store_writer_down(store);
+}
+
 static void on_ask_up(void *user)
 {
     struct route_store *store = user;
@@ -138,7 +162,8 @@ static void on_ask_up(void *user)
     store->distance = (struct distance){0};
     memset(store->misplaced_told, 0, sizeof store->misplaced_told);
     store_event(store, STORE_REASON_CONNECTED, "ask", "", 0);
-    store_writer_up(store);
+    if (!store_is_far(store))
+        write_up(store);
     store_track(store);
 }
 
@@ -150,8 +175,28 @@ static void on_ask_down(void *user, bool was_up, enum store_reason reason, const
     store->counters.connected = 0;
     store->counters.disconnects++;
     store_event(store, reason, "ask", detail, strlen(detail));
-    store_writer_down(store);
+    if (!store_is_far(store))
+        write_down(store);
     store_untrack(store);
+}
+
+static void on_write_up(void *user)
+{
+    struct route_store *store = user;
+
+    store_event(store, STORE_REASON_CONNECTED, "write", "", 0);
+    write_up(store);
+    store_far_up(store);
+}
+
+static void on_write_down(void *user, bool was_up, enum store_reason reason, const char *detail)
+{
+    struct route_store *store = user;
+
+    (void)was_up;
+    store->counters.disconnects++;
+    store_event(store, reason, "write", detail, strlen(detail));
+    write_down(store);
 }
 
 static void on_watch_up(void *user)
@@ -171,12 +216,12 @@ static void on_watch_down(void *user, bool was_up, enum store_reason reason, con
 
 /* Birth and end */
 
-static struct redis_conn *make_conn(struct route_store *store, const char *client_name,
+static struct redis_conn *make_conn(struct route_store *store, const struct address *address, const char *client_name,
                                     const struct redis_conn_events *events)
 {
     const struct redis_conn_setup setup = {
         .loop = store->loop,
-        .address = &store->address,
+        .address = address,
         .username = store->username,
         .password = store->password,
         .client_name = client_name,
@@ -203,16 +248,20 @@ static bool make_parts(struct route_store *store)
 {
     static const struct redis_conn_events asking = {on_ask_up, on_ask_down, NULL};
     static const struct redis_conn_events watching = {on_watch_up, on_watch_down, store_on_message};
+    static const struct redis_conn_events writing = {on_write_up, on_write_down, NULL};
     const struct route_store_config *config = &store->config;
+    bool is_far = config->read_address && config->read_address[0] != '\0';
+    const struct address *near = is_far ? &store->read_address : &store->address;
 
     store->questions = questions_new(&store->hash, config->max_questions, config->max_waiting);
     store->writer.queue = write_queue_new(&store->hash, config->queue_bytes);
     store->absent = expiring_set_new(config->max_absent);
     store->own = expiring_set_new(OWN_ENTRIES);
-    store->ask_conn = make_conn(store, store->ask_name, &asking);
-    store->watch_conn = make_conn(store, store->watch_name, &watching);
-    return store->questions && store->writer.queue && store->absent && store->own && store->ask_conn &&
-           store->watch_conn;
+    store->ask_conn = make_conn(store, near, store->ask_name, &asking);
+    store->watch_conn = make_conn(store, near, store->watch_name, &watching);
+    store->write_conn = is_far ? make_conn(store, &store->address, store->write_name, &writing) : store->ask_conn;
+    return store_far_set_up(store) && store->questions && store->writer.queue && store->absent && store->own &&
+           store->ask_conn && store->watch_conn && store->write_conn;
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events);
@@ -227,6 +276,7 @@ static void set_up(struct route_store *store)
     store->writer.rate = (struct bucket){.per_s = config->max_writes_s};
     snprintf(store->ask_name, sizeof store->ask_name, "cellrouter:%s:ask", store->router);
     snprintf(store->watch_name, sizeof store->watch_name, "cellrouter:%s:watch", store->router);
+    snprintf(store->write_name, sizeof store->write_name, "cellrouter:%s:write", store->router);
     snprintf(store->watch.beat, sizeof store->watch.beat, "cellrouter-beat:%s:%016llx", store->router,
              (unsigned long long)rng_next(&store->rng));
     list_init(&store->probes);
@@ -240,8 +290,11 @@ static void set_up(struct route_store *store)
 /* Also of a store that is only half made. */
 static void free_parts(struct route_store *store)
 {
+    if (store_is_far(store))
+        redis_conn_free(store->write_conn);
     redis_conn_free(store->ask_conn);
     redis_conn_free(store->watch_conn);
+    store_far_free(store);
     ev_timer_stop(store->loop, &store->deadlines);
     ev_timer_stop(store->loop, &store->writer.timer);
     store_watch_free(store);
@@ -277,13 +330,15 @@ struct route_store *route_store_new(struct ev_loop *loop, const struct route_sto
     }
     memcpy(store->router, router, router_length);
     set_up(store);
-    if (!read_address(config->address, &store->address)) {
+    if (!read_addresses(store, config)) {
         *reason = STORE_REASON_BAD_ADDRESS;
     } else if (copy_text(&store->username, config->username) && copy_text(&store->password, config->password) &&
                make_parts(store)) {
         *reason = STORE_REASON_NONE;
         redis_conn_start(store->ask_conn);
         redis_conn_start(store->watch_conn);
+        if (store_is_far(store))
+            redis_conn_start(store->write_conn);
         ev_timer_again(store->loop, &store->watch.timer);
         return store;
     }
@@ -301,6 +356,7 @@ bool route_store_set_password(struct route_store *store, const char *password)
     }
     redis_conn_set_password(store->ask_conn, store->password);
     redis_conn_set_password(store->watch_conn, store->password);
+    redis_conn_set_password(store->write_conn, store->password);
     if (old)
         explicit_bzero(old, strlen(old));
     free(old);
@@ -459,6 +515,7 @@ const struct route_store_counters *route_store_counters(const struct route_store
 
     counters->beyond = store->distance.beyond;
     counters->round_trip_ms = distance_nearest_ms(&store->distance);
+    counters->write_trip_ms = distance_nearest_ms(store_write_distance((struct route_store *)store));
     counters->window = store_window(store);
     counters->questions = questions_count(store->questions);
     counters->waiting = questions_waits(store->questions);

@@ -1,9 +1,10 @@
 /* redis/store.h - the shared memory of routes: get, put, forget, and news of what others changed. Redis or Valkey >=
  * 6.0.
  *
- * One store has two connections: one asks and writes, one receives invalidations (client-side caching, RESP2). The
- * store connects by itself, again and again; it works, by failing at once, while Redis is away. Level 1, the caller's
- * own table, is not in here: the handler's functions say what it must drop.
+ * One store has two connections: one asks and writes, one receives invalidations (client-side caching, RESP2). With a
+ * read_address these two lead to a replica, and a third one writes at the primary. The store connects by itself, again
+ * and again; it works, by failing at once, while Redis is away. Level 1, the caller's own table, is not in here: the
+ * handler's functions say what it must drop.
  *
  * Everything runs on one libev loop and thread. The functions of the handler and the callbacks of lookups are called
  * from the loop, and may call everything but route_store_free(). They are not called from within a call to the store,
@@ -55,7 +56,7 @@ typedef void route_answer_fn(void *user, const struct route_answer *answer);
 
 struct route_store_event {
     enum store_reason reason; /* its text: store_reason_text(); its level: store_reason_level() */
-    const char *connection;   /* "ask", "watch", or "" when it is about none */
+    const char *connection;   /* "ask", "watch", "write", or "" when it is about none */
     const char *detail;       /* in detail, maybe empty; printable ASCII; holds no secret */
 };
 
@@ -84,7 +85,9 @@ struct route_store_handler {
 
 /* Texts are copied. Numbers are used as they are; route_store_defaults() has sane ones. */
 struct route_store_config {
-    const char *address;  /* "unix:/path" or "host:port", "[v6]:port"; a name is looked up at each connect */
+    const char *address; /* "unix:/path" or "host:port", "[v6]:port"; a name is looked up at each connect */
+    /* A replica of it, near by: questions and news come from there. NULL or "": both from address. */
+    const char *read_address;
     const char *username; /* NULL or "": Redis' default user */
     const char *password; /* NULL or "": no AUTH */
     const char *router;   /* id of this router, in records and as the connections' names */
@@ -126,7 +129,7 @@ MUST_USE struct route_store *route_store_new(struct ev_loop *loop, const struct 
  * out of memory, the old one stays. */
 MUST_USE bool route_store_set_password(struct route_store *store, const char *password);
 
-/* Closes both connections at once and frees everything. Lookups that wait are answered FAILED SHUTTING_DOWN from within
+/* Closes all connections at once and frees everything. Lookups that wait are answered FAILED SHUTTING_DOWN from within
  * this call; these callbacks may not call the store, route_store_cancel() included. Queued writes are lost. NULL is
  * fine. Not from a callback of the store. */
 void route_store_free(struct route_store *store);

@@ -21,7 +21,7 @@ static void on_published(void *user, const redisReply *reply, void *unused)
 
     (void)unused;
     if (reply && reply->type == REDIS_REPLY_ERROR)
-        (void)store_error(store, "ask", reply);
+        (void)store_error(store, store_write_side(store), reply);
 }
 
 void route_store_doubt(struct route_store *store, const struct route_doubt *doubt)
@@ -30,7 +30,7 @@ void route_store_doubt(struct route_store *store, const struct route_doubt *doub
     const struct route_name *route = &doubt->route;
     size_t n = doubt_write(doubt, store->watch.beat, text, DOUBT_WORDS_MAX);
 
-    if (n == 0 || !key_name_ok(route) || !redis_conn_is_up(store->ask_conn))
+    if (n == 0 || !key_name_ok(route) || !redis_conn_is_up(store->write_conn))
         return;
     if (store->doubts.per_s == 0)
         store->doubts = (struct bucket){.per_s = DOUBTS_A_SECOND};
@@ -43,7 +43,7 @@ void route_store_doubt(struct route_store *store, const struct route_doubt *doub
     command_text(&store->command, "PUBLISH");
     command_text(&store->command, channel);
     command_bytes(&store->command, text, n + route->host_length + route->prefix_length);
-    store->counters.doubts_told += redis_conn_send(store->ask_conn, &store->command, on_published, NULL);
+    store->counters.doubts_told += redis_conn_send(store->write_conn, &store->command, on_published, NULL);
 }
 
 const char *store_doubts_channel(void)

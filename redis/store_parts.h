@@ -1,6 +1,6 @@
 /* redis/store_parts.h - the inside of a store, for redis/store*.c only. What it is as a whole: redis/store.c.
  *
- * The five files are one job and call each other in circles: a change that is told may be our own, so the watch asks
+ * The six files are one job and call each other in circles: a change that is told may be our own, so the watch asks
  * the reader; the reader asks the writer what waits to be written; the writer tells what it lost. Who may see what:
  *
  *     store.c        owns config, the connections, deadlines, events. Called for store_event(), store_error(),
@@ -10,6 +10,8 @@
  *     store_write.c  owns writer (queue, scripts, stamps) and own. Called for store_wrote(), store_wrote_claim(),
  *                    store_drain(), up and down
  *     store_watch.c  owns watch (tracking, beats, slices). Called for store_track(), store_untrack(), up and down
+ *     store_far.c    owns far: a replica near by and a primary far away. Called for its beats, and for the copies of
+ *                    claims that are on their way
  *     store_doubt.c  owns doubts. Called for store_take_doubt()
  *
  * A file changes only what it owns, but for three things: whoever hears of a change marks the questions that it
@@ -73,25 +75,39 @@ struct store_writer {
     ev_timer timer; /* the end of a pause, or the next token */
 };
 
+/* Reads here, writes there. Without a read_address all of it stays as it is made. */
+struct store_far {
+    char channel[136];          /* of the beats that go by way of the primary */
+    uint64_t sent, heard;       /* numbers of these beats */
+    uint64_t attempt;           /* the first one that proves something since the last gap */
+    uint64_t sent_ms;           /* when the last one was sent */
+    uint64_t silent_since_ms;   /* one is due and was not heard since; 0: none */
+    bool behind;                /* that was too long, and has been told */
+    struct write_queue *copies; /* of the claims that were sent and are not told yet */
+    struct distance distance;   /* of the primary */
+};
+
 struct route_store {
     struct ev_loop *loop;
     struct route_store_config config; /* its texts are below */
     struct route_store_handler handler;
     void *user;
-    struct address address;
+    struct address address, read_address;
     char *username, *password;
     char router[ROUTE_ID_MAX + 1];
-    char ask_name[ROUTE_ID_MAX + 32], watch_name[ROUTE_ID_MAX + 32];
+    char ask_name[ROUTE_ID_MAX + 32], watch_name[ROUTE_ID_MAX + 32], write_name[ROUTE_ID_MAX + 32];
     struct route_store_counters counters;
     struct hash_key hash;
     struct rng rng;
     struct redis_conn *ask_conn, *watch_conn;
+    struct redis_conn *write_conn; /* the ask connection, unless reads go to a replica */
     struct questions *questions;
     struct expiring_set *absent; /* names that Redis does not have */
     struct expiring_set *own;    /* names that this router wrote a moment ago */
     struct command command;      /* the one that is being built */
     struct store_watch watch;
     struct store_writer writer;
+    struct store_far far;
     struct bucket doubts;
     struct distance distance; /* of Redis, on this ask connection */
     ev_timer deadlines;
@@ -99,7 +115,7 @@ struct route_store {
     struct list_node probes; /* of these reads, those that no claim on the same name has overtaken */
     bool used;               /* level 1 may hold something by now */
     bool ending;
-    uint64_t event_ms[3][STORE_REASON_COUNT]; /* of "", ask, watch: when it was last told */
+    uint64_t event_ms[4][STORE_REASON_COUNT]; /* of "", ask, watch, write: when it was last told */
     bool misplaced_told[STORE_REASON_COUNT];  /* on this connection; see store_is_misplaced() */
 };
 
@@ -113,7 +129,7 @@ uint64_t store_wall_ms(const struct route_store *store);
 bool store_is_misplaced(enum store_reason reason);
 
 /* Counts the reason and tells it to the handler, at most once a second; that a key is misplaced, once a connection.
- * connection is "ask", "watch" or "". text may hold anything. */
+ * connection is "ask", "watch", "write" or "". text may hold anything. */
 void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
                  size_t n);
 
@@ -148,7 +164,7 @@ bool store_wrote_claim(const struct route_store *store, const struct route_name 
 /* How many writes may be in flight now. */
 uint32_t store_window(const struct route_store *store);
 
-/* The ask connection came up, or went down. */
+/* The connection for writes came up, or went down. */
 void store_writer_up(struct route_store *store);
 void store_writer_down(struct route_store *store);
 
@@ -171,12 +187,44 @@ void store_untrack(struct route_store *store);
 /* What came on the watch connection, owned by the callee. */
 void store_on_message(void *user, redisReply *message);
 
+/* Protection may begin now: it does where all of it is there. It ends, for what the primary says or does not say. */
+void store_protect(struct route_store *store);
+void store_unprotect(struct route_store *store);
+
 /* The timers of store_watch. */
 void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events);
 void store_on_slice(struct ev_loop *loop, ev_timer *timer, int events);
 
 /* At the end of the store, also of one that is half made. */
 void store_watch_free(struct route_store *store);
+
+/* store_far.c */
+
+/* Whether writes go elsewhere than questions; the connection's name for events, and how far away that is. */
+bool store_is_far(const struct route_store *store);
+const char *store_write_side(const struct route_store *store);
+struct distance *store_write_distance(struct route_store *store);
+
+/* The parts that every store has, before its connections. False: out of memory. */
+MUST_USE bool store_far_set_up(struct route_store *store);
+void store_far_free(struct route_store *store);
+
+/* The write connection came up. */
+void store_far_up(struct route_store *store);
+
+/* Whether changes at the primary are known to arrive; true without one. Only beats from now on prove it. */
+bool store_far_holds(const struct route_store *store);
+void store_far_restart(struct route_store *store);
+
+/* One beat is due; one was heard. */
+void store_far_beat(struct route_store *store);
+void store_far_hear(struct route_store *store, const redisReply *number);
+
+/* The claim was sent: it is kept until it is over, for questions. The last: what was sent on this name and is not over,
+ * or NULL; valid until the next call. */
+void store_far_sent(struct route_store *store, const struct claim *claim);
+void store_far_over(struct route_store *store, const struct route_name *name);
+const struct claim *store_far_find(const struct route_store *store, const struct route_name *name);
 
 /* store_doubt.c */
 

@@ -92,13 +92,21 @@ static void take_nonsense(struct route_store *store, struct question *question)
 
 /* All replies to a question */
 
-/* A claim of ours that waits to be written may be newer than what Redis has. Sets *record for a PUT that is. */
+/* A claim of ours that waits to be written, or is on its way to a primary far from here. */
+static const struct claim *pending(const struct route_store *store, const struct route_name *name)
+{
+    const struct claim *claim = write_queue_find(store->writer.queue, name);
+
+    return claim ? claim : store_far_find(store, name);
+}
+
+/* Such a claim may be newer than what Redis has. Sets *record for a PUT that is. */
 enum overlay { OVERLAY_NONE, OVERLAY_PUT, OVERLAY_FORGET };
 
 static enum overlay overlay_of(const struct route_store *store, const struct route_name *name,
                                const struct route_record *theirs, const struct route_record **ours)
 {
-    const struct claim *claim = write_queue_find(store->writer.queue, name);
+    const struct claim *claim = pending(store, name);
 
     if (!claim)
         return OVERLAY_NONE;
@@ -158,7 +166,7 @@ static void remember_absent(struct route_store *store, const struct question *qu
     for (size_t i = 0; i < question->what.count; i++) {
         struct route_name name = question_name(question, i);
 
-        if (((question->asked & ~question->there) >> i & 1) != 0 && !write_queue_find(store->writer.queue, &name))
+        if (((question->asked & ~question->there) >> i & 1) != 0 && !pending(store, &name))
             expiring_set_add(store->absent, hash_name(&store->hash, &name), now_ms, now_ms + store->config.absent_ms);
     }
 }

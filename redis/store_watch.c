@@ -20,7 +20,8 @@
  *     away        the watch connection is down
  *     subscribed  it is up, its id is known, both channels are subscribed; the ask connection may turn tracking on
  *     tracking    Redis said OK to that
- *     protects    a beat >= attempt was heard: whatever changes from here on will be told
+ *     protects    a beat >= attempt was heard: whatever changes from here on will be told. With a replica and a
+ *                 primary a beat by way of the primary was heard, too (store_far.c)
  *
  * Forward: store_watch_up(), take_subscription(), store_track() and on_tracking(), hear_beat(). Back to away or
  * subscribed: either connection ends, a beat reaches nobody, a delivered beat is not heard for watchdog_ms, tracking is
@@ -56,11 +57,11 @@ static void distrust(struct route_store *store)
         store->handler.on_distrust(store->user);
 }
 
-static void begin_protection(struct route_store *store)
+void store_protect(struct route_store *store)
 {
     struct store_watch *watch = &store->watch;
 
-    if (watch->protects || !watch->tracking || watch->heard < watch->attempt)
+    if (watch->protects || !watch->tracking || watch->heard < watch->attempt || !store_far_holds(store))
         return;
     watch->protects = true;
     watch->splits = 0;
@@ -70,11 +71,10 @@ static void begin_protection(struct route_store *store)
     distrust(store); /* what came to level 1 until now came without protection */
 }
 
-static void end_protection(struct route_store *store)
+void store_unprotect(struct route_store *store)
 {
     struct store_watch *watch = &store->watch;
 
-    watch->tracking = false;
     if (!watch->protects)
         return;
     watch->protects = false;
@@ -82,6 +82,12 @@ static void end_protection(struct route_store *store)
     store->counters.gaps++;
     expiring_set_clear(store->absent);
     distrust(store);
+}
+
+static void end_protection(struct route_store *store)
+{
+    store->watch.tracking = false;
+    store_unprotect(store);
 }
 
 /* The first time the watch is thought to be the one that was taken away; again, and both connect anew. */
@@ -149,7 +155,7 @@ static void hear_beat(struct route_store *store, const redisReply *number)
     watch->heard = heard <= watch->sent ? heard : 0; /* the channel's name is no secret to whoever may MONITOR */
     if (watch->heard >= watch->delivered)
         watch->silent_since_ms = 0;
-    begin_protection(store);
+    store_protect(store);
 }
 
 static bool is_silent(const struct route_store *store)
@@ -166,6 +172,7 @@ void store_on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
     struct store_watch *watch = &store->watch;
 
     (void)loop, (void)events;
+    store_far_beat(store);
     if (!redis_conn_is_up(store->ask_conn))
         return;
     if (!watch->subscribed) {
@@ -197,7 +204,7 @@ static void on_tracking(void *user, const redisReply *reply, void *client_id)
         store_track(store); /* meanwhile the watch connected anew */
     } else if (reply->type == REDIS_REPLY_STATUS) {
         store->watch.tracking = true;
-        begin_protection(store);
+        store_protect(store);
     } else if (strstr(reply->str, "client ID")) {
         split(store, reply->str, (size_t)reply->len);
     } else {
@@ -233,6 +240,8 @@ void store_track(struct route_store *store)
                NULL);
     watch->asking = redis_conn_send(store->ask_conn, &store->command, on_tracking, (void *)(uintptr_t)watch->client_id);
     send_beat(store);
+    store_far_restart(store);
+    store_far_beat(store);
 }
 
 void store_untrack(struct route_store *store)
@@ -255,6 +264,7 @@ static void take_change(struct route_store *store, const redisReply *key)
     }
     questions_changed(store->questions, &name);
     expiring_set_drop(store->absent, hash_name(&store->hash, &name));
+    store_far_over(store, &name);
     if (store_wrote(store, &name))
         store_verify(store, &name);
     else
@@ -347,9 +357,17 @@ static bool is_text(const redisReply *reply, const char *text)
            memcmp(reply->str, text, (size_t)reply->len) == 0;
 }
 
-/* What a message is. Everything but these has another shape than what Redis sends to a connection with these three
+/* What a message is. Everything but these has another shape than what Redis sends to a connection with these
  * subscriptions. */
-enum message { MESSAGE_SUBSCRIBED, MESSAGE_BEAT, MESSAGE_CHANGES, MESSAGE_FLUSH, MESSAGE_DOUBT, MESSAGE_NONE };
+enum message {
+    MESSAGE_SUBSCRIBED,
+    MESSAGE_BEAT,
+    MESSAGE_FAR_BEAT,
+    MESSAGE_CHANGES,
+    MESSAGE_FLUSH,
+    MESSAGE_DOUBT,
+    MESSAGE_NONE
+};
 
 static enum message kind_of(const struct route_store *store, const redisReply *message)
 {
@@ -359,14 +377,17 @@ static enum message kind_of(const struct route_store *store, const redisReply *m
         return MESSAGE_NONE;
     bool is_beat = is_text(part[1], store->watch.beat), is_change = is_text(part[1], INVALIDATE);
     bool is_doubt = is_text(part[1], store_doubts_channel());
+    bool is_far = store_is_far(store) && is_text(part[1], store->far.channel);
 
-    if (is_text(part[0], "subscribe") && (is_beat || is_change || is_doubt) && part[2]->type == REDIS_REPLY_INTEGER &&
-        !store->watch.subscribed)
+    if (is_text(part[0], "subscribe") && (is_beat || is_change || is_doubt || is_far) &&
+        part[2]->type == REDIS_REPLY_INTEGER && !store->watch.subscribed)
         return MESSAGE_SUBSCRIBED;
     if (!is_text(part[0], "message"))
         return MESSAGE_NONE;
     if (is_beat)
         return part[2]->type == REDIS_REPLY_STRING ? MESSAGE_BEAT : MESSAGE_NONE;
+    if (is_far)
+        return part[2]->type == REDIS_REPLY_STRING ? MESSAGE_FAR_BEAT : MESSAGE_NONE;
     if (is_doubt)
         return MESSAGE_DOUBT;
     if (is_change && part[2]->type == REDIS_REPLY_ARRAY)
@@ -376,7 +397,7 @@ static enum message kind_of(const struct route_store *store, const redisReply *m
 
 static void take_subscription(struct route_store *store)
 {
-    if (++store->watch.subscriptions == 3) {
+    if (++store->watch.subscriptions == (store_is_far(store) ? 4 : 3)) {
         store->watch.subscribed = true;
         store_track(store);
     }
@@ -389,6 +410,7 @@ void store_on_message(void *user, redisReply *message)
     switch (kind_of(store, message)) {
     case MESSAGE_SUBSCRIBED: take_subscription(store); break;
     case MESSAGE_BEAT: hear_beat(store, message->element[2]); break;
+    case MESSAGE_FAR_BEAT: store_far_hear(store, message->element[2]); break;
     case MESSAGE_FLUSH: take_flush(store); break;
     case MESSAGE_DOUBT: store_take_doubt(store, message->element[2]); break;
     case MESSAGE_CHANGES: take_changes(store, message); return;
@@ -419,7 +441,8 @@ void store_watch_up(struct route_store *store)
     store->watch.subscriptions = 0;
     command_of(&store->command, "CLIENT", "ID", NULL);
     sent = redis_conn_send(store->watch_conn, &store->command, on_client_id, NULL);
-    command_of(&store->command, "SUBSCRIBE", INVALIDATE, store->watch.beat, store_doubts_channel(), NULL);
+    command_of(&store->command, "SUBSCRIBE", INVALIDATE, store->watch.beat, store_doubts_channel(),
+               store_is_far(store) ? store->far.channel : NULL, NULL);
     if (!sent || !redis_conn_subscribe(store->watch_conn, &store->command))
         redis_conn_close(store->watch_conn, STORE_REASON_MEMORY, "");
 }

@@ -113,7 +113,7 @@ static void take_sha(struct route_store *store, char sha[SCRIPT_SHA + 1], const 
     if (reply->type == REDIS_REPLY_STRING && reply->len == SCRIPT_SHA && strlen(reply->str) == SCRIPT_SHA)
         memcpy(sha, reply->str, SCRIPT_SHA + 1);
     else
-        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "SCRIPT LOAD");
+        redis_conn_close(store->write_conn, STORE_REASON_PROTOCOL, "SCRIPT LOAD");
 }
 
 static void on_put_loaded(void *user, const redisReply *reply, void *unused)
@@ -146,10 +146,10 @@ static void load_scripts(struct route_store *store)
     if (store->writer.loading || clock_now_ms() < store->writer.load_again_ms)
         return;
     command_of(&store->command, "SCRIPT", "LOAD", script_put(), NULL);
-    if (!redis_conn_send(store->ask_conn, &store->command, on_put_loaded, NULL))
+    if (!redis_conn_send(store->write_conn, &store->command, on_put_loaded, NULL))
         return;
     command_of(&store->command, "SCRIPT", "LOAD", script_forget(), NULL);
-    store->writer.loading = redis_conn_send(store->ask_conn, &store->command, on_forget_loaded, NULL);
+    store->writer.loading = redis_conn_send(store->write_conn, &store->command, on_forget_loaded, NULL);
 }
 
 /* The hashes are worth nothing, even while the scripts may not be loaded. */
@@ -183,9 +183,9 @@ static void take_verdict(struct route_store *store, const struct claim *claim, c
     store->counters.lost_newer_version += verdict == VERDICT_NEWER_VERSION;
     store->counters.lost_skewed += verdict == VERDICT_SKEWED;
     if (verdict == VERDICT_SKEWED) {
-        store_event(store, STORE_REASON_SKEWED, "ask", "", 0);
+        store_event(store, STORE_REASON_SKEWED, store_write_side(store), "", 0);
     } else if (verdict == VERDICT_UNKNOWN) {
-        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "a verdict that the script does not give");
+        redis_conn_close(store->write_conn, STORE_REASON_PROTOCOL, "a verdict that the script does not give");
     } else if (claim->kind == CLAIM_PUT) {
         take_put_verdict(store, claim, verdict);
     } else {
@@ -193,13 +193,15 @@ static void take_verdict(struct route_store *store, const struct claim *claim, c
         store->counters.forget_moot += verdict == VERDICT_MOOT;
         store->counters.lost_pinned += verdict == VERDICT_PINNED;
     }
+    if (verdict != VERDICT_WRITTEN && verdict != VERDICT_REPLACED && verdict != VERDICT_FORGOTTEN)
+        store_far_over(store, &claim->name); /* nothing changed that could be told */
     if (store->writer.put_sha[0] == '\0')
         load_scripts(store);
 }
 
 static void take_write_error(struct route_store *store, struct claim *claim, const redisReply *reply)
 {
-    enum store_reason reason = store_error(store, "ask", reply);
+    enum store_reason reason = store_error(store, store_write_side(store), reply);
 
     store->counters.write_errors++;
     if (store_is_misplaced(reason)) {
@@ -225,13 +227,13 @@ static void on_written(void *user, const redisReply *reply, void *data)
     } else if (!reply) {
         enqueue(store, claim);
     } else if (reply->type == REDIS_REPLY_STRING) {
-        distance_saw(&store->distance, (uint32_t)(clock_now_ms() - claim->sent_ms), clock_now_ms());
+        distance_saw(store_write_distance(store), (uint32_t)(clock_now_ms() - claim->sent_ms), clock_now_ms());
         take_verdict(store, claim, reply);
         claim_free(claim);
     } else if (reply->type == REDIS_REPLY_ERROR) {
         take_write_error(store, claim, reply);
     } else {
-        redis_conn_close(store->ask_conn, STORE_REASON_PROTOCOL, "a verdict that is no text");
+        redis_conn_close(store->write_conn, STORE_REASON_PROTOCOL, "a verdict that is no text");
         enqueue(store, claim);
     }
     store_drain(store);
@@ -241,7 +243,8 @@ static void on_written(void *user, const redisReply *reply, void *data)
 
 uint32_t store_window(const struct route_store *store)
 {
-    uint64_t window = 2 * (uint64_t)store->config.max_writes_s * distance_nearest_ms(&store->distance) / 1000;
+    const struct distance *distance = store_is_far(store) ? &store->far.distance : &store->distance;
+    uint64_t window = 2 * (uint64_t)store->config.max_writes_s * distance_nearest_ms(distance) / 1000;
 
     if (window < IN_FLIGHT_LEAST)
         return IN_FLIGHT_LEAST;
@@ -284,12 +287,13 @@ static bool is_stale(struct route_store *store, const struct claim *claim)
 static bool send_claim(struct route_store *store, struct claim *claim)
 {
     build(store, claim);
-    if (!redis_conn_send(store->ask_conn, &store->command, on_written, claim)) {
+    if (!redis_conn_send(store->write_conn, &store->command, on_written, claim)) {
         enqueue(store, claim);
         return false;
     }
     claim->sent_ms = clock_now_ms();
     mark(store, claim);
+    store_far_sent(store, claim);
     store->counters.sent++;
     store->writer.in_flight++;
     return true;
@@ -300,7 +304,7 @@ void store_drain(struct route_store *store)
     struct store_writer *writer = &store->writer;
     struct claim *claim;
 
-    while (!writer->paused && !store->ending && redis_conn_is_up(store->ask_conn) &&
+    while (!writer->paused && !store->ending && redis_conn_is_up(store->write_conn) &&
            writer->in_flight < store_window(store) && write_queue_count(writer->queue) != 0) {
         if (!bucket_take(&writer->rate, clock_now_ms())) {
             uint64_t wait_ms = bucket_wait_ms(&writer->rate, clock_now_ms());

@@ -197,3 +197,11 @@ uint32_t write_queue_count(const struct write_queue *queue)
 {
     return queue->count;
 }
+
+void write_queue_drop(struct write_queue *queue, const struct route_name *name)
+{
+    struct claim *claim = find(queue, name, hash_name(&queue->key, name));
+
+    if (claim)
+        drop(queue, claim);
+}

@@ -61,6 +61,9 @@ MUST_USE struct claim *write_queue_take(struct write_queue *queue);
 /* The claim that waits for this route, or NULL. The queue keeps it. */
 const struct claim *write_queue_find(const struct write_queue *queue, const struct route_name *name);
 
+/* Drops the claim that waits for this route, if there is one. */
+void write_queue_drop(struct write_queue *queue, const struct route_name *name);
+
 /* Claims in the queue. */
 uint32_t write_queue_count(const struct write_queue *queue);
 

@@ -49,7 +49,8 @@ struct config_spoe {
 };
 
 struct config_redis {
-    char *address; /* "unix:/path", "host:port"; empty: no Redis */
+    char *address;      /* "unix:/path", "host:port"; empty: no Redis */
+    char *read_address; /* of a replica for reads; empty: address is for both */
     char *username;
     char *password_file;  /* first line is the password; empty: none */
     uint32_t deadline_ms; /* of one question */

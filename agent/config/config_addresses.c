@@ -117,6 +117,7 @@ static void find_parts(struct parts *parts, const struct config *config)
     add_list(parts, "haproxy", "runtime", &haproxy->runtime);
     find_classes(parts, haproxy);
     add(parts, "redis", "address", config->redis.address, "");
+    add(parts, "redis", "read-address", config->redis.read_address, "");
 }
 
 /* Who has this place, or NULL. */

@@ -273,6 +273,9 @@ static void check_limits(struct config_parse *parse)
     }
     check_hidden(parse);
     check_classes(parse);
+    if (!c->redis.address[0] && c->redis.read_address[0])
+        complain(parse, 0, "redis", "read-address", c->redis.read_address,
+                 "a replica alone takes no writes: redis.address has to name its primary");
     if (!c->redis.password_file[0] && c->redis.username[0])
         complain(parse, 0, "redis", "username", c->redis.username, "there is no redis.password-file to go with it");
 }

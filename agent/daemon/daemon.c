@@ -485,6 +485,7 @@ static int open_store(struct daemon *daemon)
     }
     struct route_store_config config = route_store_defaults();
     config.address = redis->address;
+    config.read_address = redis->read_address;
     config.username = redis->username;
     config.password = daemon->password;
     config.router = daemon->config->router;

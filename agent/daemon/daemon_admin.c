@@ -22,6 +22,8 @@ static void show_info(void *user, const char *argument, FILE *out, struct admin_
             !daemon->store                              ? "none"
             : counters->values[COUNTER_STORE_connected] ? "connected"
                                                         : "away");
+    if (daemon->store && daemon->started->redis.read_address[0])
+        fprintf(out, "redis primary %s\n", counters->values[COUNTER_STORE_writable] ? "connected" : "away");
     fprintf(out, "cells %" PRIu64 "\nroutes %" PRIu64 "\nmemory %" PRIu64 " of %" PRIu64 "\n",
             counters->values[COUNTER_CELLS], counters->values[COUNTER_ROUTES], counters->values[COUNTER_ROUTES_BYTES],
             counters->values[COUNTER_ROUTES_BYTES_MAX]);

@@ -7,7 +7,7 @@ enum {
     TURNED_AWAY = 1,  /* a connection too many is accepted before it is closed */
     FOR_A_MOMENT = 4, /* the configuration at a reload, the service manager's socket, what the C library looks up */
     HTTP = 3,         /* its listener, libmicrohttpd's epoll and the eventfd beside it */
-    REDIS = 12,       /* two connections, each with its successor, and lookups of names in threads of their own */
+    REDIS = 18,       /* three connections, each with its successor, and lookups of names in threads of their own */
     MAP_FILE = 2      /* its lock, and the file that is being written */
 };
 

@@ -64,3 +64,40 @@ def test_flow_37_what_is_over_the_quota_is_known_here_and_shared_when_asked_agai
     expect.same("extra hops of those who ask again", sum(ask(world, eu1, prefix) for prefix in names), 0)
     wait_until("all of them to be shared", lambda: set(names) <= set(world.shared_routes()))
     expect.same("extra hops at the other router", sum(ask(world, us1, prefix) for prefix in names), 0)
+
+
+def levels(router):
+    """A function that tells how many lookups level 1 and Redis answered since, and what nobody knew."""
+    before = router.counters()
+
+    def since():
+        now = router.counters()
+        return [now[f"lookup_{what}"] - before[f"lookup_{what}"] for what in ("hits_level1", "hits_level2", "misses")]
+
+    return since
+
+
+@scenario(matrix={"replica": {"60": 60, "150": 150}}, timeout=90, routers=ONE, pick=AWAY, level0=False)
+def test_flow_38_a_near_replica_and_a_far_primary(world):
+    """Region us reads at its replica, 60 or 150 ms from the primary: what one region learned the other one has, without
+    an extra hop and in time; a move arrives; and a replica that is cut off is noticed."""
+    eu1, us1 = world.routers.values()
+    wait_until("the agents watch", lambda: world.counters()["store_watching"] == 2)
+    world.wire.delay = world.link.delay = world.replica / 2000  # of each direction
+    names = prefixes()
+    for here, there, mine in ((eu1, us1, names[::2]), (us1, eu1, names[1::2])):
+        for prefix in mine:
+            ask(world, here, prefix)
+        wait_until("the routes to be in both regions", lambda mine=mine: set(mine) <= set(world.replica_routes()))
+        since = levels(there)
+        expect.same("extra hops of the other region's first visits", sum(ask(world, there, name) for name in mine), 0)
+        expect.same("who knew: level 1, the near Redis, nobody", since(), [0, len(mine), 0])
+    before = world.counters()
+    expect.same("extra hops of known routes", extra_hops(world, 2), 0)
+    expect.same("connections that ended, and writes",
+                [world.counters()[f"store_{what}"] - before[f"store_{what}"] for what in ("disconnects", "written")],
+                [0, 0])
+    expect.same("gaps, and routers that are behind",
+                [world.counters()["store_gaps"], world.counters()["store_reason_behind"]], [0, 0])
+    expect.true("the replica's distance is seen", us1.counters()["store_replica_ms"] >= world.replica / 2)
+    world.wire.delay = world.link.delay = 0

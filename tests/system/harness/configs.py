@@ -20,7 +20,7 @@ def cellrouter_conf(router, world):
     """cellrouter.conf of one router. world.settings: section -> {key: value}, "" being the top level."""
     sections = {
         "spoe": {"listen": [f"unix:{router.spoe_socket}"], "lame-duck": 0},
-        "redis": redis(world),
+        "redis": redis(world, router),
         "routes": {},
         "admin": {"socket": router.admin_socket},
         "http": {"listen": f"127.0.0.1:{router.http_port}"} if world.http else {},
@@ -51,9 +51,12 @@ def far_answers(world):
     return next(iter(world.cells.table.values())).answers
 
 
-def redis(world):
+def redis(world, router):
     if not world.redis:
         return {"address": ""}
+    if world.link:
+        return {"address": f"unix:{world.wire.path}", "read-address": f"unix:{world.replica_socket}"} \
+            if router.region == "us" else {"address": f"unix:{world.redis_socket}"}
     return {"address": f"unix:{world.wire.path if world.wire else world.redis_socket}",
             "password-file": world.password_file}
 
@@ -168,10 +171,16 @@ def plain_cfg(router, world):
     return PLAIN.format(runtime=router.runtime_socket, port=router.port) + "\n".join(servers) + "\n"
 
 
+def replica_conf(world):
+    return (f"port 0\nunixsocket {world.replica_socket}\nunixsocketperm 700\ndir {world.run}\n"
+            "dbfilename replica.rdb\nsave \"\"\nappendonly no\ndaemonize no\nrepl-diskless-sync-delay 0\n"
+            f"replicaof 127.0.0.1 {world.link.path}\n")
+
+
 def redis_conf(world):
     secret = f"requirepass {world.password}\n" if world.password else ""
     return (f"port 0\nunixsocket {world.redis_socket}\nunixsocketperm 700\ndir {world.run}\nsave \"\"\n"
-            "appendonly no\ndaemonize no\nloglevel notice\n" + secret + world.redis_more)
+            "appendonly no\ndaemonize no\nloglevel notice\nrepl-diskless-sync-delay 0\n" + secret + world.redis_more)
 
 
 def write(path, text):

@@ -1,4 +1,5 @@
-"""The network between agents and Redis, for tests that break it: passes bytes on, late, or not at all."""
+"""The network between agents and Redis, or between two of these, for tests that break it: passes bytes on, late, or not
+at all."""
 
 import contextlib
 import queue
@@ -8,8 +9,9 @@ import time
 
 
 class Wire:
-    """Listens at path and leads to target, both unix sockets. delay: seconds that every byte is late. cut: bytes
-    vanish; what lost some is closed when the cut is repaired, as TCP would give it up."""
+    """Listens at path, a unix socket or the number of a port, and leads to target, a unix socket. delay: seconds that
+    every byte is late. cut: bytes vanish; what lost some is closed when the cut is repaired, as TCP would give it
+    up."""
 
     def __init__(self, path, target):
         self.path, self.target = path, target
@@ -17,8 +19,9 @@ class Wire:
         self.maimed = set()  # sockets that lost bytes
         self.lock = threading.Lock()
         self.open = set()
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
+        is_port = isinstance(path, int)
+        self.listener = socket.socket(socket.AF_INET if is_port else socket.AF_UNIX)
+        self.listener.bind(("127.0.0.1", path) if is_port else str(path))
         self.listener.listen(64)
         threading.Thread(target=self.accept, daemon=True).start()
 

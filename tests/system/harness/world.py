@@ -29,6 +29,11 @@ CELL_DOWN = r"Server \S+ is (DOWN|UP)|has no server available|backend \S+ has no
 PROXY_STOPPED = re.compile(r"Proxy \S+ stopped")  # HAProxy's farewell
 
 
+def routes_of(redis):
+    keys = [key.decode() for key in redis("KEYS", KEY_PREFIX + "*")]
+    return {key[key.index("}") + 1 :]: key for key in keys}
+
+
 def is_writing(counters):
     return counters["store_connected"] and counters["store_queued"] + counters["store_writing"]
 
@@ -50,6 +55,8 @@ class World:
     far_cells number of cells of another region beside them, all of them down: far1, "Cell FAR 1", and so on
     http      agents serve their pages on router.http_port
     wire      agents reach Redis by way of world.wire, which can delay and swallow
+    replica   routers of the region us read at a replica of Redis, so many ms from it and back: their writes go by
+              world.wire, and the replication by world.link; the test sets their delays
     files     limit of open files of each agent (ulimit -n); 0: as the machine has it
     server_options  of all cells, or cell id -> options; "" there: of the others
     site_more lines behind the site's frontend, or a function(world) that makes them
@@ -58,7 +65,7 @@ class World:
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
                  cells=CELLS, plain=False, large=0, classes=(), http=False, servers=None, tls=False, site_more="",
-                 redis_more="", password="", wire=False, threads=1, files=0, far_cells=0, tls_cells=(),
+                 redis_more="", password="", wire=False, replica=0, threads=1, files=0, far_cells=0, tls_cells=(),
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.redis_more = settings or {}, plain, redis_more
@@ -75,7 +82,12 @@ class World:
         self.password_file = configs.write(self.run / "password", password + "\n") if password else ""
         self.wire = Wire(self.run / "wire", self.redis_socket) if wire else None
         self.ports = places.Ports()
-        self.redis_process = None
+        self.replica = replica
+        self.redis_process = self.replica_process = None
+        self.replica_socket = self.run / "replica" if replica else None
+        if replica:
+            self.wire = Wire(self.run / "wire", self.redis_socket)
+        self.link = Wire(self.ports.reserve(), self.redis_socket) if replica else None
         self.allowed, self.allowed_counters = [], set()
         self.marked = 0
         self.turns = {}
@@ -128,7 +140,18 @@ class World:
             except (OSError, RedisError):
                 return False
 
+        def follows():
+            try:
+                with Redis(str(self.replica_socket)) as replica:
+                    return b"master_link_status:up" in replica("INFO", "replication")
+            except (OSError, RedisError):
+                return False
+
         self.redis_process.ready("answers PING", answers)
+        if self.link:
+            conf = configs.write(self.logs / "replica.conf", configs.replica_conf(self))
+            self.replica_process = Process("replica", [places.redis_server(), conf], self.logs / "replica.log")
+            self.replica_process.ready("follows its primary", follows)
 
     def stop(self):
         """Ends everything. Returns [(process, exit status)] of what had a word to say about its end."""
@@ -139,12 +162,13 @@ class World:
         try:
             for router in self.routers.values():
                 ends += router.stop()
-            for process in (self.redis_process, self.cells.process):
+            for process in (self.replica_process, self.redis_process, self.cells.process):
                 if process:
                     process.terminate()
         finally:
-            if self.wire:
-                self.wire.stop()
+            for wire in (self.wire, self.link):
+                if wire:
+                    wire.stop()
             self.ports.release()
             shutil.rmtree(self.run, ignore_errors=True)
         return ends
@@ -197,8 +221,12 @@ class World:
     def shared_routes(self):
         """prefix -> key in Redis."""
         with self.redis_client() as redis:
-            keys = [key.decode() for key in redis("KEYS", KEY_PREFIX + "*")]
-        return {key[key.index("}") + 1 :]: key for key in keys}
+            return routes_of(redis)
+
+    def replica_routes(self):
+        """The same in its replica."""
+        with Redis(str(self.replica_socket)) as redis:
+            return routes_of(redis)
 
     def wait_shared(self, prefix):
         """Until the route is in Redis, so that another router can know it."""

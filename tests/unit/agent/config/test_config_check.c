@@ -83,6 +83,10 @@ static void limits_fit_each_other(void **state)
         {"redis { deadline = 30 }",
          "t.conf:2: redis.deadline \"30\": not less than spoe.deadline, 30; deadlines nest, so that a "
          "slow Redis does not cost the whole lookup\n"},
+        {"redis { read-address = \"h:1\" }",
+         "t.conf:2: redis.read-address \"h:1\": a replica alone takes no writes: redis.address has to name its "
+         "primary; right would be unix:/path, host:port or [v6]:port\n"},
+        {"redis { address = \"h:1\" read-address = \"h:2\" }", ""},
         {"redis { username = x }",
          "t.conf:2: redis.username \"x\": there is no redis.password-file to go with it; right would "
          "be printable characters without blanks\n"},
