@@ -7,4 +7,9 @@
  * stderr. */
 int cellctl_ask(const char *socket_path, char *const *words, int count);
 
+/* `cellctl adopt`: reads cellrouter.conf and the site's files of HAProxy, count of them in the order in which HAProxy
+ * gets them, and prints what is wrong with them and the diff that changes it. frontend: the one that shall adopt the
+ * rules, NULL: those that lead to cells. Returns 0 only when nothing is wrong. */
+int cellctl_adopt(const char *conf, const char *frontend, char *const *files, int count);
+
 #endif

@@ -21,6 +21,7 @@ static const char usage[] =
     "                      the same for the process of one class of large bodies, such as 64k; without CLASS where\n"
     "                      there is only one process\n"
     "  haproxy --classes   print the names of these classes, one a line\n"
+    "  adopt CFG…          print what a site's haproxy.cfg files, in HAProxy's order, need to adopt the rules\n"
     "  settings            print all settings, with limits and defaults\n"
     "  settings --sample   print a configuration with every default (docs/cellrouter.conf)\n"
     "\n"
@@ -28,12 +29,13 @@ static const char usage[] =
     "  help                list its commands, such as: show info, show routes [PREFIX], explain PATH, forget PREFIX\n"
     "\n"
     "  -f, --file FILE     the configuration (default: " DEFAULT_FILE ")\n"
+    "      --frontend NAME of adopt: the frontend that shall adopt the rules (default: those that lead to cells)\n"
     "  -s, --socket PATH   the agent's admin socket (default: the one in FILE)\n"
     "  -h, --help          print this text\n"
     "  -V, --version       print the version\n";
 
 struct options {
-    const char *file, *socket_path;
+    const char *file, *socket_path, *frontend;
 };
 
 static int refuse(const char *what)
@@ -119,16 +121,23 @@ static int run(const struct options *options, char *const *words, int count)
         return count == 1 ? run_check(options) : refuse("check takes no argument");
     if (strcmp(words[0], "haproxy") == 0)
         return run_haproxy(options, words, count);
+    if (strcmp(words[0], "adopt") == 0)
+        return count > 1 ? cellctl_adopt(options->file, options->frontend, words + 1, count - 1)
+                         : refuse("adopt takes the site's haproxy.cfg files");
     return ask(options, words, count);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"file", required_argument, NULL, 'f'}, {"socket", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
-        {"sample", no_argument, NULL, 'S'},     {"large", no_argument, NULL, 'L'},
-        {"classes", no_argument, NULL, 'C'},    {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
+                                          {"socket", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"sample", no_argument, NULL, 'S'},
+                                          {"large", no_argument, NULL, 'L'},
+                                          {"classes", no_argument, NULL, 'C'},
+                                          {"frontend", required_argument, NULL, 'F'},
+                                          {NULL, 0, NULL, 0}};
     struct options options = {.file = DEFAULT_FILE};
     /* No +: `cellctl haproxy -f FILE` reads as well as `cellctl -f FILE haproxy`. */
     static char sample[] = "--sample", large[] = "--large", classes[] = "--classes";
@@ -138,6 +147,7 @@ int main(int argc, char **argv)
         switch (c) {
         case 'f': options.file = optarg; break;
         case 's': options.socket_path = optarg; break;
+        case 'F': options.frontend = optarg; break;
         case 'h': fputs(usage, stdout); return 0;
         case 'V': puts("cellctl " CELLROUTER_VERSION); return 0;
         case 'S':

@@ -256,6 +256,22 @@ static void check_classes(struct config_parse *parse)
         complain(parse, 0, "haproxy", "large-buffer", value, "less than 1m");
 }
 
+/* The rules take both in one request where a cell is asked at once. */
+static void check_counters(struct config_parse *parse)
+{
+    const struct config *c = parse->config;
+    bool both = false;
+    for (size_t i = 0; i < c->cell_count; i++)
+        both = both || c->cells[i].answers != CELL_ANSWER_302;
+    if (!both || c->haproxy.hint_counter != c->haproxy.note_counter)
+        return;
+    unsigned line = config_line(parse, 0, "haproxy", "note-counter");
+    config_errors_add(parse->errors, line ? line : config_line(parse, 0, "haproxy", "hint-counter"),
+                      "haproxy.note-counter \"%u\": this is haproxy.hint-counter, too; a site with cells that answer "
+                      "421 or 425 needs both",
+                      c->haproxy.note_counter);
+}
+
 static void check_limits(struct config_parse *parse)
 {
     const struct config *c = parse->config;
@@ -276,6 +292,7 @@ static void check_limits(struct config_parse *parse)
     if (!c->redis.address[0] && c->redis.read_address[0])
         complain(parse, 0, "redis", "read-address", c->redis.read_address,
                  "a replica alone takes no writes: redis.address has to name its primary");
+    check_counters(parse);
     if (!c->redis.password_file[0] && c->redis.username[0])
         complain(parse, 0, "redis", "username", c->redis.username, "there is no redis.password-file to go with it");
 }

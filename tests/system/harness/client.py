@@ -82,11 +82,13 @@ class Request:
 class Connection:
     """One connection to a router (or a cell); keeps alive as long as the other side does."""
 
-    def __init__(self, address, timeout=15.0, tls=None):
+    def __init__(self, address, timeout=15.0, tls=None, source=None):
         kind = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(kind, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.timeout = timeout
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(address)
         if kind == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -131,11 +131,11 @@ def tls_bind(router, world):
     return f"    bind 127.0.0.1:{router.tls_port} ssl crt {world.certificate} alpn h2,http/1.1\n" if world.tls else ""
 
 
-def make_certificate(path):
-    """A key and a certificate of its own for site.example, in one file as HAProxy reads it."""
+def make_certificate(path, name="site.example"):
+    """A key and a certificate of its own for this name, in one file as HAProxy reads it."""
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                            "-days", "2",
-                           "-subj", "/CN=site.example", "-addext", "subjectAltName=DNS:site.example", "-keyout", path,
+                           "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", path,
                            "-out", f"{path}.crt"],
                           capture_output=True, text=True, check=False)
     if made.returncode:

@@ -95,6 +95,10 @@ static void limits_fit_each_other(void **state)
          "would be "
          "unix:/path, host:port or [v6]:port (the default is \"unix:/run/cellrouter/spoe.sock\")\n"},
         {"spoe { listen = {\"10.0.0.1:9\"} allow-remote = true }", ""},
+        {"haproxy { hint-counter = 1 }", ""},
+        {"haproxy { note-counter = 2 } cell eu9 { servers = {\"z:1\"} answers = 425 }",
+         "t.conf:2: haproxy.note-counter \"2\": this is haproxy.hint-counter, too; a site with cells that answer "
+         "421 or 425 needs both\n"},
         {"hidden { max = 200 most = 2049 }",
          "t.conf:2: hidden.most \"2049\": greater than half of spoe.max-connections; right would be at most 2048\n"},
     };
