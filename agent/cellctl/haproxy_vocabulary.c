@@ -77,6 +77,23 @@ static void print_upgrades(const struct haproxy_scope *scope, FILE *out)
     }
 }
 
+/* As words of HAProxy's. What their checks let in needs no more than the quotes. */
+static void print_words(const struct config_list *list, FILE *out)
+{
+    for (size_t i = 0; i < list->count; i++)
+        fprintf(out, "%s\"%s\"", i == 0 ? "" : " ", list->items[i]);
+}
+
+static void print_stream_types(const struct haproxy_scope *scope, FILE *out)
+{
+    print_words(&scope->config->haproxy.stream_types, out);
+}
+
+static void print_stream_paths(const struct haproxy_scope *scope, FILE *out)
+{
+    print_words(&scope->config->haproxy.stream_paths, out);
+}
+
 static void print_long_path(const struct haproxy_scope *scope, FILE *out)
 {
     fprintf(out, "%u", scope->config->routes.max_path + 1);
@@ -440,6 +457,16 @@ static bool holds_hosts(const struct haproxy_scope *scope)
 static bool holds_fresh(const struct haproxy_scope *scope)
 {
     return !scope->large && scope->config->routes.fresh_s > 0;
+}
+
+static bool holds_stream_types(const struct haproxy_scope *scope)
+{
+    return scope->config->haproxy.stream_types.count > 0;
+}
+
+static bool holds_stream_paths(const struct haproxy_scope *scope)
+{
+    return scope->config->haproxy.stream_paths.count > 0;
 }
 
 static bool holds_level0(const struct haproxy_scope *scope)

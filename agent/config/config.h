@@ -109,12 +109,13 @@ struct config_log {
 
 struct config_haproxy {
     enum direct_hits direct_hits;
-    char *header_prefix;         /* "X-Gitlab-Cell-": of the contract's headers */
-    struct config_list upgrades; /* "websocket": protocols that Upgrade may name */
-    char *loop;                  /* address of the replay pass: "abns@name" or "unix@/path" */
-    char *user;                  /* who HAProxy becomes; empty: not known */
-    char *chroot;                /* before the paths of all unix sockets that it binds; empty: none */
-    char *agent_address;         /* of the agent, as an HAProxy server address; empty: the first spoe listen */
+    char *header_prefix;                           /* "X-Gitlab-Cell-": of the contract's headers */
+    struct config_list upgrades;                   /* "websocket": protocols that Upgrade may name */
+    struct config_list stream_types, stream_paths; /* beginnings: bodies there may have no end */
+    char *loop;                                    /* address of the replay pass: "abns@name" or "unix@/path" */
+    char *user;                                    /* who HAProxy becomes; empty: not known */
+    char *chroot;                                  /* before the paths of all unix sockets that it binds; empty: none */
+    char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
     uint32_t hint_counter, note_counter; /* stick counters that the rules take in a site's frontend */
     uint32_t maxconn;                    /* of each frontend of the edge; 0: not printed */

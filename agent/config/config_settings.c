@@ -158,6 +158,7 @@ static const char *describe_check(enum setting_check check)
     case CHECK_PREFIX: return "a path that starts and ends with /, such as /admin/";
     case CHECK_TOKEN: return "letters, digits, -, / and dots, as in websocket";
     case CHECK_HEADER: return "letters, digits and -, as in X-Gitlab-Cell-";
+    case CHECK_TYPE: return "letters, digits, -, +, ., _ and /, as in application/connect+";
     case CHECK_LOOP: return "abns@name or unix@/path";
     case CHECK_CLASS: return "a size of 16k to 255m and, behind a colon, 1 to 10000 requests, as in 64k:32";
     case CHECK_NONE:

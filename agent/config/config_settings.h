@@ -37,6 +37,7 @@ enum setting_check {
     CHECK_PREFIX,                /* path prefix: starts and ends with a slash, no empty or dot segments */
     CHECK_HEADER,                /* start of a header name */
     CHECK_TOKEN,                 /* protocol of an Upgrade header */
+    CHECK_TYPE,                  /* beginning of a content type */
     CHECK_LOOP,
     CHECK_CLASS, /* size class of the large-body tier */
     CHECK_cell_answers,

@@ -49,6 +49,11 @@ static bool token_byte(unsigned char c)
     return header_byte(c) || c == '/' || c == '.';
 }
 
+static bool type_byte(unsigned char c)
+{
+    return token_byte(c) || c == '+' || c == '_';
+}
+
 static bool plain_byte(unsigned char c)
 {
     return c > ' ' && c != 127;
@@ -180,6 +185,7 @@ static bool check_text(enum setting_check check, const char *text, struct config
     case CHECK_PREFIX: return check_prefix(text, why);
     case CHECK_TOKEN: return all(text, token_byte, why);
     case CHECK_HEADER: return all(text, header_byte, why);
+    case CHECK_TYPE: return all(text, type_byte, why);
     case CHECK_LOOP: return !*text || check_loop(text, why);
     case CHECK_CLASS: return check_class(text, why);
     case CHECK_NONE:

@@ -133,6 +133,18 @@ static void names_become_regular_expressions(void **state)
     assert_string_equal(printed("haproxy { upgrades = {} }\n", false, "mode @upgrades@\n"), "mode (?!)\n");
 }
 
+static void lists_become_words(void **state)
+{
+    static const char types[] = "if stream-types\nmode @stream-types@\nend\n";
+    static const char paths[] = "if stream-paths\nmode @stream-paths@\nend\n";
+    (void)state;
+    assert_string_equal(printed("haproxy { stream-types = {\"a/b+\", \"c/d\"} }\n", false, types),
+                        "mode \"a/b+\" \"c/d\"\n");
+    assert_string_equal(printed("haproxy { stream-types = {} }\n", false, types), "");
+    assert_string_equal(printed("", false, paths), "");
+    assert_string_equal(printed("haproxy { stream-paths = {\"/in/#\"} }\n", true, paths), "mode \"/in/#\"\n");
+}
+
 static void the_build_checks_what_ships(void **state)
 {
     struct template_error error = {""};
@@ -188,6 +200,7 @@ int main(void)
         cmocka_unit_test(followers_track_the_check),
         cmocka_unit_test(conditions_follow_the_settings),
         cmocka_unit_test(names_become_regular_expressions),
+        cmocka_unit_test(lists_become_words),
         cmocka_unit_test(the_build_checks_what_ships),
         cmocka_unit_test(as_many_looks_at_each_of_many_cells_as_of_few),
     };
