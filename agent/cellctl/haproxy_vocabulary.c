@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/cellctl/cell_choice.h"
+#include "agent/cellctl/haproxy_lists.h"
 #include "agent/cellctl/haproxy_words.h"
 #include "agent/cellctl/server_options.h"
 #include "agent/config/backend_lines.h"
@@ -21,8 +22,7 @@ enum {
     LARGE_BUFFERS = 5,
     /* HAProxy waits for so much longer than the agent: for its "unknown" to arrive in. */
     PROCESSING_SLACK_MS = 20,
-    /* HAProxy waits for so much longer than the agent delays a response: an agent that is busy, timers that are late.
-     * */
+    /* HAProxy waits for so much longer than the agent delays a response: it may be busy, timers are late. */
     HIDDEN_SLACK_MS = 500,
     /* Of frontends beside the edge: statistics, metrics. */
     OTHER_CONNECTIONS = 100,
@@ -56,42 +56,24 @@ static void print_router(const struct haproxy_scope *scope, FILE *out)
     fputs(scope->config->router, out);
 }
 
-/* A regular expression for the beginnings of the contract's names. The prefix has letters, digits and dashes only. */
 static void print_header_names(const struct haproxy_scope *scope, FILE *out)
 {
-    for (const char *at = scope->config->haproxy.header_prefix; *at != '\0'; at++)
-        fputs(*at == '-' ? "[^a-z0-9]" : (char[]){*at, '\0'}, out);
+    haproxy_header_expression(scope->config->haproxy.header_prefix, out);
 }
 
-/* A regular expression for the protocols of `upgrades`; of an empty list one that nothing matches. They have letters,
- * digits, -, / and dots. */
 static void print_upgrades(const struct haproxy_scope *scope, FILE *out)
 {
-    const struct config_list *list = &scope->config->haproxy.upgrades;
-    if (list->count == 0)
-        fputs("(?!)", out);
-    for (size_t i = 0; i < list->count; i++) {
-        fputs(i == 0 ? "" : "|", out);
-        for (const char *at = list->items[i]; *at != '\0'; at++)
-            fputs(*at == '.' ? "[.]" : (char[]){*at, '\0'}, out);
-    }
-}
-
-/* As words of HAProxy's. What their checks let in needs no more than the quotes. */
-static void print_words(const struct config_list *list, FILE *out)
-{
-    for (size_t i = 0; i < list->count; i++)
-        fprintf(out, "%s\"%s\"", i == 0 ? "" : " ", list->items[i]);
+    haproxy_list_expression(&scope->config->haproxy.upgrades, out);
 }
 
 static void print_stream_types(const struct haproxy_scope *scope, FILE *out)
 {
-    print_words(&scope->config->haproxy.stream_types, out);
+    haproxy_list_words(&scope->config->haproxy.stream_types, out);
 }
 
 static void print_stream_paths(const struct haproxy_scope *scope, FILE *out)
 {
-    print_words(&scope->config->haproxy.stream_paths, out);
+    haproxy_list_words(&scope->config->haproxy.stream_paths, out);
 }
 
 static void print_long_path(const struct haproxy_scope *scope, FILE *out)
@@ -134,10 +116,8 @@ static struct large_class class_of(const struct haproxy_scope *scope)
 {
     struct large_class classes[LARGE_CLASSES_MAX];
     size_t count = large_classes(&scope->config->haproxy, classes);
-    return scope->class < count ? classes[scope->class] : (struct large_class)
-    {
-        0
-    };
+    static const struct large_class none = {0};
+    return scope->class < count ? classes[scope->class] : none;
 }
 
 /* What follows addresses and names of this class. */
