@@ -22,6 +22,7 @@ static const struct adopt_check checks[] = {
     {"use_backend", NULL, adopt_check_route},
     {"clients", NULL, adopt_check_clients},
     {"counters", NULL, adopt_check_counters},
+    {"skip", NULL, adopt_check_skip},
     {"rewrites", NULL, adopt_check_rewrites},
     {"maxconn", adopt_check_places, NULL},
     {"chroot", adopt_check_chroot, NULL},

@@ -35,6 +35,7 @@ static const struct {
     {"server", "timeout-server", offsetof(struct config_haproxy, timeout_server_s), 1000},
     {"tunnel", "timeout-tunnel", offsetof(struct config_haproxy, timeout_tunnel_s), 1000},
     {"connect", "timeout-connect", offsetof(struct config_haproxy, timeout_connect_ms), 1},
+    {"queue", "timeout-queue", offsetof(struct config_haproxy, timeout_queue_s), 1000},
 };
 
 static void keep_timeouts(struct adopt *adopt, const struct adopt_file *file, const struct site_section *section,
@@ -222,9 +223,8 @@ void adopt_leave_backend(struct adopt *adopt, struct adopt_frontend *frontend, s
             move_rule(&move, i);
         } else if (line->count && !AMONG(word, replaced)) {
             adopt_tell(adopt, ADOPT_NOTE, name, move.file, i,
-                       "not so for cells; server-options of a cell take what "
-                       "belongs to a server: %s %s",
-                       word, site_word(line, 1));
+                       "cells have it only by the setting backend-lines of %s: %s %s", adopt->config->file, word,
+                       site_word(line, 1));
         }
     }
     keep_timeouts(adopt, move.file, move.section, name);

@@ -464,3 +464,26 @@ void adopt_check_rewrites(struct adopt *adopt, struct adopt_frontend *frontend, 
                        "get: what is rewritten takes the replay pass, and teaches nothing");
     }
 }
+
+/* Rules that answer a request, and lines that send it elsewhere, before which the agent is asked. */
+void adopt_check_skip(struct adopt *adopt, struct adopt_frontend *frontend, const char *name)
+{
+    static const char *const answers[] = {"deny", "return", "tarpit", "reject", "redirect", "silent-drop", "auth"};
+    const struct adopt_file *file = frontend->file;
+    size_t first = ADOPT_NONE;
+    for (size_t i = frontend->section->line + 1; i < frontend->section->end; i++) {
+        const struct site_line *line = &file->text.lines[i];
+        for (size_t w = 0; w < line->count; w++)
+            if (strstr(line->words[w], "txn.cellrouter.skip"))
+                return;
+        bool own = strcmp(site_word(line, 0), "use_backend") == 0 && !strchr(site_word(line, 1), '%') &&
+                   !adopt_leads_to_cells(adopt, site_word(line, 1));
+        bool rule = strcmp(site_word(line, 0), "http-request") == 0 && AMONG(site_word(line, 1), answers);
+        if (first == ADOPT_NONE && (own || rule))
+            first = i;
+    }
+    if (first != ADOPT_NONE)
+        adopt_tell(adopt, ADOPT_NOTE, name, file, first,
+                   "the agent is asked first, also for what never goes to a cell: tcp-request content "
+                   "set-var(txn.cellrouter.skip) bool(true), with the conditions of such lines, keeps it out");
+}

@@ -67,6 +67,7 @@ void adopt_check_log(struct adopt *adopt, struct adopt_frontend *frontend, const
 void adopt_check_route(struct adopt *adopt, struct adopt_frontend *frontend, const char *name);
 void adopt_check_clients(struct adopt *adopt, struct adopt_frontend *frontend, const char *name);
 void adopt_check_counters(struct adopt *adopt, struct adopt_frontend *frontend, const char *name);
+void adopt_check_skip(struct adopt *adopt, struct adopt_frontend *frontend, const char *name);
 void adopt_check_rewrites(struct adopt *adopt, struct adopt_frontend *frontend, const char *name);
 
 /* Changes cellrouter.conf as adopt_set() asked for. */

@@ -25,7 +25,8 @@ size_t ack_actions(const struct cells *cells, const struct decision *decision, s
         actions[n++] = set(TEXT_VIEW("cell"),
                            spop_string(cells_id(cells, decision->cell), cells_id_length(cells, decision->cell)));
     actions[n++] = set(TEXT_VIEW("learn"), spop_bool(decision->learn));
-    actions[n++] = set(TEXT_VIEW("level"), spop_int32(decision->level));
+    if (decision->level) /* HAProxy's log says "none" for one that is not set, and 0 for its own map */
+        actions[n++] = set(TEXT_VIEW("level"), spop_int32(decision->level));
     if (decision->fresh)
         actions[n++] = set(TEXT_VIEW("fresh"), spop_bool(true));
     if (decision->doubt)

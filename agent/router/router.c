@@ -200,10 +200,6 @@ static const struct spop_action unknown[] = {
      .scope = SPOP_TRANSACTION,
      .name = {"learn", sizeof "learn" - 1},
      .value = {.type = SPOP_BOOL, .boolean = true}},
-    {.kind = SPOP_SET_VAR,
-     .scope = SPOP_TRANSACTION,
-     .name = {"level", sizeof "level" - 1},
-     .value = {.type = SPOP_INT32, .integer = 0}},
 };
 
 struct spoe_handler router_spoe_handler(struct router *router)

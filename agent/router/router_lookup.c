@@ -16,9 +16,9 @@
  *
  * The store never calls on_reply from within route_store_get. So the wait is complete before anybody can find it.
  *
- * Which cell is known is told by `level`: 1 for memory, 2 for the store, 0 for nobody. `learn` asks HAProxy to tell of
- * this request's response: after a miss always, of a known route when it is due to be refreshed. Level 0 hears of a use
- * only when nothing is to be learned, for a route in HAProxy's map is not seen here until it leaves. */
+ * Which cell is known is told by `level`: 1 for memory, 2 for the store, none for nobody. `learn` asks HAProxy to tell
+ * of this request's response: after a miss always, of a known route when it is due to be refreshed. Level 0 hears of a
+ * use only when nothing is to be learned, for a route in HAProxy's map is not seen here until it leaves. */
 #include "agent/router/router_private.h"
 
 #include <stdlib.h>

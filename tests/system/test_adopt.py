@@ -7,7 +7,7 @@ from harness import expect, places
 from harness.grown import GrownSite
 from harness.process import wait_until
 from harness.runner import scenario
-from harness.world import CELL_DOWN
+from harness.world import AGENT_GONE, CELL_DOWN
 
 
 def adopt(router, *files):
@@ -38,6 +38,7 @@ def test_a_grown_site_adopts_the_rules(world):
     if os.getuid() != 0:
         raise places.Missing("only root can change the root folder")
     world.allow(CELL_DOWN)
+    world.allow(AGENT_GONE)
     world.allow(r"ignored for (frontend|backend) '(git_ssh|ssh|stats)'")  # of the site's own defaults, as before
     os.chmod(world.run, 0o755)
     router = world.router("eu1")
@@ -64,6 +65,11 @@ def test_a_grown_site_adopts_the_rules(world):
         start(world, router, files)
         wait_until("HAProxy to see the agent", lambda: router.stat("cellrouter-agent", "agent").get("status") == "UP")
         site.check_all()
+        site.wait_log("Server cellrouter-cell-eu0/eu0.1 is DOWN")
+        router.agent.terminate()
+        site.wait_log("Server cellrouter-agent/agent is DOWN")
+        router.restart_agent()
+        site.wait_log("Server cellrouter-agent/agent is UP")
         wait_until("HAProxy to see the cells", lambda: router.stat("cellrouter-cell-eu0").get("status") == "UP")
         before = router.counters()["lookups"]
         answer, delivery = site.application("/my-company/after", user="root")

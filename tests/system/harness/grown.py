@@ -164,7 +164,10 @@ class GrownSite:
 
     def has_a_log(self):
         self.get("/assets/logged.css")
-        wait_until("the request in syslog", lambda: any("/assets/logged.css" in line for line in self.logged))
+        self.wait_log("/assets/logged.css")
+
+    def wait_log(self, text):
+        wait_until(f"{text!r} in syslog", lambda: any(text in line for line in self.logged))
 
     # What the cells see, whichever of them
 

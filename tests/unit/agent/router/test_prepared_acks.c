@@ -88,9 +88,8 @@ static void what_the_actions_say(void **state)
     assert_int_equal(ack_actions(cells, &decision, actions), 4);
     assert_true(text_view_is(actions[3].name, "fresh") && actions[3].value.boolean);
     decision = (struct decision){.cell = CELL_NONE};
-    assert_int_equal(ack_actions(cells, &decision, actions), 2);
+    assert_int_equal(ack_actions(cells, &decision, actions), 1);
     assert_true(text_view_is(actions[0].name, "learn") && !actions[0].value.boolean);
-    assert_true(text_view_is(actions[1].name, "level") && actions[1].value.integer == 0);
     cells_free(cells);
 }
 

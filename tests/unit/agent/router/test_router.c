@@ -42,7 +42,7 @@ static void a_reload_keeps_the_routes_of_cells_that_stay(void **state)
     reload(f, config_without("eu0", ""));
     lookup(f, "/a/x");
     lookup(f, "/b/x");
-    expect(f, "3:learn=true,level=0 4:cell=eu1,learn=false,level=1,fresh=true");
+    expect(f, "3:learn=true 4:cell=eu1,learn=false,level=1,fresh=true");
     learn(f, "/c/x", "new7", "{path_prefix:/c/}", NULL, false);
     lookup(f, "/c/x");
     expect(f, "5:done=true 6:cell=new7,learn=false,level=1,fresh=true");

@@ -41,7 +41,7 @@ static void answers_come_at_their_time_and_lookups_in_between(void **state)
     expect(f, "");
     assert_int_equal(router_next_release_ms(f->router), 1000042);
     lookup(f, "/a");
-    expect_at(f, 41, "3:learn=true,level=0");
+    expect_at(f, 41, "3:learn=true");
     expect_at(f, 42, "2:done=true");
     expect_at(f, 101, ""); /* longer than the deadline of lookups */
     expect_at(f, 102, "1:done=true");

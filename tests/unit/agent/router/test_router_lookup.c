@@ -6,14 +6,14 @@ static void a_miss_is_learned_and_then_a_hit(void **state)
 {
     struct fixture *f = *state;
     lookup(f, "/my-company/x");
-    expect(f, "1:learn=true,level=0");
+    expect(f, "1:learn=true");
     learn(f, "/my-company/x", "eu0", "{path_prefix:/my-company/}", NULL, true);
     expect(f, "2:done=true");
     expect_words("put /my-company/ eu0 3600; ");
     lookup(f, "/my-company/y?q");
     lookup(f, "/my-company");
     lookup(f, "/my-company2");
-    expect(f, "3:cell=eu0,learn=false,level=1 4:cell=eu0,learn=false,level=1 5:learn=true,level=0");
+    expect(f, "3:cell=eu0,learn=false,level=1 4:cell=eu0,learn=false,level=1 5:learn=true");
     expect_counter(f, COUNTER_ROUTES_LEARNED, 1);
     expect_counter(f, COUNTER_LOOKUP_HITS_LEVEL1, 2);
     expect_counter(f, COUNTER_MISSES_ABSENT, 2);
@@ -59,7 +59,7 @@ static void a_route_that_changed_on_the_way_is_used_once(void **state)
     expect(f, "");
     assert_int_equal(store.gets, 2);
     answer_found("/a/", "gone9", ROUTE_TRUST_FULL); /* not configured here */
-    expect(f, "2:learn=true,level=0");
+    expect(f, "2:learn=true");
     expect_counter(f, COUNTER_MISSES_CELL, 1);
 }
 
@@ -73,7 +73,7 @@ static void while_invalidations_are_missing_a_route_is_kept_for_seconds(void **s
     now += f->config->routes.distrust_s * 1000 + 1;
     store.outcome = ROUTE_ABSENT;
     lookup(f, "/a/b");
-    expect(f, "1:cell=eu1,learn=false,level=2 2:learn=true,level=0");
+    expect(f, "1:cell=eu1,learn=false,level=2 2:learn=true");
 }
 
 static void absent_and_failed_are_misses_of_their_own_kind(void **state)
@@ -82,15 +82,15 @@ static void absent_and_failed_are_misses_of_their_own_kind(void **state)
     struct route_answer absent = {.outcome = ROUTE_ABSENT}, failed = {.outcome = ROUTE_FAILED};
     store.outcome = ROUTE_FAILED;
     lookup(f, "/a/b");
-    expect(f, "1:learn=true,level=0");
+    expect(f, "1:learn=true");
     store.outcome = ROUTE_WAITING;
     lookup(f, "/a/b");
     expect(f, "");
     store.callback(store.user, &absent);
     lookup(f, "/a/b");
-    expect(f, "2:learn=true,level=0");
+    expect(f, "2:learn=true");
     store.callback(store.user, &failed);
-    expect(f, "3:learn=true,level=0");
+    expect(f, "3:learn=true");
     expect_counter(f, COUNTER_MISSES_STORE, 2);
     expect_counter(f, COUNTER_MISSES_ABSENT, 1);
 }
@@ -102,7 +102,7 @@ static void a_lookup_past_its_deadline_lets_go_of_the_store(void **state)
     lookup(f, "/a/b");
     expect(f, "");
     now += 31;
-    expect(f, "1:learn=true,level=0");
+    expect(f, "1:learn=true");
     assert_int_equal(store.cancels, 1);
     expect_counter(f, COUNTER_MISSES_DEADLINE, 1);
 }
@@ -136,7 +136,7 @@ static void paths_that_are_not_looked_up_are_misses_that_teach_nothing(void **st
     lookup(f, "/a//b");
     lookup(f, "/a/../b");
     lookup(f, "/");
-    expect(f, "1:learn=false,level=0 2:learn=false,level=0 3:learn=false,level=0");
+    expect(f, "1:learn=false 2:learn=false 3:learn=false");
     assert_int_equal(store.gets, 0);
     expect_counter(f, COUNTER_MISSES_PATH, 2);
     expect_counter(f, COUNTER_PATH_EMPTY_SEGMENT, 1);

@@ -10,7 +10,7 @@ static void messages_that_make_no_sense_are_answered_and_counted(void **state)
     assert_true(spop_end_frame(&f->out, begin, 16380));
     lookup(f, NULL);
     learn(f, "/a/x", NULL, "{path_prefix:/a/}", NULL, false);
-    expect(f, "1:done=false 2:learn=true,level=0 3:done=true");
+    expect(f, "1:done=false 2:learn=true 3:done=true");
     expect_counter(f, COUNTER_MESSAGES_UNKNOWN, 1);
     expect_counter(f, COUNTER_MISSES_MALFORMED, 1);
     expect_counter(f, COUNTER_LEARNS_MALFORMED, 1);
@@ -64,7 +64,7 @@ static const char *answer_to(struct fixture *f, const uint8_t *payload, size_t l
  * it. */
 static void a_lookup_as_haproxy_writes_it(void **state)
 {
-    static const char known[] = "cell=eu0,learn=false,level=1", unknown[] = "learn=true,level=0";
+    static const char known[] = "cell=eu0,learn=false,level=1", unknown[] = "learn=true";
     struct fixture *f = *state;
     char host[300];
     learn(f, "/a/x", "eu0", "{path_prefix:/a/}", NULL, false);
@@ -117,7 +117,7 @@ static void arguments_of_another_type_are_as_if_missing(void **state)
     arg(f, "path", "/a/x");
     other_arg(f, "host", spop_int32(5)); /* hosts do not matter here */
     assert_true(spop_end_frame(&f->out, begin, 16380));
-    expect(f, "1:learn=true,level=0 2:learn=true,level=0");
+    expect(f, "1:learn=true 2:learn=true");
     expect_counter(f, COUNTER_MISSES_MALFORMED, 1);
     expect_counter(f, COUNTER_MISSES_ABSENT, 1);
     begin = begin_message(f, "learn", 3);
