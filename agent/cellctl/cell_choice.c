@@ -26,6 +26,14 @@ bool cell_is_limited(const struct config_cell *cell)
     return server_options_has(cell->server_options, "maxconn");
 }
 
+bool cells_use_client_sni(const struct config *config)
+{
+    for (size_t i = 0; i < config->cell_count; i++)
+        if (server_options_use_client_sni(config->cells[i].server_options))
+            return true;
+    return false;
+}
+
 bool cells_limited_picks(const struct config *config)
 {
     for (size_t i = 0; i < config->cell_count; i++)

@@ -18,6 +18,9 @@ size_t cells_picked_servers(const struct config *config);
  * cell stands in one backend alone, and is asked there as a 302 cell is. */
 bool cell_is_limited(const struct config_cell *cell);
 
+/* Whether the server-options of a cell name the client's SNI. */
+bool cells_use_client_sni(const struct config *config);
+
 /* Whether one of the picked cells has a limit. */
 bool cells_limited_picks(const struct config *config);
 

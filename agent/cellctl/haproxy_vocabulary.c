@@ -10,6 +10,7 @@
 #include "agent/cellctl/cell_choice.h"
 #include "agent/cellctl/haproxy_lists.h"
 #include "agent/cellctl/haproxy_words.h"
+#include "agent/cellctl/places.h"
 #include "agent/cellctl/server_options.h"
 #include "agent/config/backend_lines.h"
 #include "agent/config/config_settings.h"
@@ -24,10 +25,6 @@ enum {
     PROCESSING_SLACK_MS = 20,
     /* HAProxy waits for so much longer than the agent delays a response: it may be busy, timers are late. */
     HIDDEN_SLACK_MS = 500,
-    /* Of frontends beside the edge: statistics, metrics. */
-    OTHER_CONNECTIONS = 100,
-    /* Clients of a frontend, where maxconn = 0 leaves that to the site: as many as maxconn has by default. */
-    UNKNOWN_CLIENTS = 3000,
 };
 
 /* Servers that may get an unknown path have numbers in the map of the cells that no cell has. */
@@ -229,21 +226,9 @@ static void print_large_maxconn(const struct haproxy_scope *scope, FILE *out)
     fprintf(out, "%u", 4 * class_of(scope).places + 100);
 }
 
-/* Requests that may wait for their turn in one class: with all classes together at most half of the clients that a
- * frontend takes, so that uploads leave room for everybody else. */
 static void print_large_queue(const struct haproxy_scope *scope, FILE *out)
 {
-    struct large_class classes[LARGE_CLASSES_MAX];
-    size_t count = large_classes(&scope->config->haproxy, classes);
-    uint32_t clients = scope->config->haproxy.maxconn > 0 ? scope->config->haproxy.maxconn : UNKNOWN_CLIENTS;
-    size_t share = count > 0 ? clients / 2 / count : 0;
-    fprintf(out, "%zu", share > 0 ? share : 1);
-}
-
-/* Why so many: haproxy/rules/global.cfg. */
-static uint32_t idle_loops(const struct haproxy_scope *scope)
-{
-    return scope->config->haproxy.maxconn / 2;
+    fprintf(out, "%zu", places_class_queue(&scope->config->haproxy));
 }
 
 static void print_loop_maxconn(const struct haproxy_scope *scope, FILE *out)
@@ -257,17 +242,18 @@ static void print_loop_limits(const struct haproxy_scope *scope, FILE *out)
 {
     print_loop_maxconn(scope, out);
     if (!scope->large && scope->config->haproxy.maxconn > 0)
-        fprintf(out, " pool-max-conn %u", idle_loops(scope) / (is_first_at_once(scope, true) ? 2 : 1));
+        fprintf(out, " pool-max-conn %u",
+                places_idle_loops(&scope->config->haproxy) / (is_first_at_once(scope, true) ? 2 : 1));
 }
 
 static void print_maxconn_inner(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%u", scope->config->haproxy.maxconn + idle_loops(scope));
+    fprintf(out, "%u", places_inner(&scope->config->haproxy));
 }
 
 static void print_maxconn_global(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%u", 2 * scope->config->haproxy.maxconn + idle_loops(scope) + OTHER_CONNECTIONS);
+    fprintf(out, "%u", places_global(&scope->config->haproxy));
 }
 
 /* HAProxy gives up on the agent only after the agent gave up on Redis and said so. */
@@ -455,6 +441,16 @@ static bool holds_level0(const struct haproxy_scope *scope)
     return !scope->large && haproxy->map_file[0] != '\0' && haproxy->runtime.count > 0;
 }
 
+static bool holds_buffer(const struct haproxy_scope *scope)
+{
+    return !scope->large && scope->config->haproxy.buffer > 0;
+}
+
+static bool holds_headers(const struct haproxy_scope *scope)
+{
+    return scope->config->haproxy.headers > 0;
+}
+
 static bool holds_maxconn(const struct haproxy_scope *scope)
 {
     return !scope->large && scope->config->haproxy.maxconn > 0;
@@ -502,10 +498,7 @@ static bool holds_servers_alike(const struct haproxy_scope *scope)
 
 static bool holds_client_sni(const struct haproxy_scope *scope)
 {
-    for (size_t i = 0; i < scope->config->cell_count; i++)
-        if (server_options_use_client_sni(scope->config->cells[i].server_options))
-            return true;
-    return false;
+    return cells_use_client_sni(scope->config);
 }
 
 static bool holds_several_servers(const struct haproxy_scope *scope)

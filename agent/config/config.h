@@ -117,6 +117,8 @@ struct config_haproxy {
     char *chroot;                                  /* before the paths of all unix sockets that it binds; empty: none */
     char *agent_address; /* of the agent, as an HAProxy server address; empty: the first spoe listen */
     uint32_t max_hops;
+    uint64_t buffer;                     /* tune.bufsize; 0: not printed */
+    uint32_t headers;                    /* tune.http.maxhdr; 0: not printed */
     uint32_t hint_counter, note_counter; /* stick counters that the rules take in a site's frontend */
     uint32_t maxconn;                    /* of each frontend of the edge; 0: not printed */
     uint32_t timeout_client_s, timeout_request_s, timeout_connect_ms, timeout_queue_s;

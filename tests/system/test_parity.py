@@ -8,6 +8,13 @@ from harness.runner import scenario
 # What the site's frontends say, with and without the router.
 SITES = {
     "plain": "",
+    "lax": """\
+.if version_atleast(3.1)
+    option accept-unsafe-violations-in-http-request
+.else
+    option accept-invalid-http-request
+.endif
+""",
     "facts": """\
     http-request set-header X-Facts "%[src]:%[src_port] %[dst]:%[dst_port] %[ssl_fc] %[ssl_fc_sni] %[ssl_fc_protocol]"
 """,
@@ -15,6 +22,14 @@ SITES = {
 CHECK = "check inter 500ms fall 1 rise 1"
 OPTIONS = {"": CHECK, "eu0": f"{CHECK} send-proxy", "eu2": f"{CHECK} send-proxy-v2 proxy-v2-options ssl,authority",
            "eu3": f"{CHECK} ssl verify none sni ssl_fc_sni check-sni site.example"}
+
+# What not every HAProxy takes, and one that is told to does.
+ODD = {
+    "a raw letter in the path": {"target": "/caf\xe9"},
+    "# in the path": {"target": "/a#b"},
+    "brackets in a header's name": {"headers": [("X-Odd[1]", "x")]},
+    "an @ in a header's name": {"headers": [("X@Odd", "x")]},
+}
 
 CASES = [
     Case("an ordinary request"),
@@ -30,15 +45,28 @@ CASES = [
     Case("PROXY v2 to the cell, over TLS", owner="eu2", by="tls", differs=("cell: PROXY header: TLS",)),
     Case("HAProxy's own retry", former="eu4", ways=("stale",)),
     Case("HAProxy's own retry, over TLS", former="eu4", owner="eu3", by="tls", ways=("stale",)),
+    Case("a quote and a backslash in the path", target="/a\"b\\c"),
     Case("TLS to the cell, with the client's SNI", owner="eu3", by="tls"),
     Case("HAProxy's own retry", former="eu4", ways=("stale",)),
     Case("HAProxy's own retry, over TLS", former="eu4", owner="eu3", by="tls", ways=("stale",)),
+    Case("a quote and a backslash in the path", target="/a\"b\\c"),
     Case("TLS to the cell, without SNI", owner="eu3"),
     Case("repeated headers of an answer", rule={"answer": {
         "headers": [["Set-Cookie", "a=b"], ["Set-Cookie", "c=d"], ["X-Odd", "2"], ["X-ODD", "1"]], "body": "x"}}),
     Case("an answer in chunks, with trailers",
          rule={"answer": {"chunked": True, "body_bytes": 5000, "trailers": [["X-End", "yes"]]}}),
-    *(Case(f"a cell's {status}", rule={"answer": {"status": status, "body": "the cell's own page"}})
+    *(Case(f"{what}, where the site takes it", site="lax", **more) for what, more in ODD.items()),
+    *(Case(f"{what}, where HAProxy is strict", status=400, bodies=("GET",), **more)
+      for what, more in ODD.items()),
+    Case("as many headers as HAProxy takes", headers=[(f"X-{n}", "x") for n in range(97)]),
+    Case("as many headers as HAProxy takes, over HTTP/2", headers=[(f"x-{n}", "x") for n in range(95)], by="h2"),
+    Case("as many headers as HAProxy takes, in the answer",
+         rule={"answer": {"headers": [[f"X-{n}", "x"] for n in range(98)], "body": "x"}}),
+    Case("headers of 15,000 bytes", headers=[(f"X-{n}", "x" * 900) for n in range(16)] + [("X-Rest", "x" * 450)]),
+    Case("headers of 15,000 bytes, over HTTP/2", by="h2",
+         headers=[(f"x-{n}", "x" * 900) for n in range(16)] + [("x-rest", "x" * 400)]),
+    Case("headers of 15,000 bytes in the answer", rule={"answer": {"header_bytes": 15000, "body": "x"}}),
+    *(Case(f"a cell's {status}", status=status, rule={"answer": {"status": status, "body": "the cell's own page"}})
       for status in (204, 302, 400, 401, 404, 413, 421, 425, 429, 500, 502, 503, 504, 599)),
 ]
 
