@@ -1,5 +1,6 @@
 """Parts of the bench without HAProxy: the agent alone, its steady state, its store."""
 
+import json
 import statistics
 import subprocess
 import time
@@ -9,6 +10,7 @@ import steady
 from harness.process import wait_until
 from harness.resp import Redis
 from harness.router import ask, counters_of
+from harness.wire import Wire
 
 CELLS = {"c00": 1, "c01": 2}  # nobody connects to them
 THOUSAND, MILLION = 1000, 1000000
@@ -150,4 +152,102 @@ def part_store(bench, rows, arguments):
                  text=f"{saved * 100:.1f} % of {since['store_gets']} lookups")
 
 
-PARTS = {"steady": part_steady, "shared": part_shared, "store": part_store, "agent": part_agent}
+# ---- one Redis, several routers, at a distance ----------------------------------------------------------------------
+
+
+def redis_size(redis):
+    with Redis(str(redis)) as client:
+        return client("DBSIZE")
+
+
+def agents_of(bench, count, redis, wire, read=""):
+    found = [bench.agent(CELLS, redis=wire or redis, read=read, shipped=True, router=f"bench{i}")[0]
+             for i in range(count)]
+    for side in found:
+        wait_until("the agent watches", lambda side=side: counters(side).get("store_watching") == 1, timeout=20)
+    return found
+
+
+def spread(bench, agents, count, rate, *options):
+    """So many routes, an equal share and a range of them at each agent, all at once; the figures of each."""
+    share = count // len(agents)
+    loads = [subprocess.Popen(["taskset", "-c", str(sides.OTHERS), str(bench.out / "spop_load"), *options, "-o",
+                               str(i * share), "-n", str(share), "-R", str(rate // len(agents)), "-c", "4", "-f", "64",
+                               str(side.where)], stdout=subprocess.PIPE, text=True)
+             for i, side in enumerate(agents)]
+    return [json.loads(load.communicate(timeout=120)[0]) for load in loads]
+
+
+def region(bench, rows, name, rtt, routers, rate, seconds):
+    """Routers that learn so many routes a second together: how many all routers have a second later; and of requests
+    for what another router learned, how many need an extra hop, the first time and the second time."""
+    redis, process = bench.redis()
+    wire = Wire(bench.path("wire"), redis) if rtt else None
+    agents = agents_of(bench, routers, redis, wire and wire.path)
+    if wire:
+        wire.delay = rtt / 2000
+    count, cpu, begun = rate * seconds, sides.cpu_seconds(sides.pid_of(process)), time.monotonic()
+    rows.progress(name)
+    spread(bench, agents, count, rate, "-l")
+    took = time.monotonic() - begun
+    busy = (sides.cpu_seconds(sides.pid_of(process)) - cpu) / took
+    time.sleep(1)
+    shared = redis_size(redis) / count
+    others = agents[1:] + agents[:1]  # each range is asked for at the next router
+    hops = []
+    for _ in range(2):
+        hops.append(sum(figures["unknown"] for figures in spread(bench, others, count, 4000, "-t")) / count)
+        time.sleep(1 + 4 * rtt / 1000)
+    rows.add(name, "shared after a second", value=shared, text=f"{shared * 100:.1f} % of {count} routes")
+    rows.add(name, "extra hops elsewhere", value=hops[0], again=hops[1],
+             text=f"{hops[0] * 100:.1f} % of first visits, {hops[1] * 100:.2f} % of second ones")
+    rows.add(name, "Redis' CPU", value=busy, text=f"{busy * 100:.0f} % of a core")
+    bench.end(process, *(side.processes["agent"] for side in agents))
+    if wire:
+        wire.stop()
+
+
+def visits(bench, agents, seconds):
+    """Zipf over 50,000 organizations, 2,000 requests a second; what is unknown is learned. Of each second: requests,
+    unknown ones, the first of all for their organization."""
+    done = subprocess.run(["taskset", "-c", str(sides.OTHERS), str(bench.out / "spop_load"), "-e", "-z", "-n", "50000",
+                           "-R", "2000", "-c", "6", "-f", "64", "-s", str(seconds),
+                           *(str(side.where) for side in agents)],
+                          capture_output=True, text=True, timeout=seconds + 30, check=False)
+    return json.loads(done.stdout)["each"]
+
+
+def tell_second(rows, name, seconds):
+    asked, unknown, first = (sum(second[i] for second in seconds) for i in range(3))
+    rows.add(name, "unknown", value=unknown / asked, first=first / asked,
+             text=f"{unknown / asked * 100:.1f} % of requests; {first / asked * 100:.1f} % were the first of all")
+
+
+def cold(bench, rows, seconds):
+    """A region that starts with nothing: what remains beside true first visits is what sharing costs. Then all routers
+    are started anew, and Redis knows."""
+    redis, process = bench.redis()
+    agents = agents_of(bench, 3, redis, None)
+    rows.progress("cold start")
+    each = visits(bench, agents, seconds)
+    for at in (1, seconds // 2, seconds - 1):
+        tell_second(rows, f"cold start, second {at}", each[at - 1:at + 1])
+    bench.end(*(side.processes["agent"] for side in agents))
+    agents = agents_of(bench, 3, redis, None)
+    rows.progress("restart of all routers")
+    tell_second(rows, "restart of all, 3 seconds", visits(bench, agents, 3))
+    bench.end(process, *(side.processes["agent"] for side in agents))
+
+
+def part_regions(bench, rows, arguments):
+    """Routers that share one Redis, near and far, with the shipped quotas: how much is shared, who hops in vain."""
+    distances, counts, rates = ((0, 60), (2,), (6000,)) if arguments.quick else ((0, 20, 60, 150), (2, 4), (1000, 6000))
+    for rtt in distances:
+        for routers in counts:
+            for rate in rates:
+                region(bench, rows, f"RTT {rtt} ms, {routers} routers, {rate}/s", rtt, routers, rate, 3)
+    cold(bench, rows, 10 if arguments.quick else 20)
+
+
+PARTS = {"steady": part_steady, "shared": part_shared, "store": part_store, "regions": part_regions,
+         "agent": part_agent}

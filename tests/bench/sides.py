@@ -98,30 +98,34 @@ class Bench:
         process.ready("listens", lambda: connects(("127.0.0.1", ports["any"])))
         return ports
 
-    def redis(self):
+    def redis(self, *more):
         socket = self.path("redis")
         process = self.start("redis", [places.redis_server(), "--port", 0, "--unixsocket", socket, "--save", "",
-                                       "--appendonly", "no"])
+                                       "--appendonly", "no", "--repl-diskless-sync-delay", "0", *more])
         process.ready("listens", lambda: connects(socket))
         return socket, process
 
     # The project
 
-    def conf(self, cells, redis="", answers=302, agent_address="", memory="4g", **haproxy):
-        """cellrouter.conf; more keywords are settings of its haproxy section."""
+    def conf(self, cells, redis="", read="", answers=302, agent_address="", memory="4g", shipped=False, router="bench",
+             **haproxy):
+        """cellrouter.conf; more keywords are settings of its haproxy section. shipped: quotas and queues as they are by
+        default; else none is in the way of the figures."""
         socket, path = self.path("spoe"), self.path("conf")
         haproxy = {"loop": f"unix@{self.path('loop')}", "map-file": "", "large-address": "",
                    **{key.replace("_", "-"): value for key, value in haproxy.items()}}
         if agent_address:
             haproxy["agent-address"] = f"unix@{agent_address}"
-        text = 'region = "eu"\nrouter = "bench"\ndefault-cell = "c00"\n'
+        text = f'region = "eu"\nrouter = "{router}"\ndefault-cell = "c00"\n'
         for id, port in cells.items():
             if id != "any":
                 text += f'cell "{id}" {{ answers = {answers}\n servers = {{"127.0.0.1:{port}"}} }}\n'
         text += f'spoe {{ listen = {{"unix:{socket}"}}\n max-calls = 1000 }}\nadmin {{ socket = "{socket}.admin" }}\n'
         address = f"unix:{redis}" if redis else ""
-        text += f'redis {{ address = "{address}"\n max-writes = 1000000\n queue-memory = 1g }}\n'
-        text += f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n"
+        text += f'redis {{ address = "{address}"\n'
+        text += f'read-address = "unix:{read}"\n' if read else ""
+        text += "}\n" if shipped else "max-writes = 1000000\n queue-memory = 1g }\n"
+        text += "" if shipped else f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n"
         text += "haproxy {\n" + "".join(f"{key} = {quoted(value)}\n" for key, value in haproxy.items()) + "}\n"
         path.write_text(text)
         return path, socket
