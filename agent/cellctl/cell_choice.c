@@ -81,3 +81,11 @@ bool cells_first_at_once(const struct config *config, bool also_421)
     }
     return any && config->haproxy.direct_hits != DIRECT_HITS_NEVER;
 }
+
+bool cells_need_client_facts(const struct config *config)
+{
+    for (size_t i = 0; i < config->cell_count; i++)
+        if (config->cells[i].backend_lines.count > 0 || server_options_use_connection(config->cells[i].server_options))
+            return true;
+    return config->haproxy.backend_lines.count > 0;
+}

@@ -27,6 +27,10 @@ bool cells_limited_picks(const struct config *config);
 /* Whether none of the servers for unknown paths has a weight or a limit of its own. */
 bool cells_picked_alike(const struct config *config);
 
+/* Whether a cell's backend is to see the client's connection on every pass: by its servers' options, or by lines of its
+ * own, which may say anything. */
+bool cells_need_client_facts(const struct config *config);
+
 /* The functions below ask about HAProxy's own retry: also_421, whether it retries a 421 as well (from 3.2 on). Source:
  * HAProxy configuration manual 3.2, `retry-on`. */
 

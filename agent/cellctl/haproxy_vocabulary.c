@@ -204,26 +204,30 @@ static void print_large_places(const struct haproxy_scope *scope, FILE *out)
     fprintf(out, "%" PRIu32, class_of(scope).places);
 }
 
-static void print_large_buffer_kib(const struct haproxy_scope *scope, FILE *out)
-{
-    fprintf(out, "%" PRIu64, class_of(scope).buffer >> 10);
-}
-
-static void print_large_buffers(const struct haproxy_scope *scope, FILE *out)
-{
-    (void)scope;
-    fprintf(out, "%d", LARGE_BUFFERS);
-}
-
-static void print_large_memory_mib(const struct haproxy_scope *scope, FILE *out)
+/* As docs/deployment.md has it. */
+static void print_large_memory(const struct haproxy_scope *scope, FILE *out)
 {
     const struct large_class class = class_of(scope);
-    fprintf(out, "%" PRIu64, (class.places * LARGE_BUFFERS * class.buffer >> 20) + 1);
+    fprintf(out, "%" PRIu32 " requests with %d buffers of %" PRIu64 " KiB each: %" PRIu64 " MiB", class.places,
+            LARGE_BUFFERS, class.buffer >> 10, (class.places * LARGE_BUFFERS * class.buffer >> 20) + 1);
 }
 
+/* The edge's connections: requests under way, and as many idle ones, which must not take their places. */
+static void print_large_connections(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", 2 * class_of(scope).places);
+}
+
+/* These, as many of the loop, and health checks. */
 static void print_large_maxconn(const struct haproxy_scope *scope, FILE *out)
 {
-    fprintf(out, "%u", 4 * class_of(scope).places + 100);
+    fprintf(out, "%u", 6 * class_of(scope).places + 100);
+}
+
+/* The body may take so long to reach the tier, and then the cell to answer. */
+static void print_large_timeout(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%u", scope->config->haproxy.large_wait_s + scope->config->haproxy.timeout_server_s);
 }
 
 static void print_large_queue(const struct haproxy_scope *scope, FILE *out)
@@ -254,6 +258,16 @@ static void print_maxconn_inner(const struct haproxy_scope *scope, FILE *out)
 static void print_maxconn_global(const struct haproxy_scope *scope, FILE *out)
 {
     fprintf(out, "%u", places_global(&scope->config->haproxy));
+}
+
+static void print_facts_sent(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(cells_need_client_facts(scope->config) ? " send-proxy-v2 proxy-v2-options authority" : "", out);
+}
+
+static void print_facts_taken(const struct haproxy_scope *scope, FILE *out)
+{
+    fputs(cells_need_client_facts(scope->config) ? " accept-proxy" : "", out);
 }
 
 /* HAProxy gives up on the agent only after the agent gave up on Redis and said so. */
@@ -496,6 +510,11 @@ static bool holds_servers_alike(const struct haproxy_scope *scope)
     return cells_picked_alike(scope->config);
 }
 
+static bool holds_client_facts(const struct haproxy_scope *scope)
+{
+    return cells_need_client_facts(scope->config);
+}
+
 static bool holds_client_sni(const struct haproxy_scope *scope)
 {
     return cells_use_client_sni(scope->config);
@@ -641,24 +660,9 @@ const struct template_vocabulary haproxy_vocabulary = {
     .word_count = HAPROXY_WORDS,
 };
 
-/* A setting, as it stands in the file but for quotes. Lists are no values. */
-static void print_setting(const struct haproxy_scope *scope, const struct setting *setting, FILE *out)
+static const void *whole_of(const struct haproxy_scope *scope, const struct setting *setting)
 {
-    const void *whole = setting_in_cell(setting) ? (const void *)cell_of(scope) : (const void *)scope->config;
-    const void *at = (const char *)whole + setting->offset;
-    switch (setting->kind) {
-    case SETTING_NUMBER: fprintf(out, "%" PRIu32, *(const uint32_t *)at); break;
-    case SETTING_SIZE: fprintf(out, "%" PRIu64, *(const uint64_t *)at); break;
-    case SETTING_MODE: fprintf(out, "%04o", *(const unsigned *)at); break;
-    case SETTING_BOOL: fputs(*(const bool *)at ? "true" : "false", out); break;
-    case SETTING_TEXT: fputs(*(char *const *)at, out); break;
-    case SETTING_LIST: break;
-    case SETTING_CHOICE:
-        for (const struct setting_word *word = setting_words(setting->check); word->word; word++)
-            if (word->value == *(const int *)at)
-                fputs(word->word, out);
-        break;
-    }
+    return setting_in_cell(setting) ? (const void *)cell_of(scope) : (const void *)scope->config;
 }
 
 static void print_value(void *user, size_t value, FILE *out)
@@ -667,7 +671,7 @@ static void print_value(void *user, size_t value, FILE *out)
     if (value < VALUES_MADE)
         printers[value](scope, out);
     else
-        print_setting(scope, &settings[value - VALUES_MADE], out);
+        setting_print(&settings[value - VALUES_MADE], whole_of(scope, &settings[value - VALUES_MADE]), out);
 }
 
 static bool holds(void *user, size_t condition)

@@ -90,6 +90,15 @@ bool server_options_use_client_sni(const char *options)
     return find_client_sni(options, end) < end;
 }
 
+bool server_options_use_connection(const char *options)
+{
+    static const char *const signs[] = {"send-proxy", "source", "src", "dst", "fc_"};
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+        if (strstr(options, signs[i]))
+            return true;
+    return false;
+}
+
 static void print_words(const char *options, bool with_check, FILE *out)
 {
     size_t length;

@@ -186,6 +186,24 @@ void setting_describe(const struct setting *s, char *out, size_t size)
     }
 }
 
+void setting_print(const struct setting *setting, const void *whole, FILE *out)
+{
+    const void *at = (const char *)whole + setting->offset;
+    switch (setting->kind) {
+    case SETTING_NUMBER: fprintf(out, "%" PRIu32, *(const uint32_t *)at); break;
+    case SETTING_SIZE: fprintf(out, "%" PRIu64, *(const uint64_t *)at); break;
+    case SETTING_MODE: fprintf(out, "%04o", *(const unsigned *)at); break;
+    case SETTING_BOOL: fputs(*(const bool *)at ? "true" : "false", out); break;
+    case SETTING_TEXT: fputs(*(char *const *)at, out); break;
+    case SETTING_LIST: break;
+    case SETTING_CHOICE:
+        for (const struct setting_word *word = setting_words(setting->check); word->word; word++)
+            if (word->value == *(const int *)at)
+                fputs(word->word, out);
+        break;
+    }
+}
+
 static const char *when_text(enum setting_when when)
 {
     switch (when) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "agent/config/config.h"
 
@@ -88,6 +89,10 @@ bool setting_is_section(const char *section);
 
 /* The words of a CHOICE. */
 const struct setting_word *setting_words(enum setting_check check);
+
+/* Prints the value that it has in whole, a struct config, or the cell's struct config_cell, as it stands in the file
+ * but for quotes. Lists are not printed. */
+void setting_print(const struct setting *setting, const void *whole, FILE *out);
 
 /* What would be right, in words: "1 to 10000 ms, default 30". */
 void setting_describe(const struct setting *setting, char *out, size_t size);

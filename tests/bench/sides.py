@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -108,9 +109,9 @@ class Bench:
     # The project
 
     def conf(self, cells, redis="", read="", answers=302, agent_address="", memory="4g", shipped=False, router="bench",
-             **haproxy):
-        """cellrouter.conf; more keywords are settings of its haproxy section. shipped: quotas and queues as they are by
-        default; else none is in the way of the figures."""
+             routes=None, **haproxy):
+        """cellrouter.conf; routes has more settings of that section, more keywords are settings of haproxy. shipped:
+        quotas and queues as they are by default; else none is in the way of the figures."""
         socket, path = self.path("spoe"), self.path("conf")
         haproxy = {"loop": f"unix@{self.path('loop')}", "map-file": "", "large-address": "",
                    **{key.replace("_", "-"): value for key, value in haproxy.items()}}
@@ -125,7 +126,9 @@ class Bench:
         text += f'redis {{ address = "{address}"\n'
         text += f'read-address = "unix:{read}"\n' if read else ""
         text += "}\n" if shipped else "max-writes = 1000000\n queue-memory = 1g }\n"
-        text += "" if shipped else f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400 }}\n"
+        more = "".join(f" {key} = {quoted(value)}\n" for key, value in (routes or {}).items())
+        text += "" if shipped else (f"routes {{ memory = {memory}\n claims-per-cell = 1000000\n lifetime = 86400\n"
+                                    f"{more} }}\n")
         text += "haproxy {\n" + "".join(f"{key} = {quoted(value)}\n" for key, value in haproxy.items()) + "}\n"
         path.write_text(text)
         return path, socket
@@ -172,6 +175,20 @@ class Bench:
                                environment={"GLIBC_TUNABLES": places.large_tunables()})
         process.ready("listens", lambda: connects(address))
         return process
+
+    def classes(self, conf, address):
+        """name -> the process of each class of the large-body tier, as its unit runs it. Each knows its .idle memory
+        and the .bound that its configuration prints for the rest, in bytes."""
+        found = {}
+        for name in self.generated(conf, "--classes").split():
+            text = self.generated(conf, "--large", name)
+            found[name] = process = self.haproxy(f"haproxy-{name}", global_section(None), text,
+                                                 environment={"GLIBC_TUNABLES": places.large_tunables()})
+            process.bound = int(re.search(r"KiB each: (\d+) MiB", text)[1]) << 20
+        for name, process in found.items():
+            process.ready("listens", lambda name=name: connects(f"{address}-{name}"))
+            process.idle = process.resident()
+        return found
 
     def bare_texts(self, cells, port, map_file=None, runtime=None, lua=None, hygiene=False):
         text = global_section(runtime) + ("    setenv REDIS " + str(lua)

@@ -226,10 +226,11 @@ def test_the_large_body_tier_dies_in_the_middle(world):
 
 
 @scenario(matrix={"answers": ANSWERS}, pick=AWAY, routers=ONE, timeout=120, large=4 * MB,
-          settings={"haproxy": {"large-wait": 8}})
+          settings={"haproxy": {"large-wait": 6, "timeout-server": 2}})
 def test_the_large_body_tier_stops_in_the_middle(world):
     """SIGSTOP: the health check, which the process itself has to answer, sees that; the next ones are sent once, and
-    307. What is in it gets a 504 with a reason after large-wait. When it goes on it takes large requests again."""
+    307. What is in it gets a 504 with a reason after large-wait and timeout-server. When it goes on it takes large
+    requests again."""
     router = world.router("eu1")
     world.allow("cellrouter-large")
     before = counted.take(world)

@@ -16,13 +16,15 @@ MIX = (
 )
 # "{turn}": another path each time, which its owner claims, so that each is a miss at first and learned then.
 LEARNING = (*MIX, ("POST", "/api/v4/{turn}/x", "root", "eu0"))
+# A PUT has 60 kB.
+UPLOADS = (*MIX, ("PUT", "/api/v4/{turn}/x", "root", "eu0"), *MIX, ("PUT", "/my-company/upload", "root", "eu0"))
 
 
-def claiming(prefix):
+def claiming(prefix, padding=0):
     """Headers and body of an API request that belongs to my-company, and whose answer claims the prefix for its
     cell."""
     return {"headers": [("Content-Type", "application/json")],
-            "body": json.dumps({"organization": "my-company", "cache": prefix}).encode()}
+            "body": json.dumps({"organization": "my-company", "cache": prefix, "padding": "p" * padding}).encode()}
 
 
 class Load:
@@ -71,7 +73,10 @@ class Load:
     def prepare(self, router, method, path, user, turn):
         if "{turn}" in path:
             path = path.format(turn=turn)
-            return router.prepare(method, path, user=user, **claiming(path.rpartition("/")[0] + "/"))
+            return router.prepare(method, path, user=user, **claiming(path.rpartition("/")[0] + "/",
+                                                                      60_000 if method == "PUT" else 0))
+        if method == "PUT":
+            return router.prepare(method, path, user=user, body=bytes(60_000))
         return router.prepare(method, f"{path}/{turn}" if method == "GET" else path, user=user, body=b"a=b"
                               if method == "POST" else b"")
 

@@ -61,9 +61,9 @@ static void each_program_has_its_own_text(void **state)
     assert_null(strstr(large, "spop-check")); /* HAProxy 2.6 keeps a whole buffer on its stack to read that */
     /* As before there were classes. */
     assert_non_null(strstr(large, "\n    tune.bufsize 4194304\n"));
-    assert_non_null(strstr(large, "\n    maxconn 3\n"));
-    assert_non_null(strstr(large, "    bind unix@/run/cellrouter-large/bodies.sock accept-proxy mode 660\n"));
-    assert_non_null(strstr(large, "    bind unix@/run/haproxy/cellrouter.sock-large accept-proxy mode 660\n"));
+    assert_non_null(strstr(large, "\n    maxconn 6\n"));
+    assert_non_null(strstr(large, "    bind unix@/run/cellrouter-large/bodies.sock mode 660\n"));
+    assert_non_null(strstr(large, "    bind unix@/run/haproxy/cellrouter.sock-large mode 660\n"));
     assert_non_null(strstr(router, "    server cellrouter-large unix@/run/cellrouter-large/bodies.sock weight 0"));
     free(router);
     free(large);
@@ -83,9 +83,9 @@ static void each_class_has_its_own_text(void **state)
     /* Half of 3000 clients may wait, in two classes. */
     assert_non_null(strstr(router, "srv_queue(cellrouter-replay/cellrouter-large-64k) ge 750 "));
     assert_non_null(strstr(small, "\n    tune.bufsize 131072\n"));
-    assert_non_null(strstr(small, "\n    maxconn 9\n"));
-    assert_non_null(strstr(small, "\n    bind unix@/run/cellrouter-large/bodies.sock-64k accept-proxy mode 660\n"));
-    assert_non_null(strstr(small, "\n    bind unix@/run/haproxy/cellrouter.sock-large-64k accept-proxy mode 660\n"));
+    assert_non_null(strstr(small, "\n    maxconn 18\n"));
+    assert_non_null(strstr(small, "\n    bind unix@/run/cellrouter-large/bodies.sock-64k mode 660\n"));
+    assert_non_null(strstr(small, "\n    bind unix@/run/haproxy/cellrouter.sock-large-64k mode 660\n"));
     assert_non_null(strstr(large, "\n    tune.bufsize 1114112\n"));
     assert_non_null(strstr(large, "1088 KiB each: 16 MiB\n"));
     assert_string_equal(names, "64k\n1m\n");
@@ -93,6 +93,31 @@ static void each_class_has_its_own_text(void **state)
     free(small);
     free(large);
     free(names);
+}
+
+/* The PROXY header between the passes costs as much as a pass. */
+static void the_clients_connection_is_told_where_somebody_asks(void **state)
+{
+    static const char *const none[] = {"", "cell e { servers = {\"a:1\"} server-options = \"check\" }\n"},
+                             *const some[] = {
+                                 "cell e { servers = {\"a:1\"} server-options = \"send-proxy-v2\" }\n",
+                                 "cell e { servers = {\"a:1\"} server-options = \"ssl verify none sni ssl_fc_sni\" }\n",
+                                 "cell e { servers = {\"a:1\"} server-options = \"source 0.0.0.0 usesrc clientip\" }\n",
+                                 "cell e { servers = {\"a:1\"} backend-lines = {\"balance source\"} }\n",
+                                 "haproxy { backend-lines = {\"balance source\"} }\n",
+                             };
+    (void)state;
+    for (size_t i = 0; i < 7; i++) {
+        char *edge = printed(i < 2 ? none[i] : some[i - 2], EDGE),
+             *class = printed_class(i < 2 ? none[i] : some[i - 2], LARGE, "1m");
+        assert_int_equal(!!strstr(edge, "cellrouter.sock send-proxy-v2 "), i >= 2);
+        assert_int_equal(!!strstr(edge, " pool-max-conn 16 send-proxy-v2 "), i >= 2);
+        assert_int_equal(!!strstr(edge, "cellrouter.sock accept-proxy "), i >= 2);
+        assert_int_equal(!!strstr(class, "bodies.sock-1m accept-proxy "), i >= 2);
+        assert_int_equal(!!strstr(class, "set-src "), i < 2);
+        free(edge);
+        free(class);
+    }
 }
 
 static void a_class_must_be_named_and_there(void **state)
@@ -144,8 +169,11 @@ static void every_value_was_put_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_program_has_its_own_text),   cmocka_unit_test(each_class_has_its_own_text),
-        cmocka_unit_test(a_class_must_be_named_and_there), cmocka_unit_test(without_a_tier_there_is_no_text_for_it),
+        cmocka_unit_test(each_program_has_its_own_text),
+        cmocka_unit_test(each_class_has_its_own_text),
+        cmocka_unit_test(the_clients_connection_is_told_where_somebody_asks),
+        cmocka_unit_test(a_class_must_be_named_and_there),
+        cmocka_unit_test(without_a_tier_there_is_no_text_for_it),
         cmocka_unit_test(every_value_was_put_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
