@@ -28,11 +28,11 @@ static const struct {
     enum store_reason reason;
 } sentences[] = {
     {"ERR max number of clients", STORE_REASON_MAXCLIENTS},
-    {"ERR invalid password", STORE_REASON_WRONGPASS},                       /* before Redis 6 */
-    {"ERR AUTH <password> called", STORE_REASON_WRONGPASS},                 /* a password where none is set */
-    {"ERR Client sent AUTH, but", STORE_REASON_WRONGPASS},                  /* the same, before Redis 6 */
-    {"ERR wrong number of arguments for 'auth'", STORE_REASON_UNSUPPORTED}, /* a user's name, before Redis 6 */
-    {"ERR unknown command", STORE_REASON_UNSUPPORTED},                      /* and unknown subcommand */
+    {"ERR invalid password", STORE_REASON_WRONGPASS},                    /* before Redis 6 */
+    {"ERR AUTH <password> called", STORE_REASON_WRONGPASS},              /* a password where none is set */
+    {"ERR Client sent AUTH, but", STORE_REASON_WRONGPASS},               /* the same, before Redis 6 */
+    {"ERR wrong number of arguments for 'auth'", STORE_REASON_NO_USERS}, /* a user's name, before Redis 6 */
+    {"ERR unknown command", STORE_REASON_UNSUPPORTED},                   /* and unknown subcommand */
     {"ERR unknown subcommand", STORE_REASON_UNSUPPORTED},
     {"ERR Unknown subcommand", STORE_REASON_UNSUPPORTED},
 };

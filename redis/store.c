@@ -119,16 +119,30 @@ static bool was_told(struct route_store *store, enum store_reason reason, const 
     return false;
 }
 
+/* Where this connection leads, as an address of the configuration. */
+static void print_address(const struct route_store *store, const char *connection, char *out, size_t size)
+{
+    bool near = store_is_far(store) && strcmp(connection, "write") != 0;
+    const struct address *address = near ? &store->read_address : &store->address;
+    if (!connection[0])
+        out[0] = '\0';
+    else if (address->kind == ADDRESS_UNIX)
+        snprintf(out, size, "unix:%s", address->where);
+    else
+        snprintf(out, size, strchr(address->where, ':') ? "[%s]:%u" : "%s:%u", address->where, address->port);
+}
+
 void store_event(struct route_store *store, enum store_reason reason, const char *connection, const char *text,
                  size_t n)
 {
-    char detail[200];
+    char detail[200], address[ADDRESS_HOST_MAX + 20];
 
     store->counters.reasons[reason]++;
     if (!store->handler.on_event || store->ending || was_told(store, reason, connection))
         return;
     make_plain(detail, sizeof detail, text, n);
-    struct route_store_event event = {reason, connection, detail};
+    print_address(store, connection, address, sizeof address);
+    struct route_store_event event = {reason, connection, address, detail};
     store->handler.on_event(store->user, &event);
 }
 

@@ -57,6 +57,7 @@ typedef void route_answer_fn(void *user, const struct route_answer *answer);
 struct route_store_event {
     enum store_reason reason; /* its text: store_reason_text(); its level: store_reason_level() */
     const char *connection;   /* "ask", "watch", "write", or "" when it is about none */
+    const char *address;      /* where that connection leads, as the configuration writes it; "" when about none */
     const char *detail;       /* in detail, maybe empty; printable ASCII; holds no secret */
 };
 

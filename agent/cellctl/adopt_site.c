@@ -228,9 +228,23 @@ static void check_agent(struct adopt *adopt, const struct adopt_file *file, size
         inside(root, listen->items[0] + 5))
         return;
     adopt_tell(adopt, ADOPT_WRONG, name, file, line,
-               "HAProxy does not reach %s from inside: spoe.listen = {\"unix:%s/cellrouter/spoe.sock\"}",
+               "HAProxy does not reach %s from inside: spoe.listen = {\"unix:%s/cellrouter-agent/spoe.sock\"}",
                listen->items[0], root);
-    adopt_set(adopt, "spoe", "listen", "{\"unix:%s/cellrouter/spoe.sock\"}", root);
+    adopt_set(adopt, "spoe", "listen", "{\"unix:%s/cellrouter-agent/spoe.sock\"}", root);
+}
+
+/* A socket of HAProxy's gets its path as it is seen inside; one that is elsewhere goes to a folder there. Returns
+ * whether it moves. */
+static bool move_inside(struct adopt *adopt, const char *root, const char *key, const char *address, const char *name)
+{
+    if (strncmp(address, "unix@", 5) != 0)
+        return false;
+    const char *there = inside(root, address + 5);
+    if (there)
+        adopt_set(adopt, "haproxy", key, "\"unix@%s\"", there);
+    else
+        adopt_set(adopt, "haproxy", key, "\"unix@/cellrouter/%s\"", name);
+    return !there;
 }
 
 void adopt_check_chroot(struct adopt *adopt, const char *name)
@@ -248,20 +262,17 @@ void adopt_check_chroot(struct adopt *adopt, const char *name)
     check_agent(adopt, file, line, root, name);
     if (strcmp(haproxy->chroot, root) == 0)
         return;
-    const char *loop = strncmp(haproxy->loop, "unix@", 5) == 0 ? inside(root, haproxy->loop + 5) : NULL;
     adopt_tell(adopt, ADOPT_WRONG, name, file, line,
                "HAProxy binds its own sockets before this chroot and connects to them inside: without haproxy.chroot = "
                "\"%s\" in %s every replay is a 503",
                root, adopt->config->file);
     adopt_set(adopt, "haproxy", "chroot", "\"%s\"", root);
-    if (loop) {
-        adopt_set(adopt, "haproxy", "loop", "\"unix@%s\"", loop);
-    } else if (strncmp(haproxy->loop, "unix@", 5) == 0) {
+    bool moves = move_inside(adopt, root, "loop", haproxy->loop, "loop.sock");
+    if (move_inside(adopt, root, "large-address", haproxy->large_address, "bodies.sock") || moves)
         adopt_tell(adopt, ADOPT_NOTE, name, file, line,
-                   "make the folder of the sockets, for HAProxy's user: install -d -o haproxy -m 700 %s/cellrouter",
-                   root);
-        adopt_set(adopt, "haproxy", "loop", "\"unix@/cellrouter/loop.sock\"");
-    }
+                   "make the folder of HAProxy's sockets, and one for the agent's: install -d -o haproxy -m 700 "
+                   "%s/cellrouter; install -d -o cellrouter %s/cellrouter-agent",
+                   root, root);
 }
 
 void adopt_check_user(struct adopt *adopt, const char *name)

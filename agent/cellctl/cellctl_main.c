@@ -49,7 +49,11 @@ static int run_check(const struct options *options)
     struct config *config = config_load(options->file, stderr);
     if (!config)
         return 1;
-    printf("%s is valid: %zu cells\n", options->file, config->cell_count);
+    size_t without = config_cells_without_region(config);
+    printf("%s is valid: %zu cells", options->file, config->cell_count);
+    if (without)
+        printf(", %zu of them in region \"%s\" because they name none", without, config->region);
+    putchar('\n');
     config_free(config);
     return 0;
 }
@@ -99,7 +103,8 @@ static int ask(const struct options *options, char *const *words, int count)
         return cellctl_ask(options->socket_path, words, count);
     struct config *config = config_load(options->file, stderr);
     if (!config) {
-        fprintf(stderr, "cellctl: -s names the agent's admin socket when there is no configuration\n");
+        fprintf(stderr, "cellctl: -s names the agent's admin socket when there is no configuration; in a container of "
+                        "docker/compose.yaml: seat here cellctl -s admin.sock COMMAND\n");
         return 1;
     }
     int status = 1;

@@ -173,6 +173,9 @@ void config_free(struct config *config);
 /* The cell with this id (exact), or NULL. Lives as long as config. */
 const struct config_cell *config_cell(const struct config *config, const char *id);
 
+/* How many cells name no region, so that they are in the router's, whatever that is. */
+size_t config_cells_without_region(const struct config *config);
+
 /* Writes each setting that differs between the two and takes effect only at the next start, one key per call of on_key.
  * Returns how many there were. */
 size_t config_needs_restart(const struct config *old, const struct config *fresh,

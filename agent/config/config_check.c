@@ -309,6 +309,15 @@ static void router_id(struct config_parse *parse)
     follow(parse, &parse->config->router, host);
 }
 
+size_t config_cells_without_region(const struct config *config)
+{
+    struct config_parse parse = {.lines = config->lines};
+    size_t without = 0;
+    for (size_t i = 0; i < config->cell_count; i++)
+        without += config_line(&parse, i + 1, "cell", "region") == 0;
+    return without;
+}
+
 void config_check(struct config_parse *parse)
 {
     check_required(parse, 0);

@@ -233,6 +233,11 @@ static enum log_level log_level_of(const struct daemon *daemon, const struct con
 static void use(struct daemon *daemon, struct config *fresh)
 {
     config_needs_restart(daemon->started, fresh, on_needs_restart, daemon);
+    size_t along = config_cells_without_region(fresh);
+    if (along && strcmp(daemon->config->region, fresh->region) != 0)
+        log_write(
+            daemon->log, REASON_REGION_CHANGED,
+            LOG_FIELDS(LOG_STR("from", daemon->config->region), LOG_STR("to", fresh->region), LOG_NUM("cells", along)));
     if (daemon->config != daemon->started)
         config_free(daemon->config);
     daemon->config = fresh;

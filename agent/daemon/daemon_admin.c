@@ -22,6 +22,10 @@ static void show_info(void *user, const char *argument, FILE *out, struct admin_
             !daemon->store                              ? "none"
             : counters->values[COUNTER_STORE_connected] ? "connected"
                                                         : "away");
+    if (daemon->store)
+        fprintf(out, "redis-address %s\n", daemon->started->redis.address);
+    if (daemon->store && !counters->values[COUNTER_STORE_connected] && router_store_trouble(daemon->router)[0])
+        fprintf(out, "redis-error %s\n", router_store_trouble(daemon->router));
     if (daemon->store && daemon->started->redis.read_address[0])
         fprintf(out, "redis primary %s\n", counters->values[COUNTER_STORE_writable] ? "connected" : "away");
     fprintf(out, "cells %" PRIu64 "\nroutes %" PRIu64 "\nmemory %" PRIu64 " of %" PRIu64 "\n",

@@ -73,6 +73,10 @@ void router_release(struct router *router);
 /* Brings the counters that others keep (store, table, damping) up to date, before somebody reads them. */
 void router_sample(struct router *router);
 
+/* What kept the store from Redis last, a sentence without its end; "" when it is connected. Good until the next turn of
+ * the loop. */
+const char *router_store_trouble(const struct router *router);
+
 /* ---- for operators ---------------------------------------------------------------------------------------------- */
 
 /* One step of a listing of all live routes; see route_table_list. */

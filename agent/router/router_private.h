@@ -72,6 +72,7 @@ struct router {
     struct doubts *doubts;
     struct damping *damping;
     struct route_store *store; /* may be NULL */
+    char store_trouble[700];   /* what it said last of a connection, since one was there; "": nothing */
     struct level0 *level0;     /* may be NULL */
     struct hidden *hidden;
     bool told; /* by the learn message at hand: other routers, of a doubt */

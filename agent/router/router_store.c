@@ -130,11 +130,15 @@ static enum log_level level_of(enum store_level level)
 static void on_event(void *user, const struct route_store_event *event)
 {
     struct router *router = user;
-    char name[64], text[300];
+    char name[64], text[sizeof router->store_trouble];
     snprintf(name, sizeof name, "store_%s", store_reason_name(event->reason));
-    snprintf(text, sizeof text, "%s%s%s%s%s", store_reason_text(event->reason),
-             event->connection[0] ? "; connection " : "", event->connection, event->detail[0] ? ": " : "",
-             event->detail);
+    snprintf(text, sizeof text, "%s%s%s%s%s%s%s", store_reason_text(event->reason),
+             event->connection[0] ? "; connection " : "", event->connection, event->address[0] ? " to " : "",
+             event->address, event->detail[0] ? ": " : "", event->detail);
+    if (event->reason == STORE_REASON_CONNECTED)
+        router->store_trouble[0] = '\0';
+    else if (event->connection[0])
+        memcpy(router->store_trouble, text, sizeof text);
     log_event(router->log, REASON_STORE_EVENT, level_of(store_reason_level(event->reason)), name, text);
 }
 
@@ -147,4 +151,9 @@ struct route_store_handler router_store_handler(void)
                                         .on_late = on_late,
                                         .on_doubt = router_on_doubt,
                                         .on_event = on_event};
+}
+
+const char *router_store_trouble(const struct router *router)
+{
+    return router->store_trouble;
 }

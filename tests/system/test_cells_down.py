@@ -71,3 +71,20 @@ def test_a_redirect_to_a_cell_that_is_down(world):
     expect.reason(answer, "cell-down")
     expect.saw(world, answer, "eu1")
     expect.same("routes", router.routes(), {})
+
+
+@scenario(routers={"eu1": "eu"})
+def test_flow_34_a_cell_is_drained(world):
+    """docs/cells.md: unknown paths go to other cells, its own requests still to it."""
+    world.allow(CELL_DOWN)
+    router = world.router("eu1")
+    expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    flows.wait_known(world, router, "/my-company/")
+    router.runtime("set server cellrouter-any/eu0.1 weight 0")
+    for number in range(30):
+        answer = router.request("GET", f"/nobody-{number}/x")
+        expect.same("the first cell", world.deliveries_of(answer)[0].cell, "eu1")
+    for method in ("GET", "POST"):
+        answer = router.request(method, "/my-company/y", user="alice", body=b"" if method == "GET" else b"a=b")
+        expect.status(answer, 200, world)
+        expect.saw(world, answer, "eu0")

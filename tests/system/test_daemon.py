@@ -86,7 +86,7 @@ def test_a_changed_password_file_is_read_at_reload(world):
         redis("CLIENT", "KILL", "TYPE", "normal")
     world.password = "another"
     # Twice: the log tells of a connection once a second at most.
-    wait_until("Redis to refuse the old password", lambda: router.agent.text().count("connection ask: WRONGPASS") > 1)
+    wait_until("Redis to refuse the old password", lambda: router.agent.text().count(": WRONGPASS") > 3)
     connected = router.agent.text().count("store_connected")
     configs.write(file, "another\n")
     router.agent.send(signal.SIGHUP)
@@ -102,6 +102,38 @@ def test_a_changed_password_file_is_read_at_reload(world):
     router.agent.send(signal.SIGHUP)
     wait_until("the good file to be in use", lambda: router.agent.text().count("reason=reloaded") == 2)
     expect.same("lines about new passwords", router.agent.text().count("reason=new_password"), 1)
+
+
+CELLS = 'region = "eu"\ncell "eu0" { servers = {"a:1"} }\n'
+MESSAGES = {
+    # a configuration -> what is said of it, in one line
+    CELLS + 'cell "eu1" { servers = {"a:1"} }\n': r':3: cell\.servers "a:1": cell "eu0" has this server, too',
+    "\ufeff" + CELLS: r":1: a byte-order mark",
+    CELLS + 'redis { address = "${NO_SUCH_VARIABLE}" }\n': r":3: the variable NO_SUCH_VARIABLE is not set",
+    CELLS + 'redis { address = "r:1" password = "x" }\n': r":3: redis\.password: .*password-file",
+    'region = "eu"\ncell "eu0" { servers = {"a:1"} server-options = "chek" }\n':
+        r":2: cell\.server-options .*nearest one is check",
+}
+
+
+@scenario(routers={"eu1": "eu"})
+def test_mistakes_are_named_with_what_would_be_right(world):
+    """One line each. A region that changes tells of the cells that move along with it."""
+    for text, said in MESSAGES.items():
+        file = configs.write(world.run / "mistake.conf", text)
+        checked = run(places.built("cellctl"), "check", "-f", file)
+        says(checked, False, said)
+        expect.same("lines", len(checked.stderr.splitlines()), 1)
+    file = configs.write(world.run / "moved.conf", CELLS)
+    says(run(places.built("cellctl"), "check", "-f", file), True,
+         r'1 cells, 1 of them in region "eu" because they name none')
+    says(run(places.built("cellctl"), "-f", "/no/such/file", "show", "info"), False, r"seat here cellctl -s admin")
+    router = world.router("eu1")
+    text = router.conf.read_text(encoding="utf-8")
+    configs.write(router.conf, text.replace('    region = "us"\n', "").replace('region = "eu"', 'region = "us"', 1))
+    router.agent.send(signal.SIGHUP)
+    told = r"region_changed from=\S*eu\S* to=\S*us\S* cells=2"
+    wait_until("the agent to say so", lambda: re.search(told, router.agent.text()))
 
 
 @scenario(routers={"eu1": "eu"})

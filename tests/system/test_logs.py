@@ -47,11 +47,20 @@ def test_log_lines_say_who_answered_and_who_was_asked(world):
     expect.same("who said what", (told["reason"], told["said"]), ("redirect-to-unknown-cell", "eu0 =Cell XX9"))
 
 
-@scenario(pick={"eu": "eu1"}, site_more=KEPT)
+NOWHERE = "unix:/tmp/cellrouter-nobody-listens-here"
+
+
+@scenario(pick={"eu": "eu1"}, site_more=KEPT, redis=False, settings={"redis": {"address": NOWHERE}})
 def test_requests_that_the_site_keeps_ask_nobody(world):
-    """50 denied requests are 50 lookups, and none with `skip`; what is kept and goes to a cell teaches nothing."""
+    """50 denied requests are 50 lookups, and none with `skip`; what is kept and goes to a cell teaches nothing. (That
+    Redis is not there is told with its address and the reason.)"""
     world.allow("still be processed before")
     router = world.router("eu1")
+    why = f"connecting failed; connection ask to {NOWHERE}: No such file or directory"
+    wait_until("the agent to say so", lambda: why in router.agent.text())
+    info = router.cellctl("show info")
+    for line in ("redis away", f"redis-address {NOWHERE}", "redis-error connecting failed; connection "):
+        expect.true(f"{line!r} in\n{info}", f"\n{line}" in info)
     before = counted.take(world)
     for number in range(50):
         expect.status(router.request("GET", f"/kept/denied/{number}"), 403)

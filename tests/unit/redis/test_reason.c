@@ -43,7 +43,7 @@ static const struct {
     {STORE_REASON_WRONGTYPE, "WRONGTYPE Operation against a key holding the wrong kind of value"},
     {STORE_REASON_NOSCRIPT, "NOSCRIPT No matching script. Please use EVAL."},
     {STORE_REASON_MAXCLIENTS, "ERR max number of clients reached"},
-    {STORE_REASON_UNSUPPORTED, "ERR wrong number of arguments for 'auth' command"},
+    {STORE_REASON_NO_USERS, "ERR wrong number of arguments for 'auth' command"},
     {STORE_REASON_UNSUPPORTED, "ERR unknown command 'CLIENT', with args beginning with: 'TRACKING'"},
     {STORE_REASON_OTHER_ERROR, "ERR syntax error"},
     {STORE_REASON_OTHER_ERROR, "ERR Error running script (call to f_a0): @user_script:1: -WHATEVER"},

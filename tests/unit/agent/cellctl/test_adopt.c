@@ -343,7 +343,7 @@ static void folders_users_and_sockets_fit(void **state)
         {CELLS "spoe {\n    listen = {\"unix:/run/s\"}\n}\nhaproxy { chroot = \"/ch\" }\n",
          {"global\n chroot /ch\n", GENERATED, EDGE ROUTE},
          "/1:2: chroot: HAProxy does not reach unix:/run/s from inside",
-         "+    listen = {\"unix:/ch/cellrouter/spoe.sock\"}\n"},
+         "+    listen = {\"unix:/ch/cellrouter-agent/spoe.sock\"}\n"},
         {CELLS SOCKETS,
          {"global\n user haproxy\n", GENERATED, EDGE ROUTE},
          "/1:2: user: HAProxy makes its sockets as root",
