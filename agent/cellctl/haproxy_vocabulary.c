@@ -10,7 +10,7 @@
 #include "agent/cellctl/cell_choice.h"
 #include "agent/cellctl/haproxy_lists.h"
 #include "agent/cellctl/haproxy_words.h"
-#include "agent/cellctl/places.h"
+#include "agent/config/places.h"
 #include "agent/cellctl/server_options.h"
 #include "agent/config/backend_lines.h"
 #include "agent/config/config_settings.h"

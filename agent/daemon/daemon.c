@@ -11,7 +11,8 @@
  *   get other owners
  *   4. Redis' password: its file may be root's alone to read
  *   5. rights are dropped, for good
- *   6. level 0, whose files belong to the agent's user; it makes HAProxy's map file where that is missing
+ *   6. level 0, whose files belong to the agent's user; it makes HAProxy's map file where that is missing; and the
+ *   reader of HAProxy's limits
  *   7. the store, which connects as who we are from now on
  *   8. READY=1: HAProxy may start, for map file and sockets are there
  *
@@ -76,6 +77,7 @@ void daemon_sample(struct daemon *daemon)
 {
     sample_server(&daemon->counters, daemon->server);
     router_sample(daemon->router);
+    limits_reader_sample(daemon->limits);
     counter_set(&daemon->counters, COUNTER_UPTIME_SECONDS, (clock_now_ms() - daemon->started_ms) / 1000);
     counter_set(&daemon->counters, COUNTER_ADMIN_CLIENTS, daemon->admin ? admin_clients(daemon->admin) : 0);
     counter_set(&daemon->counters, COUNTER_LOG_LINES_LOST, log_lost(daemon->log));
@@ -537,6 +539,16 @@ static int open_level0(struct daemon *daemon)
     return 0;
 }
 
+static int open_limits(struct daemon *daemon)
+{
+    const struct limits_reader_options options = {
+        .config = &daemon->config->haproxy, .counters = &daemon->counters, .log = daemon->log};
+    if (options.config->runtime.count == 0)
+        return 0;
+    daemon->limits = limits_reader_new(daemon->loop, &options);
+    return daemon->limits ? 0 : failed(daemon, "out of memory");
+}
+
 static int drop_privileges(const struct daemon *daemon)
 {
     const char *why = NULL;
@@ -578,7 +590,7 @@ static int start(struct daemon *daemon)
     watch(daemon);
     if (open_router(daemon) != 0 || open_server(daemon) != 0 || open_admin(daemon) != 0 || open_http(daemon) != 0 ||
         read_password(daemon) != 0 || drop_privileges(daemon) != 0 || open_level0(daemon) != 0 ||
-        open_store(daemon) != 0)
+        open_limits(daemon) != 0 || open_store(daemon) != 0)
         return -1;
     log_write(daemon->log, REASON_STARTED,
               LOG_FIELDS(LOG_STR("version", CELLROUTER_VERSION), LOG_STR("router", daemon->config->router),
@@ -601,6 +613,7 @@ static void stop(struct daemon *daemon)
         router_set_store(daemon->router, NULL);
         router_set_level0(daemon->router, NULL);
     }
+    limits_reader_free(daemon->limits);
     level0_free(daemon->level0);
     router_free(daemon->router);
     free_password(daemon->password);

@@ -63,6 +63,15 @@ static void show_cells(void *user, const char *argument, FILE *out, struct admin
     }
 }
 
+static void show_haproxy(void *user, const char *argument, FILE *out, struct admin_stream *stream)
+{
+    const struct daemon *daemon = user;
+    (void)argument;
+    (void)stream;
+    limits_reader_print(daemon->limits, out);
+    limits_reader_hurry(daemon->limits);
+}
+
 /* ---- show routes ------------------------------------------------------------------------------------------------ */
 
 enum {
@@ -203,6 +212,7 @@ const struct admin_command daemon_commands[] = {
     {"show counters", NULL, "print all counters, one a line", show_counters},
     {"show metrics", NULL, "print them in the format of Prometheus", show_metrics},
     {"show cells", NULL, "print the configured cells", show_cells},
+    {"show haproxy", NULL, "print the limits of each HAProxy process, and what is wrong with them", show_haproxy},
     {"show routes", "[PREFIX]", "print the routes in memory, or those that begin with PREFIX", show_routes},
     {"explain", "PATH [HOST]", "print what a lookup of PATH finds, and why", explain},
     {"forget", "PREFIX", "drop one route here and in Redis, and so at every router", forget},

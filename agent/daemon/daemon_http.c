@@ -73,6 +73,8 @@ static unsigned print_status(void *user, const char *argument, FILE *out)
         return 503;
     daemon_sample(daemon);
     char *explanation = explain(daemon, argument);
+    char limits[400];
+    limits_reader_complain(daemon->limits, limits, sizeof limits);
     const struct status_view view = {.version = CELLROUTER_VERSION,
                                      .router = daemon->started->router,
                                      .region = daemon->config->region,
@@ -80,6 +82,7 @@ static unsigned print_status(void *user, const char *argument, FILE *out)
                                      .draining = daemon->draining,
                                      .has_redis = daemon->store,
                                      .has_level0 = daemon->level0,
+                                     .limits = limits,
                                      .counters = &daemon->counters,
                                      .history = &daemon->history,
                                      .cells = cells,

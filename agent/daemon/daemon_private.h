@@ -15,6 +15,7 @@
 #include "agent/config/config.h"
 #include "agent/http/history.h"
 #include "agent/http/http_server.h"
+#include "agent/level0/limits_reader.h"
 #include "agent/report/counters.h"
 #include "agent/report/log.h"
 #include "agent/router/router.h"
@@ -31,11 +32,12 @@ struct daemon {
     struct router *router;
     struct spoe_handler requests; /* the router's; the server calls it through the daemon */
     struct spoe_server *server;
-    struct route_store *store; /* NULL: none configured */
-    struct level0 *level0;     /* NULL: none configured */
-    struct admin *admin;       /* NULL: none configured */
-    struct http_server *http;  /* NULL: none configured */
-    struct history history;    /* for the status page */
+    struct route_store *store;    /* NULL: none configured */
+    struct level0 *level0;        /* NULL: none configured */
+    struct limits_reader *limits; /* of HAProxy; NULL: no haproxy.runtime */
+    struct admin *admin;          /* NULL: none configured */
+    struct http_server *http;     /* NULL: none configured */
+    struct history history;       /* for the status page */
     ev_signal term, interrupt, hangup;
     ev_timer tick, cut, release;
     uint64_t release_ms;       /* what release is set to */

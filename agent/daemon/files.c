@@ -20,6 +20,7 @@ uint64_t files_own(const struct config *config, uint64_t open_now)
         own += HTTP + (uint64_t)config->http.max_clients + TURNED_AWAY;
     if (config->redis.address[0])
         own += REDIS;
+    own += config->haproxy.runtime.count; /* whose limits are read */
     if (config->haproxy.runtime.count > 0 && config->haproxy.map_file[0])
         own += config->haproxy.runtime.count + MAP_FILE;
     return own;

@@ -160,6 +160,11 @@ static void print_parts(const struct status_view *view, FILE *out)
              value(view, COUNTER_LEVEL0_SYNCED), value(view, COUNTER_LEVEL0_ENTRIES));
     print_fact(out, "level 0, HAProxy's map", view->has_level0 && value(view, COUNTER_LEVEL0_SYNCED) ? "good" : "soft",
                view->has_level0 ? text : "off");
+    if (value(view, COUNTER_HAPROXY_PROCESSES) || view->limits[0]) {
+        fprintf(out, "<tr><td>HAProxy's limits</td><td class=\"%s\">", view->limits[0] ? "bad" : "good");
+        print_text(out, view->limits[0] ? view->limits : "as the rules need them");
+        fputs("</td></tr>\n", out);
+    }
     print_number(out, "SPOE connections", value(view, COUNTER_SPOE_CONNECTIONS));
     print_number(out, "routes in memory", value(view, COUNTER_ROUTES));
     snprintf(text, sizeof text, "%" PRIu64 " of %" PRIu64 " MiB", value(view, COUNTER_ROUTES_BYTES) >> 20,

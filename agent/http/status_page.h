@@ -27,6 +27,7 @@ struct status_view {
     const char *version, *router, *region, *file;
     bool draining;
     bool has_redis, has_level0;
+    const char *limits;              /* what is wrong with HAProxy's limits; "": nothing, as far as is known */
     const struct counters *counters; /* up to date */
     const struct history *history;
     const struct status_cell *cells;

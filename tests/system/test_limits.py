@@ -3,9 +3,11 @@
 import re
 import threading
 import time
+import urllib.request
 
-from harness import expect, flows
+from harness import configs, expect, flows
 from harness.client import Broken, Connection
+from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
 
 KB = 1 << 10
@@ -181,3 +183,55 @@ def test_chaos_at_maxconn(world):
         for connection in held:
             connection.close()
     router.haproxy.must_live()
+
+
+SECOND = """\
+frontend second from cellrouter-edge
+    bind 127.0.0.1:{port}
+    use_backend %[var(txn.cellrouter.backend)]
+"""
+# What a site does -> what its global section and its own file get more, and what the agent says: the limit, what it is,
+# and what would be right. 120 clients of one frontend make GLOBAL places, and some 830 descriptors.
+MISTAKES = {
+    "nothing": ("", "", []),
+    "a second frontend": ("", SECOND, [("clients", 240, "at most", 220)]),
+    "a maxconn of its own": ("    maxconn 350\n", "", [("maxconn", 350, "at least", GLOBAL)]),
+    "too few descriptors": ("    no strict-limits\n    ulimit-n 700\n", "", [("descriptors", 700, "at least", None)]),
+    "nothing again": ("", "", []),
+}
+
+
+def wrong_limits(router):
+    """What `cellctl show haproxy` says of the process that serves now; None while it knows of another one."""
+    text = router.cellctl("show haproxy")
+    if f"\npid {router.haproxy.pid}\n" not in text or "\nunread" in text:
+        return None
+    found = re.findall(r"^wrong (\w+) is (\d+), right is (at \w+) (\d+): ", text, re.M)
+    return [(name, int(number), bound, int(right)) for name, number, bound, right in found]
+
+
+@scenario(routers={"eu1": "eu"}, level0=True, http=True, timeout=60, settings=PLACES)
+def test_the_agent_says_which_limit_is_wrong(world):
+    """In `show haproxy`, in a gauge, on the status page and, once, in the log; after each reload of HAProxy."""
+    world.allow(r"already specified|FD limit|below|too low|ulimit-n")
+    router = world.router("eu1")
+    files = {path.name: path.read_text(encoding="utf-8") for path in router.files}
+    port = world.ports.reserve()
+    for what, (more_global, more_site, expected) in MISTAKES.items():
+        configs.write(router.folder / "global.cfg", files["global.cfg"] + more_global)
+        configs.write(router.folder / "site.cfg", files["site.cfg"] + more_site.format(port=port))
+        if what != "nothing":
+            router.reload()
+        found = wait_until(f"the agent to know HAProxy's limits, with {what}: {router.cellctl('show haproxy')}",
+                           lambda: [found for found in (wrong_limits(router),) if found is not None])[0]
+        expected = [(*limit[:3], limit[3] or found[0][3]) for limit in expected]
+        expect.same(f"wrong limits, with {what}", found, expected)
+        expect.same("the gauge", router.counters()["haproxy_limits_wrong"], len(expected))
+        with urllib.request.urlopen(f"http://127.0.0.1:{router.http_port}/", timeout=10) as page:
+            text = page.read().decode()
+        for name, number, bound, right in expected:
+            expect.true("the status page says so", f"{name} is {number}, right is {bound} {right}; " in text)
+            line = rf" reason=haproxy_limits .*limit={name} is={number} right=\"{bound} {right}\""
+            expect.same("lines of the log", len(re.findall(line, router.agent.text())), 1)
+        expect.same("the status page is content", "as the rules need them" in text, not expected)
+    expect.true("the log says that all is well again", " reason=haproxy_limits_right " in router.agent.text())

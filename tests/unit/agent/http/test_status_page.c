@@ -22,6 +22,7 @@ static struct status_view view(void)
                                 .router = "router & co",
                                 .region = "eu",
                                 .file = "/etc/cellrouter/cellrouter.conf",
+                                .limits = "",
                                 .counters = &counters,
                                 .history = &history,
                                 .cells = cells,
@@ -72,6 +73,23 @@ static void it_says_who_it_is_and_how_it_is(void **state)
     free(text);
 }
 
+static void wrong_limits_of_haproxy_are_told(void **state)
+{
+    (void)state;
+    struct status_view seen = view();
+    char *text = page(&seen);
+    says_not(text, "HAProxy's limits"); /* nobody asked */
+    free(text);
+    counters.values[COUNTER_HAPROXY_PROCESSES] = 1;
+    text = page(&seen);
+    says(text, "<td>HAProxy's limits</td><td class=\"good\">as the rules need them</td>");
+    free(text);
+    seen.limits = "unix:/<a>: maxconn is 1";
+    text = page(&seen);
+    says(text, "<td class=\"bad\">unix:/&lt;a&gt;: maxconn is 1</td>");
+    free(text);
+}
+
 static void cells_stand_in_a_table(void **state)
 {
     (void)state;
@@ -119,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_says_who_it_is_and_how_it_is),
+        cmocka_unit_test(wrong_limits_of_haproxy_are_told),
         cmocka_unit_test(cells_stand_in_a_table),
         cmocka_unit_test(nothing_of_a_text_becomes_html),
         cmocka_unit_test(rates_and_plots_follow_the_history),

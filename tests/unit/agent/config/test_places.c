@@ -1,4 +1,4 @@
-/* tests/unit/agent/cellctl/test_places.c - mirrors agent/cellctl/places.c. */
+/* tests/unit/agent/config/test_places.c - mirrors agent/config/places.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "agent/cellctl/places.h"
+#include "agent/config/places.h"
 
 static void a_client_has_room_for_a_turn_on_the_loop(void **state)
 {

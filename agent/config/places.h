@@ -1,7 +1,7 @@
-/* agent/cellctl/places.h - how many connections HAProxy has room for, by `haproxy.maxconn`. Pure. Why so many:
+/* agent/config/places.h - how many connections HAProxy has room for, by `haproxy.maxconn`. Pure. Why so many:
  * haproxy/rules/global.cfg. */
-#ifndef CELLROUTER_AGENT_CELLCTL_PLACES_H
-#define CELLROUTER_AGENT_CELLCTL_PLACES_H
+#ifndef CELLROUTER_AGENT_CONFIG_PLACES_H
+#define CELLROUTER_AGENT_CONFIG_PLACES_H
 
 #include <stddef.h>
 #include <stdint.h>

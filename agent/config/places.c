@@ -1,5 +1,5 @@
-/* agent/cellctl/places.c - sums over haproxy.maxconn. */
-#include "agent/cellctl/places.h"
+/* agent/config/places.c - sums over haproxy.maxconn. */
+#include "agent/config/places.h"
 
 #include "agent/config/large_classes.h"
 
