@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "agent/cellctl/cell_choice.h"
+#include "agent/cellctl/haproxy_addresses.h"
 #include "agent/cellctl/haproxy_lists.h"
 #include "agent/cellctl/haproxy_words.h"
-#include "agent/config/places.h"
 #include "agent/cellctl/server_options.h"
 #include "agent/config/backend_lines.h"
 #include "agent/config/config_settings.h"
 #include "agent/config/large_classes.h"
+#include "agent/config/places.h"
 #include "haproxy_templates.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     LARGE_BUFFERS = 5,
     /* HAProxy waits for so much longer than the agent: for its "unknown" to arrive in. */
     PROCESSING_SLACK_MS = 20,
+    LINE_PAGES = 256, /* bytes of a list of statuses */
     /* HAProxy waits for so much longer than the agent delays a response: it may be busy, timers are late. */
     HIDDEN_SLACK_MS = 500,
 };
@@ -87,27 +89,6 @@ static void print_map_key(const struct haproxy_scope *scope, FILE *out)
         fprintf(out, "path%s,concat(/)", fold);
 }
 
-static bool is_file(const char *address)
-{
-    return strncmp(address, "unix@", 5) == 0;
-}
-
-/* HAProxy binds before its chroot, and connects after it. */
-static void print_bound(const struct haproxy_scope *scope, const char *address, FILE *out)
-{
-    if (is_file(address))
-        fprintf(out, "unix@%s%s", scope->config->haproxy.chroot, address + 5);
-    else
-        fputs(address, out);
-}
-
-/* A path as it is seen inside of that folder. */
-static const char *inside(const char *folder, const char *path)
-{
-    size_t length = strlen(folder);
-    return length > 0 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length : path;
-}
-
 /* The class of this process, or of the loop's turn. */
 static struct large_class class_of(const struct haproxy_scope *scope)
 {
@@ -137,7 +118,7 @@ static void print_loop(const struct haproxy_scope *scope, FILE *out)
 {
     /* That process has no chroot. */
     if (scope->large)
-        print_bound(scope, scope->config->haproxy.loop, out);
+        haproxy_addresses_print_bound(scope->config, scope->config->haproxy.loop, out);
     else
         fputs(scope->config->haproxy.loop, out);
     print_loop_suffix(scope, out);
@@ -145,7 +126,7 @@ static void print_loop(const struct haproxy_scope *scope, FILE *out)
 
 static void print_loop_bound(const struct haproxy_scope *scope, FILE *out)
 {
-    print_bound(scope, scope->config->haproxy.loop, out);
+    haproxy_addresses_print_bound(scope->config, scope->config->haproxy.loop, out);
     print_loop_suffix(scope, out);
 }
 
@@ -158,30 +139,18 @@ static void print_large_address(const struct haproxy_scope *scope, FILE *out)
 
 static void print_large_bound(const struct haproxy_scope *scope, FILE *out)
 {
-    print_bound(scope, scope->config->haproxy.large_address, out);
+    haproxy_addresses_print_bound(scope->config, scope->config->haproxy.large_address, out);
     print_large_suffix(scope, out);
-}
-
-/* Started as root HAProxy binds as root, and connects as its user: by the group that a folder with the setgid bit gives
- * to what is made in it, when the user is not known. */
-static void print_bind_options(const struct haproxy_scope *scope, const char *address, FILE *out)
-{
-    if (!is_file(address))
-        return;
-    if (scope->config->haproxy.user[0] != '\0')
-        fprintf(out, " user %s mode 600", scope->config->haproxy.user);
-    else
-        fputs(" mode 660", out);
 }
 
 static void print_loop_bind_options(const struct haproxy_scope *scope, FILE *out)
 {
-    print_bind_options(scope, scope->config->haproxy.loop, out);
+    haproxy_addresses_print_options(scope->config, scope->config->haproxy.loop, out);
 }
 
 static void print_large_bind_options(const struct haproxy_scope *scope, FILE *out)
 {
-    print_bind_options(scope, scope->config->haproxy.large_address, out);
+    haproxy_addresses_print_options(scope->config, scope->config->haproxy.large_address, out);
 }
 
 static void print_large_name(const struct haproxy_scope *scope, FILE *out)
@@ -281,16 +250,9 @@ static void print_hidden_timeout(const struct haproxy_scope *scope, FILE *out)
     fprintf(out, "%u", scope->config->hidden.max_ms + HIDDEN_SLACK_MS);
 }
 
-/* As HAProxy's server line has it. */
 static void print_agent_address(const struct haproxy_scope *scope, FILE *out)
 {
-    const char *address = scope->config->haproxy.agent_address;
-    if (address[0] == '\0')
-        address = scope->config->spoe.listen.items[0];
-    if (strncmp(address, "unix:", 5) == 0)
-        fprintf(out, "unix@%s", inside(scope->config->haproxy.chroot, address + 5));
-    else
-        fputs(address, out);
+    haproxy_addresses_print_agent(scope->config, out);
 }
 
 static void print_servers_picked(const struct haproxy_scope *scope, FILE *out)
@@ -369,6 +331,13 @@ static const char *line_of(const struct haproxy_scope *scope)
 static void print_line(const struct haproxy_scope *scope, FILE *out)
 {
     fputs(line_of(scope), out);
+}
+
+static void print_line_pages(const struct haproxy_scope *scope, FILE *out)
+{
+    char pages[LINE_PAGES];
+    backend_line_pages(line_of(scope), pages, sizeof pages);
+    fputs(pages, out);
 }
 
 static void print_cell_retries(const struct haproxy_scope *scope, FILE *out)
@@ -518,6 +487,13 @@ static bool holds_client_facts(const struct haproxy_scope *scope)
 static bool holds_client_sni(const struct haproxy_scope *scope)
 {
     return cells_use_client_sni(scope->config);
+}
+
+static bool holds_page_line(const struct haproxy_scope *scope)
+{
+    char pages[LINE_PAGES];
+    backend_line_pages(line_of(scope), pages, sizeof pages);
+    return pages[0] != '\0';
 }
 
 static bool holds_several_servers(const struct haproxy_scope *scope)

@@ -115,3 +115,44 @@ bool backend_line_is_shared(const char *line)
     size_t at = find(line);
     return at < LINES && lines[at].where == BOTH;
 }
+
+/* Words with a blank between them, as far as they are numbers. */
+static void write_numbers(const char *words, char *out, size_t size)
+{
+    size_t length, used = 0;
+    for (const char *word = server_words_next(words, &length); length > 0 && strspn(word, "0123456789") == length;
+         word = server_words_next(word + length, &length)) {
+        int wrote = snprintf(out + used, size - used, "%s%.*s", used > 0 ? " " : "", (int)length, word);
+        if (wrote < 0 || (size_t)wrote >= size - used) {
+            out[used] = '\0';
+            return;
+        }
+        used += (size_t)wrote;
+    }
+}
+
+static const char *behind_word(const char *words, const char *wanted)
+{
+    size_t length;
+    for (const char *word = server_words_next(words, &length); length > 0;
+         word = server_words_next(word + length, &length))
+        if (length == strlen(wanted) && memcmp(word, wanted, length) == 0)
+            return word + length;
+    return words + strlen(words);
+}
+
+void backend_line_pages(const char *line, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (begins(line, "errorfile")) {
+        write_numbers(behind_word(line, "errorfile"), out, size);
+    } else if (begins(line, "http-error")) {
+        write_numbers(behind_word(line, "status"), out, size);
+    } else if (begins(line, "errorfiles")) {
+        size_t length;
+        const char *name = server_words_next(behind_word(line, "errorfiles"), &length);
+        write_numbers(name + length, out, size);
+        if (out[0] == '\0')
+            snprintf(out, size, "400:599");
+    }
+}

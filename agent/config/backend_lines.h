@@ -13,4 +13,9 @@ bool backend_line_check(const char *line, char *why, size_t size);
  * choice of a server does not. */
 bool backend_line_is_shared(const char *line);
 
+/* Writes the statuses for which a line that was checked gives an error page of the backend's own, as HAProxy's `-m int`
+ * takes them, as many as there is room for. Empty: it gives none. Source: HAProxy configuration manual 2.6,
+ * `errorfile`, `errorfiles`, `http-error`. */
+void backend_line_pages(const char *line, char *out, size_t size);
+
 #endif

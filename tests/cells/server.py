@@ -161,7 +161,7 @@ async def linger(reader, writer):
 def reset(writer):
     """Ends the connection by RST."""
     sock = writer.get_extra_info("socket")
-    if sock is not None:
+    if sock is not None and sock.fileno() >= 0:  # of TLS it may be closed already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -37,7 +37,8 @@ def cellrouter_conf(router, world):
         lines += [f'cell "{id}" {{', f'    name = "{cell.name}"', f'    region = "{cell.region}"',
                   f"    answers = {cell.answers}",
                   "    servers = " + quoted([f"127.0.0.1:{port}" for port in (cell.port, *cell.more)]),
-                  f'    server-options = "{world.options_of(id)}"', "}"]
+                  f'    server-options = "{world.options_of(id)}"',
+                  "    backend-lines = " + quoted(world.backend_lines.get(id, ())), "}"]
     for number in range(1, world.far_cells + 1):
         lines += [f'cell "far{number}" {{', f'    name = "Cell FAR {number}"', '    region = "far"',
                   f"    answers = {far_answers(world)}",

@@ -60,19 +60,21 @@ class World:
     files     limit of open files of each agent (ulimit -n); 0: as the machine has it
     server_options  of all cells, or cell id -> options; "" there: of the others
     site_more lines behind the site's frontend, or a function(world) that makes them
+    backend_lines  cell id -> lines of HAProxy's for its backend
     tls_cells ids of the cells that speak TLS, with that certificate
     """
 
     def __init__(self, name, routers=None, answers=302, redis=True, agent=True, level0=None, pick=None, settings=None,
                  cells=CELLS, plain=False, large=0, classes=(), http=False, servers=None, tls=False, site_more="",
                  redis_more="", password="", wire=False, replica=0, threads=1, files=0, far_cells=0, tls_cells=(),
+                 backend_lines=None,
                  server_options="check inter 500ms fall 1 rise 1"):
         self.name, self.redis, self.with_agent, self.level0 = name, redis, agent and not plain, level0
         self.settings, self.plain, self.redis_more = settings or {}, plain, redis_more
         self.server_options, self.large, self.tls, self.password = server_options, large, tls, password
         self.classes = classes
         self.threads, self.files, self.far_cells, self.http = threads, files, far_cells, http
-        self.tls_cells = tls_cells
+        self.tls_cells, self.backend_lines = tls_cells, backend_lines or {}
         self.logs = fresh_folder(places.LOGS / re.sub(r"[^A-Za-z0-9_.-]", "_", name))
         self.run = Path(tempfile.mkdtemp(prefix="cellrouter-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.run, ignore_errors=True)  # for an interruption before stop() is in charge

@@ -71,11 +71,35 @@ static void lines_that_may_not(void **state)
         assert_string_equal(check(cases[i][0]), cases[i][1]);
 }
 
+static void pages_of_a_line(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"balance first", ""},
+        {"errorfile 503 /etc/503.http", "503"},
+        {"errorfile", ""},
+        {"errorloc302 503 /sorry", ""}, /* an answer that is no error */
+        {"errorfiles site", "400:599"},
+        {"errorfiles site 502 503  504", "502 503 504"},
+        {"http-error status 504 content-type text/plain string 'status 503'", "504"},
+        {"http-error content-type text/plain status 500", "500"},
+        {"http-error status", ""},
+    };
+    char pages[12];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        backend_line_pages(cases[i][0], pages, sizeof pages);
+        assert_string_equal(pages, cases[i][1]);
+    }
+    backend_line_pages("errorfiles site 502 503 504", pages, 10);
+    assert_string_equal(pages, "502 503");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_that_may_stand_there),
         cmocka_unit_test(lines_that_may_not),
+        cmocka_unit_test(pages_of_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
