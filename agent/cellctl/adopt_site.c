@@ -177,6 +177,38 @@ void adopt_check_apart(struct adopt *adopt, const char *name)
 
 /* ---- places ------------------------------------------------------------------------------------------------------ */
 
+/* The clients that a frontend takes: by its own maxconn, by that of the rules, or by its defaults'; 0: there is no
+ * limit. */
+static unsigned long clients_of(const struct adopt *adopt, const struct adopt_file *file,
+                                const struct site_section *section)
+{
+    const struct adopt_file *at = file;
+    const struct site_section *defaults = NULL;
+    size_t line = adopt_line(file, section, section->line, "maxconn", NULL);
+    if (line == ADOPT_NONE && section->from && strcmp(section->from, ADOPT_EDGE) == 0)
+        return adopt->config->haproxy.maxconn;
+    if (line == ADOPT_NONE && (defaults = adopt_defaults(adopt, file, section, &at)))
+        line = adopt_line(at, defaults, defaults->line, "maxconn", NULL);
+    return line == ADOPT_NONE ? 0 : strtoul(site_word(&at->text.lines[line], 1), NULL, 10);
+}
+
+/* Frontends that adopt share the places of one: HAProxy counts their clients together. */
+static void check_shared_places(struct adopt *adopt, const char *name)
+{
+    unsigned long places = adopt->config->haproxy.maxconn, all = 0;
+    for (size_t i = 0; i < adopt->frontend_count; i++) {
+        const struct adopt_frontend *frontend = &adopt->frontends[i];
+        unsigned long clients = clients_of(adopt, frontend->file, frontend->section);
+        bool others = all > 0;
+        all += clients > 0 ? clients : places;
+        if (others && all > places)
+            adopt_tell(adopt, ADOPT_WRONG, name, frontend->file, frontend->section->line,
+                       "\"%s\" and the frontends before it can take %lu clients together, and haproxy.maxconn of %s is "
+                       "%lu: give each a maxconn, whose sum is at most %lu",
+                       frontend->section->name, all, adopt->config->file, places, places);
+    }
+}
+
 void adopt_check_places(struct adopt *adopt, const char *name)
 {
     const struct adopt_file *file = adopt->files;
@@ -197,16 +229,13 @@ void adopt_check_places(struct adopt *adopt, const char *name)
                    "HAProxy needs two descriptors a connection, and counts them itself: leave ulimit-n out");
     for (size_t f = 0; f < adopt->file_count; f++)
         for (size_t s = 0; !adopt->files[f].generated && s < adopt->files[f].text.section_count; s++) {
-            const struct adopt_file *its = &adopt->files[f], *of = NULL;
+            const struct adopt_file *its = &adopt->files[f];
             section = &its->text.sections[s];
-            const struct site_section *defaults = adopt_defaults(adopt, its, section, &of);
-            bool limited = adopt_line(its, section, section->line, "maxconn", NULL) != ADOPT_NONE ||
-                           (defaults && adopt_line(of, defaults, defaults->line, "maxconn", NULL) != ADOPT_NONE);
-            bool ours = section->from && strcmp(section->from, ADOPT_EDGE) == 0;
-            if ((section->kind == SITE_FRONTEND || section->kind == SITE_LISTEN) && !limited && !ours)
+            if ((section->kind == SITE_FRONTEND || section->kind == SITE_LISTEN) && !clients_of(adopt, its, section))
                 adopt_tell(adopt, ADOPT_NOTE, name, its, section->line,
                            "\"%s\" has no maxconn: it could take all places of HAProxy", section->name);
         }
+    check_shared_places(adopt, name);
 }
 
 /* ---- folders, users, sockets ------------------------------------------------------------------------------------- */
