@@ -1,5 +1,6 @@
 """Parts of the bench with HAProxy in front: hits, replays, first visits, large bodies, start and reload, growth."""
 
+import resource
 import signal
 import statistics
 import subprocess
@@ -147,6 +148,37 @@ def part_first(bench, rows, arguments):
     rows.compare(bench, "first visit", "http_load", first, options(first), rounds)
     time.sleep(0.5)
     rows.compare(bench, "level-2 hit", "http_load", second, options(second), rounds)
+
+
+def part_cells(bench, rows, arguments):
+    """First visits, half of which meet a redirect, at 4, 100 and 500 cells; what cellctl takes to print the rules."""
+    rounds, count = (3, 2000) if arguments.quick else (5, 5000)
+    cells = bench.origin(302, 2)
+    bare, all_sides = bench.bare("bare HAProxy", cells), []
+    for number in (4, 100, 500):
+        agent, conf = bench.agent(cells, far=number - 2)
+        all_sides.append(bench.router(f"{number} cells", conf, {"agent": agent.processes["agent"]}))
+    all_sides = [*all_sides, bare]
+
+    def options(side, number):
+        return ["-o", 1, "-t", (all_sides.index(side) * rounds + number) * count, "-r", count, "-s", 60, "-c", 64]
+
+    rows.compare(bench, "first visit, no Redis", "http_load", all_sides, options, rounds)
+    taken = {number: printing_seconds(bench, bench.conf(cells, far=number - 2)[0]) for number in (500, 2000, 4096)}
+    rows.add("cellctl haproxy", "500, 2000, 4096 cells", value=[taken[4096] / taken[500]],
+             text=", ".join(f"{number}: {seconds * 1000:.1f} ms CPU" for number, seconds in taken.items())
+             + f"; 4096 take {taken[4096] / taken[500]:.1f} times 500")
+
+
+def printing_seconds(bench, conf):
+    """CPU that cellctl takes to print HAProxy's configuration, at the least of five."""
+    def once():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        bench.generated(conf)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return min(once() for _ in range(5))
 
 
 def part_latency(bench, rows, arguments):
@@ -415,6 +447,5 @@ def growth_of_store(bench, rows, sizes, seconds):
                                 for size, (rate, mget) in found.items()))
 
 
-PARTS = {"hit": part_hit, "map": part_map, "replay": part_replay, "first": part_first, "latency": part_latency,
-         "large": part_large,
-         "start": part_start, "growth": part_growth}
+PARTS = {"hit": part_hit, "map": part_map, "replay": part_replay, "first": part_first, "cells": part_cells,
+         "latency": part_latency, "large": part_large, "start": part_start, "growth": part_growth}

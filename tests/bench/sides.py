@@ -109,9 +109,10 @@ class Bench:
     # The project
 
     def conf(self, cells, redis="", read="", answers=302, agent_address="", memory="4g", shipped=False, router="bench",
-             routes=None, **haproxy):
-        """cellrouter.conf; routes has more settings of that section, more keywords are settings of haproxy. shipped:
-        quotas and queues as they are by default; else none is in the way of the figures."""
+             routes=None, far=0, **haproxy):
+        """cellrouter.conf; routes has more settings of that section, more keywords are settings of haproxy. far: so
+        many cells more, of another region, where nobody listens. shipped: quotas and queues as they are by default;
+        else none is in the way of the figures."""
         socket, path = self.path("spoe"), self.path("conf")
         haproxy = {"loop": f"unix@{self.path('loop')}", "map-file": "", "large-address": "",
                    **{key.replace("_", "-"): value for key, value in haproxy.items()}}
@@ -121,6 +122,9 @@ class Bench:
         for id, port in cells.items():
             if id != "any":
                 text += f'cell "{id}" {{ answers = {answers}\n servers = {{"127.0.0.1:{port}"}} }}\n'
+        for number in range(far):
+            text += (f'cell "far{number}" {{ region = "far"\n answers = {answers}\n'
+                     f' servers = {{"127.9.{number // 250}.{number % 250 + 1}:1"}} }}\n')
         text += f'spoe {{ listen = {{"unix:{socket}"}}\n max-calls = 1000 }}\nadmin {{ socket = "{socket}.admin" }}\n'
         address = f"unix:{redis}" if redis else ""
         text += f'redis {{ address = "{address}"\n'

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import places
 from harness.process import Failure, wait_until
 from harness.resp import Redis
-from harness.router import Router
+from harness.router import Router, ask
 from harness.site import Cell, Delivery
 from harness.world import CELLS, World
 
@@ -41,6 +41,13 @@ class ComposedRouter(Router):
             return super().cellctl(command)
         return engine.run("docker", "exec", self.agent_container, "seat", "here", "cellctl", "-s", "admin.sock",
                           *command.split(), check=False)
+
+    def runtime(self, command):
+        """HAProxy's answer on its runtime socket, by the same ways: cellctl sends any line to any socket."""
+        if os.access(self.admin_socket.parent, os.X_OK):
+            return ask(self.admin_socket.parent / "haproxy.sock", command)
+        return engine.run("docker", "exec", self.agent_container, "seat", "here", "cellctl", "-s", "haproxy.sock",
+                          command, check=False)
 
     def reaches(self, cell):
         """Whether the cell answers what is its own. (Leaves a route behind.)"""

@@ -9,6 +9,7 @@ from harness.load import Load
 from harness.process import wait_until
 
 import engine
+import test_limits
 import test_moves
 
 FLOWS = (1, 2, 3, 4, 6, 9, 13, 14)
@@ -58,6 +59,42 @@ def test_client_address_passes_the_entry(world):
         last = ",".join(delivery.all("X-Forwarded-For")).split(",")[-1].strip()
         expect.true(f"X-Forwarded-For ends in {last}, the entry's own address", last != entry["IPAddress"]
                     and last != "192.0.2.1")
+
+
+# Of haproxy.maxconn = 120, and as the rules print them for the 3000 of the composition.
+FEW = {"global": 400, "frontend mysite": 120, "frontend cellrouter-inner": 180,
+       "server cellrouter-replay/cellrouter-loop": 120}
+MANY = {"global": 7600, "frontend mysite": 3000, "frontend cellrouter-inner": 4500,
+        "server cellrouter-replay/cellrouter-loop": 3000}
+
+
+def set_places(router, places):
+    """Changes the limits of a HAProxy that runs. (What shrinks goes first: the clients', then the whole.)"""
+    for what, number in places.items():
+        expect.same(f"HAProxy on set maxconn {what}", router.runtime(f"set maxconn {what} {number}").strip(), "")
+
+
+def test_chaos_at_maxconn(world):
+    """docs/flows.md 29, on a HAProxy with 400 places, from cells that take half a second: idle clients hold most
+    places, and unknown paths, POSTs, slow bodies and uploads come at once; half of them meet a redirect. Nobody fails,
+    and the agent says that these are not the places of its configuration."""
+    router = world.router("eu-1")
+    world.cells.tell("misbehave", cell="eu1", path="/u/", redirect="Cell EU0")
+    for cell in ("eu0", "us0", "us1"):
+        world.cells.tell("misbehave", cell=cell, path="/u/", delay=0.5, answer={"status": 200, "body": "here"})
+    set_places(router, FEW)
+    try:
+        held = test_limits.idle(router, 90)
+        test_limits.everything(test_limits.Crowd(router), 240).all_served("240 of all kinds, beside 90 idle clients")
+        for connection in held:
+            connection.close()
+        test_limits.Crowd(router).send(390, "POST", "/u/{}", b"x" * 100).all_served("390 POSTs")
+        wait_until("the agent says so", lambda: "wrong loop is 180, right is at least 4500" in
+                   router.cellctl("show haproxy"), timeout=15, every=0.2)
+    finally:
+        set_places(router, MANY)
+    wait_until("the agent says that all is well", lambda: "\nright\n" in router.cellctl("show haproxy"), timeout=15,
+               every=0.2)
 
 
 def test_from_one_router_to_three(world):
@@ -393,7 +430,8 @@ SLOW = {test_a_router_without_cells, test_haproxy_dies_hangs_comes_back, test_ro
 
 def everything():
     known = {flow.number: flow for flow in flows.FLOWS}
-    return [test_learning_across_regions, test_client_address_passes_the_entry, test_from_one_router_to_three,
+    return [test_learning_across_regions, test_client_address_passes_the_entry, test_chaos_at_maxconn,
+            test_from_one_router_to_three,
             *(flow_test(known[number]) for number in FLOWS), test_flow_17_get_after_a_move,
             test_flow_18_post_after_a_move, test_large_body,
             test_agent_dies_hangs_comes_back, test_redis_dies_hangs_comes_back, test_a_router_without_redis,

@@ -52,7 +52,7 @@ def always_answers(world):
                   "server_options": {"h1": "check inter 500ms fall 1 rise 1", "h2": H2}},
           pick=AWAY, routers=ONE, tls=True, threads=1, timeout=170)
 def test_haproxy_survives_early_resets(world):
-    """Redirects and answers with a claim, on unknown, known and stale routes; some hundred and fifty tries."""
+    """Redirects and answers with a claim, on unknown, known and stale routes, and nonsense; some two hundred tries."""
     router = world.router("eu1")
     pid = router.haproxy.pid
     for owner in ("unknown", "known", "stale"):
@@ -64,11 +64,14 @@ def test_haproxy_survives_early_resets(world):
     world.cells.misbehave(cell="eu0", path="/stale/early", early="reset", redirect="Cell EU1")
     world.cells.misbehave(cell="eu0", path="/known/early", early="reset", answer={"status": 200, "body": "enough"},
                           cache="{path_prefix:/known/}")
-    for name in ("unknown", "known", "stale"):
+    world.cells.misbehave(cell="eu1", path="/nonsense/early", early="reset", redirect_text="{")
+    hits = world.settings["haproxy"]["direct-hits"]
+    for name in ("unknown", "known", "stale", *(["nonsense"] if hits == "safe" else [])):
         for over in ("h1", "h2"):
             found = provoke(world, router, name, over)
             print(f"/{name}/ over {over}: {found}")
             if always_answers(world):
-                expect.same(f"/{name}/ over {over}: ways to end", list(found), [200 if name == "known" else 307])
+                right = {"known": 200, "nonsense": 502}.get(name, 307)
+                expect.same(f"/{name}/ over {over}: ways to end", list(found), [right])
     expect.same("the process", router.haproxy.pid, pid)
     expect.status(router.request("GET", "/known/last"), 200, world)

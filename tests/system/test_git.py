@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 
 from harness import counted, expect, flows
@@ -12,6 +13,7 @@ MB = 1 << 20
 REPOSITORY = "gitlab-org/big.git"  # of cell us0
 # name -> (bytes, http.postBuffer): git sends in chunks what is larger than that
 PUSHES = {"chunked": (30 * MB, MB), "length": (5 * MB, 16 * MB)}
+RANDOM = {"core_compression": "0", "core_bigFileThreshold": "1m"}  # git need not try to make random bytes smaller
 
 
 def git(folder, *arguments, **config):
@@ -67,3 +69,35 @@ def test_git_clone_and_push(world):
         expect.same(f"sha256 of what was cloned ({name})", hashlib.sha256(cloned).hexdigest(),
                     hashlib.sha256(content).hexdigest())
     git(served, "fsck", "--full")
+
+
+@scenario(pick={"eu": "eu1", "us": "us1"}, routers=ONE, tls=True, timeout=120)
+def test_clones_over_http2(world):
+    """60 MB over TLS and HTTP/2 through the loop, again and again: none stands still. (Over an abstract socket half of
+    them were seen to, with HAProxy 2.6.)"""
+    router = world.router("eu1")
+    served = world.run / "repositories" / "us0" / REPOSITORY
+    served.mkdir(parents=True)
+    git(served, "init", "-q", "--bare", "-b", "main")
+    for name, value in RANDOM.items():
+        git(served, "config", name.replace("_", "."), value)
+    git(world.run, "clone", "-q", str(served), "work", **RANDOM)
+    work = world.run / "work"
+    content = random.Random(60).randbytes(60 * MB)
+    (work / "file").write_bytes(content)
+    git(work, "add", "file", **RANDOM)
+    git(work, "commit", "-q", "-m", "file", **RANDOM)
+    git(work, "push", "-q", "origin", "HEAD:main", **RANDOM)
+    over = {"http_extraHeader": f"Cookie: {world.cells.cookie('root')}", "http_version": "HTTP/2",
+            "http_sslCAInfo": f"{world.certificate}.crt",
+            "http_curloptResolve": f"site.example:{router.tls_port}:127.0.0.1", **RANDOM}
+    for turn in range(3):
+        world.flush()
+        world.mark()
+        git(world.run, "clone", "-q", f"https://site.example:{router.tls_port}/{REPOSITORY}", f"copy-{turn}", **over)
+        expect.true("the clone is whole", (world.run / f"copy-{turn}" / "file").read_bytes() == content)
+        seen = [(d.cell, d.method) for d in world.deliveries()]
+        expect.same("the first question met a redirect", seen[:2], [("eu1", "GET"), ("us0", "GET")])
+        shutil.rmtree(world.run / f"copy-{turn}")
+    lines = [line for line in router.haproxy.text().splitlines() if "git-upload-pack" in line]
+    expect.true("HAProxy logs HTTP/2", lines and all("HTTP/2" in line for line in lines))
