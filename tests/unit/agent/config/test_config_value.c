@@ -33,66 +33,67 @@ static const char *try(const char *section, const char *key, const char *text)
     return why.text;
 }
 
+static const struct {
+    const char *section, *key, *text, *wrong;
+} wrong_ones[] = {
+    {"spoe", "deadline", "", "not a number"},
+    {"spoe", "deadline", "-1", "a number below zero"},
+    {"spoe", "deadline", "0", "too small"},
+    {"spoe", "deadline", "10001", "too large"},
+    {"spoe", "deadline", "99999999999999999999999", "too large"},
+    {"spoe", "deadline", "5ms", "not a whole number"},
+    {"spoe", "deadline", "5k", "not a whole number"},
+    {"spoe", "mode", "0888", "not an octal number"},
+    {"spoe", "mode", "1777", "too large"},
+    {"routes", "memory", "64kb", "not a whole number"},
+    {"routes", "memory", "1k", "too small"},
+    {"routes", "memory", "18446744073709551615g", "too large"},
+    {"routes", "hosts", "", "neither true nor false"},
+    {"log", "level", "INFO", "not one of the words"},
+    {"", "region", "", "it is empty"},
+    {"", "region", "e u", "a blank is not allowed here"},
+    {"", "region", "123456789012345678901234567890123", "33 bytes long, at most 32 are allowed"},
+    {"", "user", "a\tb", "byte 0x09 is not allowed here"},
+    {"cell", "name", "a:b", ": is not allowed here"},
+    {"cell", "name", "a\"b", "\" is not allowed here"},
+    {"cell", "name", "$HOME", "$ is not allowed here"},
+    {"cell", "servers", "", "an item of the list is empty"},
+    {"cell", "servers", "a", "there is no port"},
+    {"cell", "servers", "unix@x", "the path of a socket is not absolute"},
+    {"cell", "server-options", "check\nbackup", "byte 0x0a is not allowed here"},
+    {"cell", "server-options", "chekc", "HAProxy knows no server option chekc; the nearest one is check"},
+    {"cell", "backend-lines", "", "an item of the list is empty"},
+    {"cell", "backend-lines", "balance\tfirst", "byte 0x09 is not allowed here"},
+    {"cell", "backend-lines", "server a b:1", "server cannot stand there: servers has them"},
+    {"haproxy", "backend-lines", "timeout quue 5s",
+     "no line of a cell's backend begins with timeout quue; did you mean timeout queue"},
+    {"redis", "password-file", "x", "the path is not absolute"},
+    {"routes", "refused", "/a", "a prefix starts and ends with /"},
+    {"routes", "refused", "/a//", "a prefix has no empty and no dot segments"},
+    {"routes", "refused", "/a/../", "a prefix has no empty and no dot segments"},
+    {"routes", "refused", "/a?/", "a prefix is a path alone, without ? and #"},
+    {"haproxy", "header-prefix", "X_", "_ is not allowed here"},
+    {"haproxy", "stream-types", "a/b c", "a blank is not allowed here"},
+    {"haproxy", "stream-types", "a/*", "* is not allowed here"},
+    {"haproxy", "stream-paths", "in/", "the path is not absolute"},
+    {"haproxy", "stream-paths", "/a\"b", "\" is not allowed here"},
+    {"haproxy", "loop", "tcp@x", "neither an abstract socket nor a unix socket"},
+    {"haproxy", "large-classes", "64", "the size is not 16k to 255m"},
+    {"haproxy", "map-file", "/a b", "a blank is not allowed here"},
+    {"haproxy", "map-file", "/a$HOME", "$ is not allowed here"},
+    {"haproxy", "map-file", "/a,b", ", is not allowed here"},
+    {"haproxy", "map-file", "a", "the path is not absolute"},
+    {"hidden", "spoe-file", "/a\"b", "\" is not allowed here"},
+};
+
 static void wrong_texts(void **state)
 {
     (void)state;
-    static const struct {
-        const char *section, *key, *text, *wrong;
-    } cases[] = {
-        {"spoe", "deadline", "", "not a number"},
-        {"spoe", "deadline", "-1", "a number below zero"},
-        {"spoe", "deadline", "0", "too small"},
-        {"spoe", "deadline", "10001", "too large"},
-        {"spoe", "deadline", "99999999999999999999999", "too large"},
-        {"spoe", "deadline", "5ms", "not a whole number"},
-        {"spoe", "deadline", "5k", "not a whole number"},
-        {"spoe", "mode", "0888", "not an octal number"},
-        {"spoe", "mode", "1777", "too large"},
-        {"routes", "memory", "64kb", "not a whole number"},
-        {"routes", "memory", "1k", "too small"},
-        {"routes", "memory", "18446744073709551615g", "too large"},
-        {"routes", "hosts", "", "neither true nor false"},
-        {"log", "level", "INFO", "not one of the words"},
-        {"", "region", "", "it is empty"},
-        {"", "region", "e u", "a blank is not allowed here"},
-        {"", "region", "123456789012345678901234567890123", "33 bytes long, at most 32 are allowed"},
-        {"", "user", "a\tb", "byte 0x09 is not allowed here"},
-        {"cell", "name", "a:b", ": is not allowed here"},
-        {"cell", "name", "a\"b", "\" is not allowed here"},
-        {"cell", "name", "$HOME", "$ is not allowed here"},
-        {"cell", "servers", "", "an item of the list is empty"},
-        {"cell", "servers", "a", "there is no port"},
-        {"cell", "servers", "unix@x", "the path of a socket is not absolute"},
-        {"cell", "server-options", "check\nbackup", "byte 0x0a is not allowed here"},
-        {"cell", "server-options", "chekc", "HAProxy knows no server option chekc; the nearest one is check"},
-        {"cell", "backend-lines", "", "an item of the list is empty"},
-        {"cell", "backend-lines", "balance\tfirst", "byte 0x09 is not allowed here"},
-        {"cell", "backend-lines", "server a b:1", "server cannot stand there: servers has them"},
-        {"haproxy", "backend-lines", "timeout quue 5s",
-         "no line of a cell's backend begins with timeout quue; did you mean timeout queue"},
-        {"redis", "password-file", "x", "the path is not absolute"},
-        {"routes", "refused", "/a", "a prefix starts and ends with /"},
-        {"routes", "refused", "/a//", "a prefix has no empty and no dot segments"},
-        {"routes", "refused", "/a/../", "a prefix has no empty and no dot segments"},
-        {"routes", "refused", "/a?/", "a prefix is a path alone, without ? and #"},
-        {"haproxy", "header-prefix", "X_", "_ is not allowed here"},
-        {"haproxy", "stream-types", "a/b c", "a blank is not allowed here"},
-        {"haproxy", "stream-types", "a/*", "* is not allowed here"},
-        {"haproxy", "stream-paths", "in/", "the path is not absolute"},
-        {"haproxy", "stream-paths", "/a\"b", "\" is not allowed here"},
-        {"haproxy", "loop", "tcp@x", "neither an abstract socket nor a unix socket"},
-        {"haproxy", "large-classes", "64", "the size is not 16k to 255m"},
-        {"haproxy", "map-file", "/a b", "a blank is not allowed here"},
-        {"haproxy", "map-file", "/a$HOME", "$ is not allowed here"},
-        {"haproxy", "map-file", "/a,b", ", is not allowed here"},
-        {"haproxy", "map-file", "a", "the path is not absolute"},
-        {"hidden", "spoe-file", "/a\"b", "\" is not allowed here"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *wrong = try(cases[i].section, cases[i].key, cases[i].text);
-        if (strcmp(wrong, cases[i].wrong) != 0)
-            fail_msg("%s.%s \"%s\": wanted %s, got %s", cases[i].section, cases[i].key, cases[i].text, cases[i].wrong,
-                     wrong);
+    for (size_t i = 0; i < sizeof wrong_ones / sizeof wrong_ones[0]; i++) {
+        const char *wrong = try(wrong_ones[i].section, wrong_ones[i].key, wrong_ones[i].text);
+        if (strcmp(wrong, wrong_ones[i].wrong) != 0)
+            fail_msg("%s.%s \"%s\": wanted %s, got %s", wrong_ones[i].section, wrong_ones[i].key, wrong_ones[i].text,
+                     wrong_ones[i].wrong, wrong);
     }
 }
 
