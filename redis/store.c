@@ -1,15 +1,16 @@
 /* redis/store.c - a store's birth and end, its lookups and their deadlines, and what it says.
  *
- * A store is two connections (redis_conn.c) and three jobs on them, each with a file of its own:
+ * A store is two connections (redis_conn.c) and four jobs on them, each with a file of its own:
  *
  *     store_read.c    ask connection    questions: which record do these prefixes have?
  *     store_write.c   ask connection    claims: this cell owns the route, or does not
  *     store_watch.c   both              news of what others changed, and the proof that it arrives
+ *     store_doubt.c   both              which routes met a redirect, from router to router
  *
- * Where reads go to a replica (read_address), these two lead there, and claims have a connection of their own, to the
- * primary (store_far.c).
+ * Where reads go to a replica (read_address), both connections lead there, and claims have a connection of their own,
+ * to the primary (store_far.c).
  *
- * The three share struct route_store (store_parts.h), one loop and one clock. A lookup goes this way:
+ * The four share struct route_store (store_parts.h), one loop and one clock. A lookup goes this way:
  *
  *     route_store_get() --- a question for the same prefixes is in flight and in time ----> wait for that one
  *          |                the oldest question is past the deadline -----------------------> FAILED not_answering

@@ -32,12 +32,12 @@
  * change is lazy when it only takes out an entry whose stay is over: that may wait, everything else is urgent.
  *
  * Doubt. A starting agent finds entries in HAProxy's map and does not know whether they hold. Those that contradict
- * nothing are adopted: SURE entries come from lookups; an adopted one is IN_DOUBT, with a short stay; VISITED means
+ * nothing are inherited: SURE entries come from lookups; an inherited one is IN_DOUBT, with a short stay; VISITED means
  * that the store is being asked about it. hot_map_settle ends the doubt, one way or the other; hot_map_doubt says that
  * nobody knew, and the next walk visits it again. An entry whose doubt nobody ends leaves when its short stay is over.
  * So nothing that is not confirmed stays, and hits go on meanwhile.
  *
- * An adopted entry is in no change of the journal (added is 0): the target that it was found at has it. But when a
+ * An inherited entry is in no change of the journal (added is 0): the target that it was found at has it. But when a
  * deletion of the same key is still to be told to that target, an addition is noted behind it (is_under_way), or the
  * entry would be gone there for good. */
 #include "agent/level0/hot_map_private.h"
@@ -555,7 +555,7 @@ void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms)
     }
 }
 
-/* Whether the target may yet be told of a change of this key that came before its adoption. Looking at more changes
+/* Whether the target may yet be told of a change of this key that came before its inheritance. Looking at more changes
  * would take long. */
 static bool is_under_way(const struct hot_map *map, int target, const char *key, size_t length)
 {
@@ -571,8 +571,8 @@ static bool is_under_way(const struct hot_map *map, int target, const char *key,
 }
 
 /* Mostly no change for the journal: that target has it, and those that were in line before are compared again. */
-bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
-                   uint64_t now_ms)
+bool hot_map_inherit(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell, uint64_t life_ms,
+                     uint64_t now_ms)
 {
     if (!hot_map_takes(key, length) || map->ends.count >= map->limit)
         return false;
@@ -591,7 +591,7 @@ bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t leng
         if (i != target)
             hot_map_lost(map, i);
     map->stats.changes++; /* for the file */
-    map->stats.adopted++;
+    map->stats.inherited++;
     return true;
 }
 

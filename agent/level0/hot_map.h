@@ -91,8 +91,8 @@ void hot_map_distrust(struct hot_map *map, uint64_t life_ms, uint64_t now_ms);
 /* A target has this entry, and nobody here knows whether it holds: it stays for life_ms, in doubt. Other targets are
  * brought in line as a whole. False, and nothing happens: the map is full, knows the key already, or knows better about
  * it. */
-MUST_USE bool hot_map_adopt(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell,
-                            uint64_t life_ms, uint64_t now_ms);
+MUST_USE bool hot_map_inherit(struct hot_map *map, int target, const char *key, size_t length, uint16_t cell,
+                              uint64_t life_ms, uint64_t now_ms);
 
 /* A route that may be in doubt holds, with left_ms to live; of another cell, or CELL_NONE: what is there in doubt
  * goes. */
@@ -119,7 +119,8 @@ MUST_USE bool hot_map_find(const struct hot_map *map, const char *key, size_t le
  * once. */
 MUST_USE bool hot_map_next(const struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
 
-/* As hot_map_next(), of those in doubt that were not visited since they were adopted or hot_map_doubt() named them. */
+/* As hot_map_next(), of those in doubt that were not visited since they were inherited or hot_map_doubt() named
+ * them. */
 MUST_USE bool hot_map_next_in_doubt(struct hot_map *map, uint32_t *cursor, struct hot_entry *entry);
 
 /* If this key is in doubt, the next walk shall visit it again. */
@@ -127,7 +128,7 @@ void hot_map_doubt(struct hot_map *map, const char *key, size_t length);
 
 struct hot_map_stats {
     uint64_t entries, added, expired, evicted, forgotten, refused; /* refused: keys of other bytes */
-    uint64_t adopted, confirmed;                                   /* adopted: added, too */
+    uint64_t inherited, confirmed;                                 /* inherited: added, too */
     uint64_t renewed;                                              /* told again, because HAProxy asked for it */
     uint64_t changes;                                              /* grows with every change */
 };

@@ -22,7 +22,7 @@ enum {
 struct entry {
     uint64_t hash;
     uint64_t expires_ms;
-    uint64_t added;      /* its change in the journal; 0: adopted */
+    uint64_t added;      /* its change in the journal; 0: inherited */
     uint64_t entered_ms; /* when it entered, or was confirmed */
     uint32_t next;       /* slot in the chain; of a free slot: in the free list */
     uint32_t slot;       /* its own */

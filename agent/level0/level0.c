@@ -131,7 +131,7 @@ static void ask_more(struct level0 *level0)
 static bool on_found(void *user, int target, const char *key, size_t length, uint16_t cell)
 {
     struct level0 *level0 = user;
-    if (!hot_map_adopt(level0->map, target, key, length, cell, level0->options.doubt_ms, level0->options.now_ms()))
+    if (!hot_map_inherit(level0->map, target, key, length, cell, level0->options.doubt_ms, level0->options.now_ms()))
         return false;
     level0->doubts = true;
     level0->doubt_cursor = 0;

@@ -29,7 +29,7 @@
  * until runtime_api_free, so callers up the stack may go on, and they return at once.
  *
  * Entries that nobody here knows are deleted, but for the first time with a process (takes_stock): then they may be
- * true, and on_found may adopt them. */
+ * true, and on_found may inherit them. */
 #include "agent/level0/runtime_api.h"
 
 #include <errno.h>

@@ -43,7 +43,7 @@ struct runtime_api_options {
     void (*on_event)(void *user,
                      const struct runtime_api_event *event); /* a failure is told once until the next success */
     /* Until the process was in line for the first time: it has an entry that the hot map does not know. True: the hot
-     * map took it in, with hot_map_adopt(). NULL: such entries are deleted, as all are that are found later. */
+     * map took it in, with hot_map_inherit(). NULL: such entries are deleted, as all are that are found later. */
     bool (*on_found)(void *user, int target, const char *key, size_t length, uint16_t cell);
     void *user;
 };

@@ -5,7 +5,7 @@
  * router_lookup.c   reads cells, table, doubts, acks; owns the waits (free_waits, blocks)
  * router_learn.c    writes table and damping; uses key and storage while one message is judged
  * router_store.c    writes the table; uses key
- * router_adopt.c    reads cells; its questions are its own
+ * router_inherit.c    reads cells; its questions are its own
  * router_doubt.c    writes doubts, and tells level 0 and the store of them
  * router_hidden.c   owns what waits in hidden
  * router_operator.c reads all, writes the table; uses key

@@ -1,4 +1,4 @@
-/* agent/routes/route_life.c - ends of life in ticks since the table's birth, and the doubts that shorten them. */
+/* agent/routes/route_life.c - ends of life in ticks since the table's birth, and the distrusts that shorten them. */
 #include "agent/routes/route_life.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ void route_life_reset(struct route_life *life)
 {
     life->generation = 1; /* barriers start at 0 */
     life->written = false;
-    life->doubt_count = 0;
+    life->distrust_count = 0;
 }
 
 uint32_t route_life_tick(const struct route_life *life, uint64_t at_ms)
@@ -29,9 +29,9 @@ uint64_t route_life_end(const struct route_life *life, const struct route_entry 
         end = life->birth + (uint64_t)entry->ends * ROUTE_LIFE_TICK_MS;
     if (entry->pinned)
         return end;
-    for (unsigned i = 0; i < life->doubt_count; i++)
-        if (entry->generation <= life->doubts[i].generation)
-            return life->doubts[i].deadline < end ? life->doubts[i].deadline : end;
+    for (unsigned i = 0; i < life->distrust_count; i++)
+        if (entry->generation <= life->distrusts[i].generation)
+            return life->distrusts[i].deadline < end ? life->distrusts[i].deadline : end;
     return end;
 }
 
@@ -67,20 +67,20 @@ uint32_t route_life_close(struct route_life *life)
     return life->generation - 1;
 }
 
-void route_life_doubt(struct route_life *life, uint64_t deadline, uint64_t now_ms)
+void route_life_distrust(struct route_life *life, uint64_t deadline, uint64_t now_ms)
 {
-    struct route_doubt *doubts = life->doubts;
-    struct route_doubt fresh = {route_life_close(life), deadline};
-    for (unsigned i = 0; i < life->doubt_count; i++) /* less time than last time: the earlier ones hurry too */
-        if (doubts[i].deadline > deadline)
-            doubts[i].deadline = deadline;
-    if (life->doubt_count > 0 && doubts[life->doubt_count - 1].generation == fresh.generation)
+    struct route_distrust *distrusts = life->distrusts;
+    struct route_distrust fresh = {route_life_close(life), deadline};
+    for (unsigned i = 0; i < life->distrust_count; i++) /* less time than last time: the earlier ones hurry too */
+        if (distrusts[i].deadline > deadline)
+            distrusts[i].deadline = deadline;
+    if (life->distrust_count > 0 && distrusts[life->distrust_count - 1].generation == fresh.generation)
         return;
-    /* A doubt that has run out covers what an earlier one covers. When there are too many, the oldest two become one
+    /* A distrust that has run out covers what an earlier one covers. When there are too many, the oldest two become one
      * with the earlier deadline. */
-    while (life->doubt_count > 1 && (doubts[1].deadline <= now_ms || life->doubt_count == ROUTE_DOUBTS)) {
-        doubts[1].deadline = doubts[0].deadline;
-        memmove(doubts, doubts + 1, --life->doubt_count * sizeof *doubts);
+    while (life->distrust_count > 1 && (distrusts[1].deadline <= now_ms || life->distrust_count == ROUTE_DISTRUSTS)) {
+        distrusts[1].deadline = distrusts[0].deadline;
+        memmove(distrusts, distrusts + 1, --life->distrust_count * sizeof *distrusts);
     }
-    doubts[life->doubt_count++] = fresh;
+    distrusts[life->distrust_count++] = fresh;
 }

@@ -606,7 +606,7 @@ void route_table_distrust(struct route_table *table, uint64_t life_ms, uint64_t 
 {
     if (route_life_used_up(&table->life))
         route_table_flush(table);
-    route_life_doubt(&table->life, now_ms + life_ms, now_ms);
+    route_life_distrust(&table->life, now_ms + life_ms, now_ms);
 }
 
 void route_table_remap(struct route_table *table, const uint16_t *map, size_t count)

@@ -173,7 +173,7 @@ def test_an_agent_that_starts_takes_stock_of_the_map(world):
     wait_until("only what holds", lambda: the_map(router) == {PREFIX: f"eu0|{PREFIX}"}, timeout=5)
     wait_until("the same in the file", lambda: the_file(router) == {PREFIX: f"eu0|{PREFIX}"}, timeout=5)
     counters = router.counters()
-    expect.same("found, confirmed", [counters[f"level0_{what}"] for what in ("adopted", "confirmed")], [5, 1])
+    expect.same("found, confirmed", [counters[f"level0_{what}"] for what in ("inherited", "confirmed")], [5, 1])
     expect.same("deletions", counters["level0_dels"], 4)
     expect.same("lookups", counters["lookups"], 0)
     time.sleep(6)  # longer than `distrust`: what is in doubt would have gone

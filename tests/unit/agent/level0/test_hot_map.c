@@ -9,12 +9,12 @@ static bool has(const struct hot_map *map, const char *key, uint16_t cell)
 
 /* ---- found entries ---------------------------------------------------------------------------------------------- */
 
-static bool adopt(struct hot_map *map, int target, const char *key, uint16_t cell)
+static bool inherit(struct hot_map *map, int target, const char *key, uint16_t cell)
 {
     size_t length = strlen(key);
     char *copy = malloc(length);
     memcpy(copy, key, length);
-    bool taken = hot_map_adopt(map, target, copy, length, cell, 5000, START);
+    bool taken = hot_map_inherit(map, target, copy, length, cell, 5000, START);
     free(copy);
     return taken;
 }
@@ -31,7 +31,7 @@ static void what_is_found_stays_in_doubt_until_it_is_settled(void **state)
     int target = hot_map_target(map);
     static const char *const keys[] = {"/right/", "/wrong/", "/none/", "/brief/", "/silent/"};
     for (size_t i = 0; i < 5; i++)
-        assert_true(adopt(map, target, keys[i], 1));
+        assert_true(inherit(map, target, keys[i], 1));
     settle(map, "/right/", 1, LONG);
     settle(map, "/wrong/", 2, LONG);
     settle(map, "/none/", CELL_NONE, 0);
@@ -46,7 +46,7 @@ static void what_is_found_stays_in_doubt_until_it_is_settled(void **state)
     hot_map_expire(map, START + 1000 + LIFE, 100);
     struct hot_map_stats stats = hot_map_stats(map);
     assert_int_equal(stats.entries, 0);
-    assert_int_equal(stats.adopted, 5);
+    assert_int_equal(stats.inherited, 5);
     assert_int_equal(stats.confirmed, 1);
     assert_int_equal(stats.forgotten, 3);
     assert_int_equal(stats.expired, 2);
@@ -58,7 +58,7 @@ static void a_use_settles_what_is_in_doubt(void **state)
     (void)state;
     struct hot_map *map = map_of(100, 1);
     int target = hot_map_target(map);
-    assert_true(adopt(map, target, "/a/", 1) && adopt(map, target, "/b/", 1));
+    assert_true(inherit(map, target, "/a/", 1) && inherit(map, target, "/b/", 1));
     used(map, "/a/", 1, START);
     used(map, "/b/", 2, START); /* enters anew */
     hot_map_expire(map, START + 5000, 100);
@@ -67,22 +67,22 @@ static void a_use_settles_what_is_in_doubt(void **state)
     hot_map_free(map);
 }
 
-static void what_is_known_better_is_not_adopted(void **state)
+static void what_is_known_better_is_not_inherited(void **state)
 {
     (void)state;
     struct hot_map *map = map_of(3, 2);
     int target = hot_map_target(map);
     used(map, "/a/", 1, START);
     used(map, "/a/", 1, START);
-    assert_false(adopt(map, target, "/a/", 1)); /* there is nothing to adopt */
-    assert_false(adopt(map, target, "/a/", 2));
+    assert_false(inherit(map, target, "/a/", 1)); /* there is nothing to inherit */
+    assert_false(inherit(map, target, "/a/", 2));
     settle(map, "/a/", 2, LONG);  /* nor to settle */
     used(map, "/b/c/", 1, START); /* outside of the map, and /b/ would answer for it */
-    assert_false(adopt(map, target, "/b/", 2));
-    assert_true(adopt(map, target, "/b/", 1));
-    assert_false(adopt(map, target, "/semi;colon/", 1));
-    assert_true(adopt(map, target, "/d/", 1));
-    assert_false(adopt(map, target, "/e/", 1)); /* full: what is used is worth more */
+    assert_false(inherit(map, target, "/b/", 2));
+    assert_true(inherit(map, target, "/b/", 1));
+    assert_false(inherit(map, target, "/semi;colon/", 1));
+    assert_true(inherit(map, target, "/d/", 1));
+    assert_false(inherit(map, target, "/e/", 1)); /* full: what is used is worth more */
     assert_true(has(map, "/a/", 1));
     hot_map_free(map);
 }
@@ -92,8 +92,8 @@ static void a_longer_route_that_goes_takes_what_answers_for_it(void **state)
     (void)state;
     struct hot_map *map = map_of(100, 1);
     int target = hot_map_target(map);
-    assert_true(adopt(map, target, "/a/", 1));
-    assert_true(adopt(map, target, "/a/b/", 2));
+    assert_true(inherit(map, target, "/a/", 1));
+    assert_true(inherit(map, target, "/a/b/", 2));
     settle(map, "/a/", 1, LONG);
     settle(map, "/a/b/", CELL_NONE, 0);
     assert_int_equal(hot_map_stats(map).entries, 0);
@@ -108,7 +108,7 @@ static void each_doubt_is_visited_once_unless_asked_for(void **state)
     struct hot_entry entry;
     uint32_t cursor = 0;
     used(map, "/sure/", 1, START);
-    assert_true(adopt(map, target, "/a/", 1) && adopt(map, target, "/b/", 1));
+    assert_true(inherit(map, target, "/a/", 1) && inherit(map, target, "/b/", 1));
     assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
     assert_memory_equal(entry.key, "/a/", entry.length);
     assert_true(hot_map_next_in_doubt(map, &cursor, &entry));
@@ -147,7 +147,7 @@ static void targets_and_what_was_found_at_one(void **state)
     hot_map_resync_begin(map, second);
     hot_map_resync_end(map, second);
     hot_map_resync_begin(map, first);
-    assert_true(adopt(map, first, "/a/", 1));
+    assert_true(inherit(map, first, "/a/", 1));
     assert_true(hot_map_resync_found(map, first, &(struct hot_entry){.key = "/a/", .length = 3, .cell = 1}));
     hot_map_resync_end(map, first);
     assert_int_equal(hot_map_need(map, first), HOT_NOTHING); /* it has it already */
@@ -464,7 +464,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_found_stays_in_doubt_until_it_is_settled),
         cmocka_unit_test(a_use_settles_what_is_in_doubt),
-        cmocka_unit_test(what_is_known_better_is_not_adopted),
+        cmocka_unit_test(what_is_known_better_is_not_inherited),
         cmocka_unit_test(a_longer_route_that_goes_takes_what_answers_for_it),
         cmocka_unit_test(each_doubt_is_visited_once_unless_asked_for),
         cmocka_unit_test(targets_and_what_was_found_at_one),

@@ -42,12 +42,12 @@ static void apply(void *user, bool add, const struct hot_entry *entry)
 
 static uint64_t now;
 
-static bool found(struct hot_map *map, int target, const char *name, uint16_t cell, bool adopt)
+static bool found(struct hot_map *map, int target, const char *name, uint16_t cell, bool inherit)
 {
     const struct hot_entry entry = {.key = name, .length = (uint16_t)strlen(name), .cell = cell};
     if (hot_map_resync_found(map, target, &entry))
         return true;
-    return adopt && hot_map_adopt(map, target, name, strlen(name), cell, 5000, now) &&
+    return inherit && hot_map_inherit(map, target, name, strlen(name), cell, 5000, now) &&
            hot_map_resync_found(map, target, &entry);
 }
 

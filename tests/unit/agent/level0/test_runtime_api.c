@@ -36,7 +36,7 @@ struct fixture {
     pid_t haproxy;
     unsigned synced, failed;
     char why[300];
-    const char *doubted; /* the only key that is not adopted; NULL: nothing is */
+    const char *doubted; /* the only key that is not inherited; NULL: nothing is */
 };
 
 static const char *program(void)
@@ -70,7 +70,7 @@ static bool on_found(void *user, int target, const char *key, size_t length, uin
     struct fixture *f = user;
     if (strlen(f->doubted) == length && memcmp(f->doubted, key, length) == 0)
         return false;
-    return hot_map_adopt(f->map, target, key, length, cell, 5000, START);
+    return hot_map_inherit(f->map, target, key, length, cell, 5000, START);
 }
 
 static int set_up(void **state)

@@ -74,13 +74,13 @@ static void a_doubt_ends_what_was_put_before_it(void **state)
     struct route_entry before = entry_of(route_life_mark(&life), 1000, false), pinned = before, brief = before;
     pinned.pinned = 1;
     brief.ends = 2;
-    route_life_doubt(&life, BIRTH + 5000, BIRTH);
+    route_life_distrust(&life, BIRTH + 5000, BIRTH);
     struct route_entry after = entry_of(route_life_mark(&life), 1000, false);
     assert_int_equal(route_life_end(&life, &before), BIRTH + 5000);
     assert_int_equal(route_life_end(&life, &brief), BIRTH + 2 * TICK); /* it makes no life longer */
     assert_int_equal(route_life_end(&life, &pinned), BIRTH + 1000 * TICK);
     assert_int_equal(route_life_end(&life, &after), BIRTH + 1000 * TICK);
-    route_life_doubt(&life, BIRTH + 3000, BIRTH + 1); /* in more of a hurry than the first one */
+    route_life_distrust(&life, BIRTH + 3000, BIRTH + 1); /* in more of a hurry than the first one */
     assert_int_equal(route_life_end(&life, &before), BIRTH + 3000);
     assert_int_equal(route_life_end(&life, &after), BIRTH + 3000);
 }
@@ -99,7 +99,7 @@ static void many_doubts_become_few_on_the_safe_side(void **state)
         generations[i] = route_life_mark(&life);
         least[i] = UINT64_MAX;
         uint64_t deadline = now + 1 + rng_below(&rng, 3000);
-        route_life_doubt(&life, deadline, now);
+        route_life_distrust(&life, deadline, now);
         for (unsigned k = 0; k <= i; k++) {
             struct route_entry entry = entry_of(generations[k], ROUTE_TICK_FOREVER, false);
             least[k] = deadline < least[k] ? deadline : least[k];
@@ -110,7 +110,7 @@ static void many_doubts_become_few_on_the_safe_side(void **state)
         }
         struct route_entry fresh = entry_of(route_life_mark(&life), ROUTE_TICK_FOREVER, false);
         assert_true(route_life_end(&life, &fresh) == UINT64_MAX);
-        assert_in_range(life.doubt_count, 1, ROUTE_DOUBTS);
+        assert_in_range(life.distrust_count, 1, ROUTE_DISTRUSTS);
         now += rng_below(&rng, 800);
     }
 }

@@ -1,4 +1,4 @@
-/* tests/unit/agent/router/test_router_adopt.c - what the store is asked of routes that HAProxy's map has since before
+/* tests/unit/agent/router/test_router_inherit.c - what the store is asked of routes that HAProxy's map has since before
  * the agent's start. What becomes of the answers: test_hot_map.c and tests/system/test_level0.py. */
 #include "tests/unit/agent/router/router_fixture.h"
 

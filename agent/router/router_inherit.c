@@ -1,11 +1,11 @@
-/* agent/router/router_adopt.c - what an agent finds in HAProxy's map when it starts: the store says whether it
+/* agent/router/router_inherit.c - what an agent finds in HAProxy's map when it starts: the store says whether it
  * holds. */
 #include "agent/router/router_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct adopt_question {
+struct inherit_question {
     struct router *router;
     size_t length;
     char key[];
@@ -30,7 +30,7 @@ static void settle(struct router *router, const char *key, size_t length, const 
 
 static void on_reply(void *user, const struct route_answer *answer)
 {
-    struct adopt_question *question = user;
+    struct inherit_question *question = user;
     if (answer->outcome == ROUTE_FAILED)
         level0_doubt(question->router->level0, question->key, question->length);
     else
@@ -50,10 +50,10 @@ bool router_ask(void *user, const char *key, size_t length)
         settle(router, key, length, &absent);
         return true;
     }
-    struct adopt_question *question = malloc(sizeof *question + length);
+    struct inherit_question *question = malloc(sizeof *question + length);
     if (!question)
         return false;
-    *question = (struct adopt_question){.router = router, .length = length};
+    *question = (struct inherit_question){.router = router, .length = length};
     memcpy(question->key, key, length);
     const uint16_t end = (uint16_t)name.prefix_length;
     const struct route_question asked = {
