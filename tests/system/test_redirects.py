@@ -188,6 +188,26 @@ def test_level0_without_an_agent(world):
     expect.same("readers whose route was unknown", unknown[1:], [])
 
 
+@scenario(pick=AWAY, routers=ROUTERS["one"], settings=HITS["all"])
+def test_a_body_in_pieces_and_then_in_one(world):
+    """The agent did not hear of the first try's redirect, which was still coming in; the next one, that is whole when
+    it arrives, takes the replay pass all the same, by its hint."""
+    depends_on_the_user(world, f"{PREFIX}sub")
+    router = known(world)[0]
+    request = router.prepare("PUT", f"{PREFIX}sub/x", user="root", body=bytes(20))
+    before = router.counters()
+    with router.connect() as connection:
+        connection.socket.sendall(request.head())
+        wait_until("the head is with its cell", lambda: router.stat("cellrouter-cell-eu0")["scur"] == "1")
+        connection.socket.sendall(request.body)
+        answer = connection.read_answer("PUT")
+    expect.same("in pieces", (answer.status, answer.get(expect.REASON)), (307, "stale-route"))
+    expect.same("what the agent heard of it", router.counters()["learns"] - before["learns"], 0)
+    answer = router.request("PUT", f"{PREFIX}sub/x", user="root", body=bytes(20))
+    expect.status(answer, 200, world)
+    expect.saw(world, answer, "eu0", "eu1")
+
+
 @scenario(pick=AWAY, routers=ROUTERS["one"], level0=True)
 def test_what_is_undecided_leaves_with_its_route(world):
     """An operator forgets the route, here or in Redis: nothing in HAProxy's map sends its paths to the former cell, and
