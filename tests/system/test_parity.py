@@ -41,6 +41,7 @@ ODD = {
 }
 
 PAGE_503 = "HTTP/1.1 503 Back Soon\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<h1>Sorry.</h1>"
+EARLY = {"early": True, "answer": {"status": 413, "body": "no more, please"}}
 LATE = "timeout server 400ms"
 LINES = {"eu6": [LATE], "eu7": [LATE, "http-error status 504 content-type text/plain string 'eu7 is late'"]}
 DOWN = "eu5"
@@ -104,6 +105,18 @@ CASES = [
               {"bodies": ("large",), "ways": ("miss", "stale")},
           )),
     )),
+    # Before 3.2 HAProxy loses what follows them now and then (docs/requests.md, Limits).
+    Case("interim answers", since=(3, 2),
+         rule={"interim": [[103, [["Link", "</a.css>; rel=preload"]]], [102, []], [103, []]]}),
+    Case("an early answer, of what has come", status=413, rule=EARLY, bodies=("POST", "large")),
+    # Elsewhere the replay pass waits for the body (docs/requests.md, Parity).
+    Case("an early answer while the client is still sending", status=413, rule=EARLY, bodies=("large",), held=20000,
+         ways=("hit",)),
+    Case("interim answers over HTTP/2", since=(3, 2), by="h2",
+         rule={"interim": [[103, [["Link", "</a.css>; rel=preload"]]]]},
+         bodies=("GET",)),
+    Case("100-continue", headers=[("Expect", "100-continue")], bodies=("POST", "large"),
+         differs=("cell: headers", "client: interim")),
     *(Case(f"a cell's {status}", status=status, rule={"answer": {"status": status, "body": "the cell's own page"}})
       for status in (204, 302, 400, 401, 404, 413, 421, 425, 429, 500, 502, 503, 504, 599)),
 ]

@@ -207,10 +207,6 @@ class World:
         """What the cells saw of the request that got this answer, in order."""
         return [delivery for delivery in self.cells.deliveries() if delivery.tag == answer.tag]
 
-    def deliveries_tagged(self, tag):
-        """Those since mark() of the request with that X-Request-Tag."""
-        return [delivery for delivery in self.deliveries() if delivery.tag == tag]
-
     def counters(self, regions=None):
         """Sum over the agents."""
         total = {}
