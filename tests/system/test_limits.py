@@ -8,12 +8,14 @@ import urllib.request
 from harness import configs, expect, flows
 from harness.client import Broken, Connection
 from harness.process import wait_until
+from harness.router import ask
 from harness.runner import ANSWERS, ONE, scenario
 
 KB = 1 << 10
 MB = 1 << 20
 CLIENTS = 40
 LIMITED = {"haproxy": {"maxconn": CLIENTS}}
+UPLOADS = 4  # that the tier takes at a time (harness/configs.py)
 SLOW = 0.3  # what a cell takes for an answer, in s
 
 
@@ -79,6 +81,13 @@ def kept(router, backend, server):
     return int(found["idle_conn_cur"]) + int(found["safe_conn_cur"])
 
 
+def tier_room(router):
+    """How many connections the tier takes beside those that the edge keeps idle."""
+    rows = [line.split(",") for line in ask(router.class_socket(""), "show stat").splitlines()]
+    most = next(int(row[6]) for row in rows if row[:2] == ["cellrouter-large", "FRONTEND"])
+    return most - kept(router, "cellrouter-replay", "cellrouter-large")
+
+
 def room(router, frontend="mysite"):
     """How many clients HAProxy takes at the edge."""
     return int(router.stat(frontend, "FRONTEND")["slim"])
@@ -115,8 +124,7 @@ def test_more_clients_than_maxconn(world):
     for what, silent, send in crowds:
         held = idle(router, silent)
         send(Crowd(router)).all_served(what)
-        expect.same(f"idle connections that hold places of the tier, after {what}",
-                    kept(router, "cellrouter-replay", "cellrouter-large"), 0)
+        expect.true(f"idle connections leave the tier its places, after {what}", tier_room(router) >= UPLOADS)
         for connection in held:
             connection.close()
 
