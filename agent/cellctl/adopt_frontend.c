@@ -139,6 +139,15 @@ static bool is_of_the_edge(const struct adopt *adopt, const struct site_line *li
     return strcmp(line->words[0], "option") == 0 && line->count == 2 && strcmp(line->words[1], "forwardfor") == 0;
 }
 
+/* Its own defaults: those that it names, or had before it adopted the rules. With several that sections name, nobody
+ * can tell any more which those were: NULL. */
+static const struct site_section *own_defaults(const struct adopt *adopt, const struct adopt_frontend *frontend,
+                                               const struct adopt_file **filep)
+{
+    const struct site_section *found = adopt_defaults(adopt, frontend->file, frontend->section, filep);
+    return found && frontend->adopts && found->name[0] ? NULL : found;
+}
+
 /* The line's text without the blanks around it. */
 static struct text_view trimmed(const struct site_line *line)
 {
@@ -157,7 +166,7 @@ void adopt_check_from(struct adopt *adopt, struct adopt_frontend *frontend, cons
     const struct site_section *section = frontend->section;
     struct adopt_file *file = frontend->file;
     const struct adopt_file *at;
-    const struct site_section *defaults = adopt_defaults(adopt, file, section, &at);
+    const struct site_section *defaults = own_defaults(adopt, frontend, &at);
     size_t mode = adopt_line(file, section, section->line, "mode", NULL);
     const struct site_line *line = mode != ADOPT_NONE ? &file->text.lines[mode] : NULL;
     size_t theirs = defaults ? adopt_line(at, defaults, defaults->line, "mode", NULL) : ADOPT_NONE;
@@ -229,7 +238,7 @@ static size_t own_line(const struct adopt *adopt, const struct adopt_frontend *f
 {
     size_t at = adopt_line(frontend->file, frontend->section, frontend->section->line, word, NULL);
     const struct adopt_file *file;
-    const struct site_section *defaults = adopt_defaults(adopt, frontend->file, frontend->section, &file);
+    const struct site_section *defaults = own_defaults(adopt, frontend, &file);
     if (at == ADOPT_NONE && defaults && adopt_line(file, defaults, defaults->line, word, NULL) != ADOPT_NONE)
         return frontend->section->line;
     return at;
@@ -296,7 +305,7 @@ static void copy_defaults(struct adopt *adopt, struct adopt_frontend *frontend, 
 void adopt_check_defaults(struct adopt *adopt, struct adopt_frontend *frontend, const char *name)
 {
     const struct adopt_file *file = NULL;
-    const struct site_section *defaults = adopt_defaults(adopt, frontend->file, frontend->section, &file);
+    const struct site_section *defaults = own_defaults(adopt, frontend, &file);
     if (defaults)
         copy_defaults(adopt, frontend, file, defaults, 0, name);
 }
@@ -315,7 +324,7 @@ static size_t find_httplog(const struct adopt *adopt, const struct adopt_fronten
             return own;
     }
     const struct adopt_file *file = NULL;
-    const struct site_section *defaults = adopt_defaults(adopt, frontend->file, frontend->section, &file);
+    const struct site_section *defaults = own_defaults(adopt, frontend, &file);
     for (size_t o = 0; defaults && o < 2; o++) {
         size_t theirs = adopt_line(file, defaults, defaults->line, "option", options[o]);
         *filep = file;
@@ -358,7 +367,7 @@ void adopt_check_clients(struct adopt *adopt, struct adopt_frontend *frontend, c
     const struct adopt_file *file = frontend->file, *at = file;
     const struct site_section *defaults = NULL;
     size_t line = adopt_line(file, frontend->section, frontend->section->line, "maxconn", NULL);
-    if (line == ADOPT_NONE && (defaults = adopt_defaults(adopt, file, frontend->section, &at)))
+    if (line == ADOPT_NONE && (defaults = own_defaults(adopt, frontend, &at)))
         line = adopt_line(at, defaults, defaults->line, "maxconn", NULL);
     unsigned long clients = line == ADOPT_NONE ? 0 : strtoul(site_word(&at->text.lines[line], 1), NULL, 10);
     if (!adopt->config->haproxy.maxconn || clients <= adopt->config->haproxy.maxconn)

@@ -127,11 +127,23 @@ static void check_default(struct adopt *adopt, struct adopt_frontend *frontend, 
     }
 }
 
+/* Lines whose backend only the request tells. */
+static void note_unknown(struct adopt *adopt, const struct adopt_frontend *frontend, const char *name)
+{
+    const struct adopt_file *file = frontend->file;
+    for (size_t i = frontend->section->line;
+         (i = adopt_line(file, frontend->section, i, "use_backend", NULL)) != ADOPT_NONE;)
+        if (strchr(site_word(&file->text.lines[i], 1), '%') && !is_route(&file->text.lines[i]))
+            adopt_tell(adopt, ADOPT_NOTE, name, file, i,
+                       "where this leads is not looked at: no request to a cell may go by it");
+}
+
 void adopt_check_route(struct adopt *adopt, struct adopt_frontend *frontend, const char *name)
 {
     struct adopt_file *file = frontend->file;
     const struct site_section *section = frontend->section;
     bool append = turn(adopt, frontend, name);
+    note_unknown(adopt, frontend, name);
     size_t route = ADOPT_NONE;
     for (size_t i = section->line + 1; i < section->end; i++)
         if (is_route(&file->text.lines[i]) && !site_edits_removes(&file->edits, i))

@@ -224,9 +224,11 @@ void adopt_check_places(struct adopt *adopt, const char *name)
             site_edits_remove(&changeable(adopt, file)->edits, i);
         }
     size_t files = global_line(adopt, "ulimit-n", NULL, &file);
-    if (files != ADOPT_NONE)
+    if (files != ADOPT_NONE) {
         adopt_tell(adopt, ADOPT_WRONG, name, file, files,
                    "HAProxy needs two descriptors a connection, and counts them itself: leave ulimit-n out");
+        site_edits_remove(&changeable(adopt, file)->edits, files);
+    }
     for (size_t f = 0; f < adopt->file_count; f++)
         for (size_t s = 0; !adopt->files[f].generated && s < adopt->files[f].text.section_count; s++) {
             const struct adopt_file *its = &adopt->files[f];

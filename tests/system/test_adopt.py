@@ -76,3 +76,29 @@ def test_a_grown_site_adopts_the_rules(world):
         expect.status(answer, 200, world)
         expect.same("the owner", delivery.cell, "eu0")
         expect.same("lookups", router.counters()["lookups"] - before, 1)
+
+
+COUNTED = """\
+    http-request track-sc1 src table seen
+    http-response set-header X-Seen %[sc1_http_req_cnt(seen)]
+backend seen
+    stick-table type ip size 100 store http_req_cnt
+"""
+
+
+@scenario(matrix={"answers": {"302": 302, "425": 425}}, pick={"eu": "eu1"}, site_more=COUNTED,
+          settings={"haproxy": {"hint-counter": 0, "note-counter": 2}})
+def test_a_site_keeps_its_stick_counter(world):
+    """The rules take the counters that they are told to; what they note there is found again."""
+    world.allow("still be processed before")
+    router = world.router("eu1")
+    upload = router.request("POST", "/my-company/upload", user="alice", body=b"x" * 100_000, follow_307=True)
+    expect.same("answers to an upload", [step.status for step in upload.steps], [307, 200])
+    expect.same("the second try goes right", [d.cell for d in world.deliveries_of(upload.steps[1])], ["eu0"])
+    expect.status(router.request("GET", "/my-company/x", user="alice"), 200, world)
+    wait_until("the route is known", lambda: "/my-company/" in router.routes())
+    world.cells.move("my-company", "eu1")
+    answer = router.request("GET", "/my-company/y", user="alice", follow_307=True)
+    expect.status(answer, 200, world)
+    expect.same("answers on a stale route", len(answer.steps), 1 if world.cells.table["eu0"].answers == 425 else 2)
+    expect.true(f"the site's own counter counts: {answer.get('X-Seen')}", int(answer.get("X-Seen")) >= 4)

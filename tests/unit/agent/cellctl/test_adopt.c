@@ -183,6 +183,7 @@ static void a_frontend_adopts_and_keeps_its_defaults(void **state)
                      "frontend f from b\n default_backend app\n" APP},
          "/2:2: defaults:",
          "+ http-request deny if { src 1.1.1.1 }\n+ timeout client 9s\n"},
+        {CELLS, {GENERATED, "defaults a\n errorfile 503 /p\n" EDGE ROUTE}, NULL, NULL}, /* maybe not its own */
         {CELLS,
          {GENERATED, EDGE " compression algo gzip\n" ROUTE},
          "/2:3: filters: compression beside another filter",
@@ -286,7 +287,7 @@ static void places_counters_and_names_do_not_collide(void **state)
         {CELLS,
          {"global\n ulimit-n 2000\n", GENERATED, EDGE ROUTE},
          "/1:2: maxconn: HAProxy needs two descriptors",
-         NULL},
+         "- ulimit-n 2000\n"},
         {CELLS,
          {GENERATED, EDGE ROUTE "frontend g from cellrouter-edge\n" FILTER ROUTE},
          "/2:4: maxconn: \"g\" and the frontends before it can take 6000 clients together, and haproxy.maxconn of /c "
