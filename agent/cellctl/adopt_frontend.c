@@ -460,6 +460,16 @@ void adopt_check_counters(struct adopt *adopt, struct adopt_frontend *frontend, 
         check_counter(adopt, frontend, "note-counter", note, &taken, name);
 }
 
+/* Whether a line of the frontend has a word with this in it. */
+static bool sets_variable(const struct adopt_frontend *frontend, const char *variable)
+{
+    for (size_t i = frontend->section->line + 1; i < frontend->section->end; i++)
+        for (size_t w = 0; w < frontend->file->text.lines[i].count; w++)
+            if (strstr(frontend->file->text.lines[i].words[w], variable))
+                return true;
+    return false;
+}
+
 void adopt_check_rewrites(struct adopt *adopt, struct adopt_frontend *frontend, const char *name)
 {
     static const char *const rewrites[] = {"set-path", "replace-path", "set-pathq",    "replace-pathq",
@@ -467,10 +477,10 @@ void adopt_check_rewrites(struct adopt *adopt, struct adopt_frontend *frontend, 
     const struct adopt_file *file = frontend->file;
     for (size_t w = 0; w < sizeof rewrites / sizeof rewrites[0]; w++) {
         size_t at = adopt_line(file, frontend->section, frontend->section->line, "http-request", rewrites[w]);
-        if (at != ADOPT_NONE)
+        if (at != ADOPT_NONE && !sets_variable(frontend, "txn.cellrouter.as"))
             adopt_tell(adopt, ADOPT_NOTE, name, file, at,
-                       "the agent is asked about the path as the client sends it, and cells claim the path that they "
-                       "get: what is rewritten takes the replay pass, and teaches nothing");
+                       "cells claim the path that they get, and the agent is asked before: tcp-request content "
+                       "set-var(txn.cellrouter.as), with the new path, lets what is rewritten be learned");
     }
 }
 
@@ -482,16 +492,13 @@ void adopt_check_skip(struct adopt *adopt, struct adopt_frontend *frontend, cons
     size_t first = ADOPT_NONE;
     for (size_t i = frontend->section->line + 1; i < frontend->section->end; i++) {
         const struct site_line *line = &file->text.lines[i];
-        for (size_t w = 0; w < line->count; w++)
-            if (strstr(line->words[w], "txn.cellrouter.skip"))
-                return;
         bool own = strcmp(site_word(line, 0), "use_backend") == 0 && !strchr(site_word(line, 1), '%') &&
                    !adopt_leads_to_cells(adopt, site_word(line, 1));
         bool rule = strcmp(site_word(line, 0), "http-request") == 0 && AMONG(site_word(line, 1), answers);
         if (first == ADOPT_NONE && (own || rule))
             first = i;
     }
-    if (first != ADOPT_NONE)
+    if (first != ADOPT_NONE && !sets_variable(frontend, "txn.cellrouter.skip"))
         adopt_tell(adopt, ADOPT_NOTE, name, file, first,
                    "the agent is asked first, also for what never goes to a cell: tcp-request content "
                    "set-var(txn.cellrouter.skip) bool(true), with the conditions of such lines, keeps it out");

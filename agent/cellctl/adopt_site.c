@@ -423,7 +423,7 @@ static bool is_known(const char *rules, const char *prefix, struct text_view wor
 {
     struct nearest search = nearest_to(word.at, word.length);
     struct text_view known;
-    static const char *const others[] = {"cell", "level", "error", "doubt", "skip"};
+    static const char *const others[] = {"cell", "level", "error", "doubt", "skip", "as"};
     char candidate[64];
     bool variable = strcmp(prefix, "txn.cellrouter.") == 0;
     nearest[0] = '\0';

@@ -68,6 +68,7 @@ static void read_learn(struct spop_messages *messages, struct request *request, 
 {
     struct text_view name;
     struct spop_data value;
+    struct text_view as = {NULL, 0}; /* the path as cells get it, where the site rewrites it */
     bool path = false, cell = false;
     if (!request->learn) /* what a second one does not say, the first one has said */
         memset(&request->teach, 0, sizeof request->teach);
@@ -77,6 +78,8 @@ static void read_learn(struct spop_messages *messages, struct request *request, 
         if (text_view_is(name, "path")) {
             request->teach.path = text_of(&value);
             path = value.type == SPOP_STRING;
+        } else if (text_view_is(name, "as") && value.type == SPOP_STRING) {
+            as = text_of(&value);
         } else if (text_view_is(name, "cell")) {
             request->teach.cell = text_of(&value);
             cell = value.type == SPOP_STRING;
@@ -90,6 +93,8 @@ static void read_learn(struct spop_messages *messages, struct request *request, 
             request->teach.redirected = truth_of(&value);
         }
     }
+    if (path && as.at)
+        request->teach.path = as;
     request->teach.complete = path && cell;
 }
 
@@ -122,7 +127,7 @@ void router_read_messages(struct router *router, struct spoe_notify *notify, str
     if (read_usual_lookup(&notify->messages, request))
         return;
     while (spop_next_message(&notify->messages, &name))
-        if (text_view_is(name, "lookup"))
+        if (text_view_is(name, "lookup") || text_view_is(name, "lookup-as"))
             read_lookup(&notify->messages, request);
         else if (text_view_is(name, "learn") || text_view_is(name, "learn-direct") || text_view_is(name, "stale"))
             read_learn(&notify->messages, request, text_view_is(name, "stale"));

@@ -72,3 +72,29 @@ def test_requests_that_the_site_keeps_ask_nobody(world):
     answer = router.request("GET", "/kept/x")
     expect.true(f"a cell answers: {answer.status}", len(world.deliveries_of(answer)) > 0)
     counted.expect(world, before, lookups=0, learned=0)
+
+
+REWRITES = """\
+    tcp-request content set-var(txn.cellrouter.as) path,regsub(^/v1/,/) if { path_beg /v1/ }
+    http-request set-path %[path,regsub(^/v1/,/)] if { path_beg /v1/ }
+"""
+
+
+@scenario(matrix={"answers": {"302": 302, "425": 425}}, pick={"eu": "eu1"}, site_more=REWRITES)
+def test_rewritten_paths_are_learned(world):
+    """By the path that cells get, and found by it; a stale route is left by it as well."""
+    world.allow("still be processed before")
+    router = world.router("eu1")
+    before = counted.take(world)
+    for number, cells in enumerate((["eu1", "eu0"], ["eu0"], ["eu0"])):
+        answer = router.request("GET", f"/v1/my-company/{number}", user="alice")
+        expect.status(answer, 200, world)
+        seen = world.deliveries_of(answer)
+        expect.same(f"request {number}", [(d.cell, d.target) for d in seen],
+                    [(cell, f"/my-company/{number}") for cell in cells])
+    counted.expect(world, before, lookups=3, hits=2, misses=1, learned=1)
+    expect.same("routes", router.routes(), {"/my-company/": "eu0"})
+    world.cells.move("my-company", "eu1")
+    answer = router.request("GET", "/v1/my-company/moved", user="alice", follow_307=True)
+    expect.status(answer, 200, world)
+    wait_until("the route to move", lambda: router.routes().get("/my-company/") == "eu1")

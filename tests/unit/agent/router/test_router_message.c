@@ -45,6 +45,32 @@ static void two_messages_in_one_notify_and_every_cut_of_them(void **state)
     expect_counter(f, COUNTER_ROUTES_LEARNED, 1);
 }
 
+/* Where a site rewrites paths, both messages say the path as cells get it; of another type it is as if it were not
+ * there. */
+static void a_rewritten_path_is_looked_up_and_learned(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned text = 0; text < 2; text++) {
+        size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
+        spop_write_message(&f->out, TEXT_VIEW("learn"), 4);
+        arg(f, "path", "/v1/a/x");
+        if (text)
+            arg(f, "as", "/a/x");
+        else
+            spop_write_arg(&f->out, TEXT_VIEW("as"), &(struct spop_data){.type = SPOP_BOOL, .boolean = true});
+        arg(f, "cell", "eu0");
+        arg(f, "cache", "{path_prefix:/a/}");
+        assert_true(spop_end_frame(&f->out, begin, 16380));
+    }
+    size_t begin = spop_begin_frame(&f->out, SPOP_NOTIFY, f->next_stream++, 1);
+    spop_write_message(&f->out, TEXT_VIEW("lookup-as"), 2);
+    arg(f, "path", "/a/y");
+    arg(f, "host", NULL);
+    assert_true(spop_end_frame(&f->out, begin, 16380));
+    expect(f, "1:done=true 2:done=true 3:cell=eu0,learn=false,level=1");
+    expect_counter(f, COUNTER_ROUTES_LEARNED, 1);
+}
+
 /* A NOTIFY of these bytes; its answer without the stream's number. */
 static const char *answer_to(struct fixture *f, const uint8_t *payload, size_t length)
 {
@@ -217,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH(setup_with_store, messages_that_make_no_sense_are_answered_and_counted),
         WITH(setup, two_messages_in_one_notify_and_every_cut_of_them),
+        WITH(setup, a_rewritten_path_is_looked_up_and_learned),
         WITH(setup, a_lookup_as_haproxy_writes_it),
         WITH(setup_with_store, arguments_of_another_type_are_as_if_missing),
         WITH(setup, truth_comes_in_many_types),
