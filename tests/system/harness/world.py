@@ -94,8 +94,8 @@ class World:
         self.marked = 0
         self.turns = {}
         self.stopped = False
-        self.site_more = site_more(self) if callable(site_more) else site_more
         self.cells = Cells(self, cells, answers, servers or {})
+        self.site_more = site_more(self) if callable(site_more) else site_more
         self.routers = {id: Router(self, id, region, (pick or {}).get(region))
                         for id, region in ({"eu1": "eu"} if routers is None else routers).items()}
 
