@@ -70,7 +70,7 @@ def test_git_clone_and_push(world):
         expect.same("who saw its first question", [d.cell for d in world.deliveries() if d.method == "GET"],
                     ["eu1", "us0"])
         # Its first question has made the route fresh.
-        wait_until("the log to say that the push took one pass", functools.partial(went_at_once, router, seen[0].target))
+        wait_until("a log line of a push in one pass", functools.partial(went_at_once, router, seen[0].target))
         grown = router.haproxy.peak() - peak
         expect.true(f"HAProxy has grown by {grown >> 20} MiB", grown < 10 * MB)
         requests = [d for d in world.deliveries() if not d.redirect]
