@@ -72,6 +72,11 @@ def tried(world, router, connect, ask, target, body=BODY, tries=20):
     return dict(found)
 
 
+def loses_answers_behind_a_100():
+    """HAProxy 3.0 over HTTP/2, now and then: docs/requests.md, limits."""
+    return (3, 0) <= places.haproxy_version() < (3, 2)
+
+
 def refusing(world, early):
     world.cells.behave()
     world.cells.misbehave(path="/my-company/refused", early=early, answer={"status": 401, "body": "no"})
@@ -101,7 +106,7 @@ def test_expect_is_refused_behind_the_tier(world):
             continue  # docs/requests.md, limits: HAProxy 2.6 loses some of these
         refusing(world, early)
         for name, (connect, ask) in ways(world, router).items():
-            if name.startswith("router"):
+            if name == "router h1" or (name == "router h2" and not loses_answers_behind_a_100()):
                 world.flush()
                 found = tried(world, router, connect, ask, f"/my-company/refused-{name[-2:]}", bytes(8 * MB), 4)
                 expect.same(f"uploads over {name}, early {early}", found, {(401, (100,)): 4})
@@ -138,7 +143,7 @@ def test_expect_is_taken(world):
     world.cells.misbehave(cell="eu1", path="/my-company/early", early=True, redirect="Cell EU0")
     twice = [(307, False), (200, True)]
     tier = bool(world.classes)
-    for over in ("h1", "h2"):
+    for over in ("h1",) if tier and loses_answers_behind_a_100() else ("h1", "h2"):
         unknown(world, router)
         before = counted.take(world)
         taken(world, router, over, f"/my-company/small-{over}", 1000, [(200, True)], ["eu1", "eu0"])
