@@ -89,14 +89,16 @@ def call(router, target, pieces):
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
 def test_grpc_calls(world):
     """On a known path the call streams both ways, and its trailers arrive. On an unknown path a call that is still open
-    when the redirect comes gets a 307, and its second try goes right."""
+    when the redirect comes gets a 503, which is UNAVAILABLE to gRPC, and its second try goes right.
+    So does the second try of a call on a stale route."""
     router = world.router("eu1")
     pieces = [f"piece {number} ".encode() * 100 for number in range(5)]
     before = counted.take(world)
     tries = 1
     answer = call(router, "/my-company/Service/Call", pieces)
-    if answer.status == 307:
+    if answer.status == 503:
         expect.reason(answer, "too-large-to-replay")
+        expect.same("Retry-After", answer.get("Retry-After"), "0")
         expect.same("cells", [d.cell for d in world.deliveries_of(answer)], ["eu1"])
         answer = call(router, "/my-company/Service/Call", pieces)
         tries += 1
@@ -115,6 +117,13 @@ def test_grpc_calls(world):
     expect.same("cells of a hit", [d.cell for d in world.deliveries_of(answer)], ["eu0"])
     misses = tries if taught else tries + 1
     counted.expect(world, before, lookups=misses + 2, hits=2, misses=misses, learned=1, moved=0, dropped=0, refused=0)
+    world.cells.move("my-company", "us0")
+    answer = call(router, "/my-company/Service/Moved", pieces)
+    expect.same("a call on a stale route", (answer.status, answer.get(expect.REASON)), (503, "stale-route"))
+    answer = call(router, "/my-company/Service/Moved", pieces)
+    expect.status(answer, 200, world)
+    expect.same("what came back", answer.body, b"".join(pieces))
+    expect.same("the owner", world.deliveries_of(answer)[-1].cell, "us0")
 
 
 @scenario(matrix={"answers": {**ANSWERS, "425": 425}}, pick=AWAY, routers=ONE, tls=True, server_options=H2)
