@@ -1,5 +1,6 @@
 /* tests/bench/origin.c - the cells of the bench, all in one process: a Python cell would be the bottleneck. Cell number
- * % cells owns /rNUMBER/…; the others redirect there.
+ * % cells owns /rNUMBER/… and claims it, and /uNUMBER/…, which depends on the user and is not claimed; the others
+ * redirect there.
  *
  *     origin [-d MICROSECONDS] STATUS CELL=PORT…       STATUS of redirects: 302, 421 or 425; a cell called "any" owns
  *     every path and is not counted
@@ -46,10 +47,11 @@ static int answer(const struct client *c, char *out, size_t size)
                         status, names[owner]);
     static const char body[] = "0123456789012345678901234567890123456789012345678901234567890123";
     int segment = (int)strcspn(c->path + 1, "/ ?") + 1;
+    const char *claim = c->path[1] == 'u' ? "X-Nothing" : "X-Gitlab-Cell-Cache";
     return snprintf(out, size,
-                    "HTTP/1.1 200 OK\r\nX-Cell: %s\r\nX-Body: %llu\r\nX-Gitlab-Cell-Cache: {path_prefix:%.*s/}\r\n"
+                    "HTTP/1.1 200 OK\r\nX-Cell: %s\r\nX-Body: %llu\r\n%s: {path_prefix:%.*s/}\r\n"
                     "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s",
-                    cell->id, (unsigned long long)c->body, segment, c->path, sizeof(body) - 1, body);
+                    cell->id, (unsigned long long)c->body, claim, segment, c->path, sizeof(body) - 1, body);
 }
 
 static bool send_answer(struct client *c)

@@ -6,7 +6,7 @@ import time
 
 import sides
 from harness import places
-from harness.router import ask, connects
+from harness.router import ask, connects, counters_of
 from parts_agent import MILLION, THOUSAND, learn
 from parts_http import MB, peak, write_map
 
@@ -14,7 +14,7 @@ KB = 1000
 SIZES = {"1 kB": KB, "14 kB": 14 * KB, "20 kB": 20 * KB, "60 kB": 60 * KB, "1 MB": 1000 * KB, "10 MB": 10 * 1000 * KB,
          "50 MB": 50 * 1000 * KB}
 QUICK = ("14 kB", "60 kB", "1 MB", "10 MB")
-AT_ONCE = (1, 16, 128)
+AT_ONCE = {"20 kB": (1, 16, 128), "1 MB": (1, 16, 128)}  # all others: 16
 ROUTES = 1000
 
 
@@ -68,9 +68,7 @@ def part_bodies(bench, rows, arguments):
     for name, size in SIZES.items():
         if arguments.quick and name not in QUICK:
             continue
-        for at_once in (16,) if arguments.quick else AT_ONCE:
-            if size * at_once > 2000 * MB:
-                continue  # 50 MB from 128 clients say nothing that 16 do not, and take minutes
+        for at_once in (16,) if arguments.quick else AT_ONCE.get(name, (16,)):
             count = count_for(size, at_once, arguments.quick)
 
             def options(side, number, size=size, at_once=at_once, count=count):
@@ -94,4 +92,42 @@ def tell_memory(rows, tier):
     rows.add("memory of the classes", tier.side.name, value=worst, text=", ".join(said))
 
 
-PARTS = {"bodies": part_bodies}
+COUNTERS = ("lookups", "lookup_hits_level1", "lookup_hits_level2", "lookup_misses")
+
+
+def part_site(bench, rows, arguments):
+    """The mix of a real site, against bare HAProxy with a static map and the same header rules; which level knew."""
+    tenants, rounds, count, warm = (20 * THOUSAND, 3, 3000, 5) if arguments.quick else (200 * THOUSAND, 5, 10000, 40)
+    cells, turn = bench.origin(302, 2), iter(range(10 * MILLION, 90 * MILLION, MILLION))
+    redis, redis_process = bench.redis()
+    runtime, address = bench.path("runtime"), bench.path("large")
+    conf, spoe = bench.conf(cells, redis=redis, runtime=[f"unix:{runtime}"], map_file=write_map(bench, 0, True),
+                            large_address=f"unix@{address}")
+    classes = bench.classes(conf, address)
+    agent = bench.start("agent", [places.built("cellrouter"), "-f", conf])
+    agent.ready("listens", lambda: connects(spoe))
+    learn(bench, sides.Side("agent", spoe, {}), tenants)
+    router = bench.router("the site", conf, {"agent": agent, "redis": redis_process, **classes}, runtime)
+    bare = bench.bare("bare, map and hygiene", cells, write_map(bench, tenants, False), hygiene=True)
+    bare.options = ["-a"]
+    every = ["-m", "-n", tenants, "-s", 100, "-c", 64]
+
+    def options(side, number):
+        return [*every, "-t", next(turn), "-r", count]
+
+    time.sleep(2)  # the edge has seen the classes' health checks
+    for _ in range(warm):  # routes in use enter level 0 at their second use
+        rows.progress("warming the site")
+        sides.load(bench, "http_load", router, options(router, 0))
+    before = counters_of(ask(f"{spoe}.admin", "show counters"))
+    rows.compare(bench, "the mix of a site", "http_load", [bare, router], options, rounds)
+    after = counters_of(ask(f"{spoe}.admin", "show counters"))
+    asked, first, second, nobody = (after[name] - before[name] for name in COUNTERS)
+    requests = rounds * count
+    shares = {"level 0": 1 - asked / requests, "level 1": first / requests, "level 2": second / requests,
+              "nobody": nobody / requests}
+    rows.add("who knew the cell", "the site", value=list(shares.values()),
+             text=", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+
+
+PARTS = {"bodies": part_bodies, "site": part_site}

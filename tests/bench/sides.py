@@ -166,10 +166,10 @@ class Bench:
         return subprocess.run([places.built("cellctl"), "haproxy", *more, "-f", conf], capture_output=True, text=True,
                               check=True).stdout
 
-    def router(self, name, conf, processes):
+    def router(self, name, conf, processes, runtime=None):
         """HAProxy with the project's rules, of this cellrouter.conf."""
         port = self.ports.reserve()
-        process = self.haproxy(name, *self.router_texts(conf, port))
+        process = self.haproxy(name, *self.router_texts(conf, port, runtime))
         process.ready("listens", lambda: connects(("127.0.0.1", port)), timeout=60)
         return Side(name, port, {"haproxy": process, **processes})
 
@@ -205,7 +205,8 @@ class Bench:
                      "    http-response lua.learn\n    http-response del-header X-Gitlab-Cell- -m beg\n"
                      "    use_backend %[var(txn.cell)] if { var(txn.cell) -m found }\n    default_backend c00\n")
         elif hygiene:
-            text += HYGIENE + f"    use_backend %[path,concat(/),map_beg({map_file})] if !unlookable\n"
+            text += (HYGIENE + f"    use_backend %[path,concat(/),map_beg({map_file})] if !unlookable\n"
+                     "    default_backend any\n")
         else:
             chosen = f"use_backend %[path,concat(/),map_beg({map_file})]" if map_file else "default_backend any"
             text += f"    {chosen}\n"
