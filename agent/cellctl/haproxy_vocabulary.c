@@ -173,6 +173,11 @@ static void print_large_places(const struct haproxy_scope *scope, FILE *out)
     fprintf(out, "%" PRIu32, class_of(scope).places);
 }
 
+static void print_large_kept(const struct haproxy_scope *scope, FILE *out)
+{
+    fprintf(out, "%" PRIu64, class_of(scope).places * LARGE_BUFFERS * class_of(scope).buffer);
+}
+
 /* As docs/deployment.md has it. */
 static void print_large_memory(const struct haproxy_scope *scope, FILE *out)
 {

@@ -50,6 +50,7 @@ const char *const haproxy_words[HAPROXY_WORDS] = {
     "tune.h2.max-frame-size",
     "tune.http.maxhdr",
     "tune.maxrewrite",
+    "tune.memory.hot-size",
     "ulimit-n",
     "unique-id-format",
     "use-server",

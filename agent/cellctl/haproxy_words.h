@@ -3,7 +3,7 @@
 #ifndef CELLROUTER_AGENT_CELLCTL_HAPROXY_WORDS_H
 #define CELLROUTER_AGENT_CELLCTL_HAPROXY_WORDS_H
 
-enum { HAPROXY_WORDS = 52 };
+enum { HAPROXY_WORDS = 53 };
 extern const char *const haproxy_words[HAPROXY_WORDS];
 
 #endif

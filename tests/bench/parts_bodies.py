@@ -26,7 +26,7 @@ def has_setting(name):
 
 def ways():
     """Name -> settings of the section routes, and whether the routes are known beforehand."""
-    known = {"known": ({"fresh": 0}, True), "known and fresh": ({}, True)} if has_setting("fresh") else {
+    known = {"known": ({"fresh": 0}, True), "known and fresh": ({"fresh": 3600}, True)} if has_setting("fresh") else {
         "known": ({}, True)}
     return {**known, "unknown": ({}, False)}
 

@@ -88,6 +88,7 @@ static void each_class_has_its_own_text(void **state)
     assert_non_null(strstr(small, "\n    bind unix@/run/haproxy/cellrouter.sock-large-64k mode 660\n"));
     assert_non_null(strstr(large, "\n    tune.bufsize 1114112\n"));
     assert_non_null(strstr(large, "1088 KiB each: 16 MiB\n"));
+    assert_non_null(strstr(large, "\n    tune.memory.hot-size 16711680\n"));
     assert_string_equal(names, "64k\n1m\n");
     free(router);
     free(small);
