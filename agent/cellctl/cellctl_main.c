@@ -8,6 +8,7 @@
 #include "agent/cellctl/cellctl.h"
 #include "agent/cellctl/haproxy_config.h"
 #include "agent/config/config.h"
+#include "agent/report/counters.h"
 
 #define DEFAULT_FILE "/etc/cellrouter/cellrouter.conf"
 
@@ -24,6 +25,7 @@ static const char usage[] =
     "  adopt CFG…          print what a site's haproxy.cfg files, in HAProxy's order, need to adopt the rules\n"
     "  settings            print all settings, with limits and defaults\n"
     "  settings --sample   print a configuration with every default (docs/cellrouter.conf)\n"
+    "  metrics             print every metric that an agent has, with its text; all values are 0\n"
     "\n"
     "Any other command is sent to the running agent:\n"
     "  help                list its commands, such as: show info, show routes [PREFIX], explain PATH, forget PREFIX\n"
@@ -97,6 +99,13 @@ static int run_settings(char *const *words, int count)
     return flushed("the settings");
 }
 
+static int run_metrics(void)
+{
+    static const struct counters none;
+    counters_print_metrics(&none, stdout);
+    return flushed("the metrics");
+}
+
 static int ask(const struct options *options, char *const *words, int count)
 {
     if (options->socket_path)
@@ -122,6 +131,8 @@ static int run(const struct options *options, char *const *words, int count)
         return refuse("a command is missing");
     if (strcmp(words[0], "settings") == 0)
         return run_settings(words, count);
+    if (strcmp(words[0], "metrics") == 0)
+        return count == 1 ? run_metrics() : refuse("metrics takes no argument");
     if (strcmp(words[0], "check") == 0)
         return count == 1 ? run_check(options) : refuse("check takes no argument");
     if (strcmp(words[0], "haproxy") == 0)
