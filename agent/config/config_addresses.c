@@ -99,11 +99,11 @@ static void find_classes(struct parts *parts, const struct config_haproxy *hapro
     char suffix[SUFFIX_MAX];
     for (size_t i = 0; i < count; i++) {
         const char *dash = classes[i].name[0] ? "-" : "";
-        snprintf(suffix, sizeof suffix, "-large%s%s", dash, classes[i].name);
+        snprintf(suffix, sizeof suffix, "-large%s%.*s", dash, LARGE_NAME_SIZE - 1, classes[i].name);
         add(parts, "haproxy", "loop", haproxy->loop, suffix);
-        snprintf(suffix, sizeof suffix, "%s%s", dash, classes[i].name);
+        snprintf(suffix, sizeof suffix, "%s%.*s", dash, LARGE_NAME_SIZE - 1, classes[i].name);
         add(parts, "haproxy", "large-address", haproxy->large_address, suffix);
-        snprintf(suffix, sizeof suffix, "%s%s-check", dash, classes[i].name);
+        snprintf(suffix, sizeof suffix, "%s%.*s-check", dash, LARGE_NAME_SIZE - 1, classes[i].name);
         add(parts, "haproxy", "large-address", haproxy->large_address, suffix);
     }
 }
