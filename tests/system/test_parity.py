@@ -58,6 +58,10 @@ CASES = [
     Case("repeated headers", headers=[("X-Odd", "b"), ("x-odd", "a"), ("X-Odd", ""), ("Cookie", "a=b"),
                                       ("Cookie", "c=d")]),
     Case("HEAD", method="HEAD", bodies=("GET",)),
+    Case("across origins", headers=[("Origin", "https://other.example")], bodies=("GET",), follows=False),
+    Case("across origins, other methods", follows=False, bodies=("POST", "large"),
+         headers=[("Origin", "https://other.example"), ("Sec-Fetch-Site", "same-site"), ("Sec-Fetch-Mode", "cors")]),
+    Case("a service worker's script", headers=[("Service-Worker", "script")], bodies=("GET",), follows=False),
     Case("a site's facts about the connection", site="facts", by="tls"),
     Case("PROXY v2 to the cell", owner="eu2"),
     Case("PROXY v2 to the cell, over TLS: a direct hit", owner="eu2", by="tls", ways=("hit",), bodies=("GET",)),
@@ -115,8 +119,8 @@ CASES = [
     Case("interim answers over HTTP/2", since=(3, 2), by="h2",
          rule={"interim": [[103, [["Link", "</a.css>; rel=preload"]]]]},
          bodies=("GET",)),
-    Case("100-continue", headers=[("Expect", "100-continue")], bodies=("POST", "large"),
-         differs=("cell: headers", "client: interim")),
+    Case("100-continue", since=(3, 2), headers=[("Expect", "100-continue")],
+         bodies=("POST", "large"), differs=("cell: headers", "client: interim")),
     *(Case(f"a cell's {status}", status=status, rule={"answer": {"status": status, "body": "the cell's own page"}})
       for status in (204, 302, 400, 401, 404, 413, 421, 425, 429, 500, 502, 503, 504, 599)),
 ]
