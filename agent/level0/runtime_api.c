@@ -20,8 +20,9 @@
  *
  * A state sends commands and is over when each was replied to. HAProxy's interactive mode ("prompt") ends a reply with
  * "> ", and asks for the next line of a payload with "+ ": `owed` counts the replies that are still to come. Commands
- * and replies are whole texts in memory, bounded by CHANGES, PAYLOADS and LINE_MAX_BYTES. Each state has STEP seconds
- * from its start, and from each byte that arrives.
+ * and replies are whole texts in memory, bounded by CHANGES, PAYLOADS, RUNTIME_LINE_MAX and REPLY_MAX_BYTES. Each state has STEP
+ * seconds from its start, and from each byte that arrives, but no more than STEP_MAX. What HAProxy says is read by
+ * agent/level0/runtime_reply.h; bytes that nobody asked for end the connection.
  *
  * What cannot happen. A batch does not go to the wrong process: it has a connection of its own, and the first thing
  * asked there is whose it is. After a failure nothing is taken for granted: when commands may have been sent, the
@@ -41,6 +42,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/level0/runtime_reply.h"
 #include "base/peer.h"
 #include "base/rng.h"
 
@@ -48,15 +50,15 @@ enum {
     PAYLOAD = 8192, /* bytes of one add: HAProxy keeps a command with its payload in one buffer, tune.bufsize, 16384 */
     PAYLOADS = 4,   /* adds under way at a time */
     CHANGES = 200,  /* changes under way at a time */
-    LINE_MAX_BYTES = 65536,
-    DOOMED_MAX = 1 << 20, /* bytes of keys to delete; more: the map is cleared */
-    PATIENCE = 8,         /* failures that are not told before HAProxy was met: it starts after the agent */
-    DOOMED_LINEAR = 100,  /* keys; at 10k entries one deletion takes 2.6 as long as 100 additions */
+    REPLY_MAX_BYTES = 65536, /* of one command but show map; show info has some 3000 */
+    DOOMED_MAX = 1 << 20,    /* bytes of keys to delete; more: the map is cleared */
+    PATIENCE = 8,            /* failures that are not told before HAProxy was met: it starts after the agent */
+    DOOMED_LINEAR = 100,     /* keys; at 10k entries one deletion takes 2.6 as long as 100 additions */
 };
 
 /* Seconds. None is tuned. */
-static const double URGENT = 0.003, LAZY = 0.1, LAZY_LINEAR = 1, IDLE = 0.5, STEP = 2, BACKOFF_MIN = 0.05,
-                    BACKOFF_MAX = 2, RESOLVE_POLL = 0.005;
+static const double URGENT = 0.003, LAZY = 0.1, LAZY_LINEAR = 1, IDLE = 0.5, STEP = 2, STEP_MAX = 30,
+                    BACKOFF_MIN = 0.05, BACKOFF_MAX = 2, RESOLVE_POLL = 0.005;
 
 enum state { WAITING, RESOLVING, CONNECTING, INFO, CHANGING, SHOWING, CLEARING, DELETING, ADDING };
 
@@ -76,15 +78,18 @@ struct runtime_api {
     ev_timer timer; /* WAITING: until the next batch; otherwise the deadline of the step */
     struct rng rng;
     double backoff;
-    bool linear;
     unsigned failures; /* since the last success */
     struct peer peer;
     ev_tstamp resolve_until;
     struct text out, in, payload, doomed;
     size_t sent;
+    size_t heard; /* bytes of the reply that is coming */
+    double step_until;
     unsigned owed; /* replies */
     /* of the process at the other end; identity: what it was when it was brought in line */
-    uint64_t pid, started, known_pid, known_started;
+    struct runtime_info info;
+    uint64_t known_pid, known_started;
+    bool linear;
     uint32_t cursor;
     size_t doomed_at, doomed_count;
     bool clear;
@@ -189,6 +194,13 @@ static void set_timer(struct runtime_api *runtime, double seconds)
     ev_timer_start(runtime->loop, &runtime->timer);
 }
 
+/* Each byte that arrives gives the step more time, but one that drips does not hold it up for good. */
+static void set_step_timer(struct runtime_api *runtime)
+{
+    double left = runtime->step_until - ev_now(runtime->loop);
+    set_timer(runtime, left > STEP ? STEP : left > 0 ? left : 0);
+}
+
 static void hang_up(struct runtime_api *runtime)
 {
     if (runtime->fd >= 0) {
@@ -218,7 +230,7 @@ static void fail(struct runtime_api *runtime, const char *why)
     if (runtime->state > INFO)
         hot_map_lost(runtime->options.map, runtime->target);
     struct runtime_api_event event = {
-        .what = RUNTIME_API_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->pid};
+        .what = RUNTIME_API_FAILED, .address = runtime->options.address, .why = why, .pid = runtime->info.pid};
     peer_lost(&runtime->peer);
     bool tell = ++runtime->failures == (runtime->known_pid ? 1 : PATIENCE);
     hang_up(runtime);
@@ -240,7 +252,9 @@ static void send_step(struct runtime_api *runtime, enum state state)
         fail(runtime, "out of memory");
         return;
     }
-    set_timer(runtime, STEP);
+    runtime->heard = 0;
+    runtime->step_until = ev_now(runtime->loop) + STEP_MAX;
+    set_step_timer(runtime);
     ev_io_start(runtime->loop, &runtime->writer);
 }
 
@@ -321,11 +335,11 @@ static void start_adding(struct runtime_api *runtime)
         return;
     }
     hot_map_resync_end(map, runtime->target);
-    runtime->known_pid = runtime->pid;
-    runtime->known_started = runtime->started;
+    runtime->known_pid = runtime->info.pid;
+    runtime->known_started = runtime->info.started;
     struct runtime_api_event event = {.what = RUNTIME_API_SYNCED,
                                       .address = runtime->options.address,
-                                      .pid = runtime->pid,
+                                      .pid = runtime->info.pid,
                                       .adds = runtime->adds,
                                       .dels = runtime->dels};
     runtime->options.on_event(runtime->options.user, &event);
@@ -334,11 +348,12 @@ static void start_adding(struct runtime_api *runtime)
 
 static void begin(struct runtime_api *runtime)
 {
-    if (runtime->pid == 0) {
+    if (runtime->info.pid == 0) {
         fail(runtime, "show info tells no Pid: is this HAProxy's runtime socket, and its level admin?");
         return;
     }
-    if (runtime->pid != runtime->known_pid || runtime->started != runtime->known_started)
+    runtime->linear = runtime->info.version > 0 && runtime->info.version < 3;
+    if (runtime->info.pid != runtime->known_pid || runtime->info.started != runtime->known_started)
         hot_map_lost(runtime->options.map, runtime->target);
     runtime->options.counts->batches++;
     if (hot_map_need(runtime->options.map, runtime->target) == HOT_ALL)
@@ -367,25 +382,17 @@ static void step(struct runtime_api *runtime)
 
 /* ---- replies ---------------------------------------------------------------------------------------------------- */
 
-static void read_info(struct runtime_api *runtime, const char *line)
-{
-    if (strncmp(line, "Pid: ", 5) == 0)
-        runtime->pid = strtoull(line + 5, NULL, 10);
-    else if (strncmp(line, "Start_time_sec: ", 16) == 0)
-        runtime->started = strtoull(line + 16, NULL, 10);
-    else if (strncmp(line, "Version: ", 9) == 0)
-        runtime->linear = strtoul(line + 9, NULL, 10) < 3;
-}
-
-static void doom(struct runtime_api *runtime, const char *key, size_t length)
+static void doom(struct runtime_api *runtime, struct text_view key)
 {
     if (runtime->clear)
         return;
     runtime->doomed_count++;
-    runtime->clear = !hot_map_takes(key, length) || runtime->doomed.used > DOOMED_MAX ||
+    runtime->clear = !hot_map_takes(key.at, key.length) || runtime->doomed.used > DOOMED_MAX ||
                      (runtime->linear && runtime->doomed_count > DOOMED_LINEAR);
-    if (!runtime->clear)
-        put(&runtime->doomed, key, length + 1);
+    if (runtime->clear)
+        return;
+    put(&runtime->doomed, key.at, key.length);
+    put(&runtime->doomed, "", 1);
 }
 
 /* Whether the process may keep the entry. */
@@ -401,87 +408,81 @@ static bool is_right(struct runtime_api *runtime, const struct hot_entry *found)
            hot_map_resync_found(options->map, runtime->target, found);
 }
 
-/* What stands behind the key in an entry's value: nothing; that it is undecided; or since when HAProxy itself has it in
- * doubt, which ends without us. */
-static bool read_mark(const char *mark, bool *undecided)
+static bool read_entry(struct runtime_api *runtime, struct text_view line)
 {
-    *undecided = strcmp(mark, UNDECIDED_MARK) == 0;
-    if (*undecided || mark[0] == '\0')
-        return true;
-    return mark[0] == '|' && strcmp(mark + 1 + strspn(mark + 1, "0123456789"), "|?") == 0;
-}
-
-/* "0x55704f6faa70 /q/ c0|/q/" */
-static bool read_entry(struct runtime_api *runtime, char *line)
-{
-    char *rest = NULL;
-    if (strncmp(line, "0x", 2) != 0 || !strtok_r(line, " ", &rest))
+    struct runtime_entry entry;
+    if (!runtime_reply_entry(line, &entry))
         return false;
-    const char *key = strtok_r(NULL, " ", &rest);
-    if (!key)
-        return false;
-    size_t length = strlen(key), id = strcspn(rest, "|");
-    struct hot_entry found = {
-        .key = key, .length = length < UINT16_MAX ? (uint16_t)length : UINT16_MAX, .cell = CELL_NONE};
-    if (rest[id] == '|' && strncmp(rest + id + 1, key, length) == 0 &&
-        read_mark(rest + id + 1 + length, &found.undecided))
-        found.cell = cells_find_id(*runtime->options.cells, (struct text_view){rest, id});
+    struct hot_entry found = {.key = entry.key.at,
+                              .length = entry.key.length < UINT16_MAX ? (uint16_t)entry.key.length : UINT16_MAX,
+                              .cell = entry.cell.at ? cells_find_id(*runtime->options.cells, entry.cell) : CELL_NONE,
+                              .undecided = entry.undecided};
     if (!is_right(runtime, &found))
-        doom(runtime, key, length);
+        doom(runtime, entry.key);
     return true;
 }
 
-/* An entry that is not there any more was taken out by HAProxy itself. */
-static bool read_line(struct runtime_api *runtime, char *line)
+/* False: it should not stand there. */
+static bool read_line(struct runtime_api *runtime, struct text_view line)
 {
-    if (line[0] == '\0' || runtime->state == CONNECTING)
-        return true;
-    if (runtime->state == INFO)
-        read_info(runtime, line);
-    else if (runtime->state == SHOWING)
+    if (line.length > 0 && runtime->state == SHOWING)
         return read_entry(runtime, line);
-    else
-        return strncmp(line, "Key not found", 13) == 0;
+    if (runtime->state != INFO)
+        return runtime_reply_is_harmless(line);
+    runtime_reply_info(&runtime->info, line);
     return true;
 }
 
-/* Takes one line or prompt off the front. False: none is whole. *badp: a line that should not be there. */
-static bool take_line(struct runtime_api *runtime, size_t *at, char **badp)
+/* Takes one piece off the front of what came. False: nothing is whole, or it failed. */
+static bool take_piece(struct runtime_api *runtime, size_t *at)
 {
-    char *start = runtime->in.at + *at;
-    size_t left = runtime->in.used - *at;
-    if (left >= 2 && (start[0] == '>' || start[0] == '+') && start[1] == ' ') {
-        if (start[0] == '>' && runtime->owed > 0)
-            runtime->owed--;
-        *at += 2;
-        return true;
-    }
-    char *end = memchr(start, '\n', left);
-    if (!end)
+    struct text_view line;
+    size_t used;
+    const char *bytes = runtime->in.at + *at;
+    switch (runtime_reply_take(bytes, runtime->in.used - *at, &line, &used)) {
+    case RUNTIME_PIECE_MORE: return false;
+    case RUNTIME_PIECE_PROMPT:
+        runtime->owed--;
+        runtime->heard = 0;
+        break;
+    case RUNTIME_PIECE_PAYLOAD: break;
+    case RUNTIME_PIECE_LINE:
+        if (read_line(runtime, line))
+            break;
+        char why[200];
+        snprintf(why, sizeof why, "HAProxy says: %.*s", (int)(line.length < 150 ? line.length : 150), line.at);
+        fail(runtime, why);
         return false;
-    *end = '\0';
-    *at += (size_t)(end - start) + 1;
-    if (!read_line(runtime, start))
-        *badp = start;
+    case RUNTIME_PIECE_TOO_LONG: fail(runtime, "HAProxy's reply has no end of line"); return false;
+    case RUNTIME_PIECE_BINARY: fail(runtime, "HAProxy's reply is no text"); return false;
+    }
+    *at += used;
+    runtime->heard += used;
     return true;
+}
+
+/* Only the map can be long. */
+static bool says_too_much(const struct runtime_api *runtime)
+{
+    return runtime->state != SHOWING && runtime->heard > REPLY_MAX_BYTES;
 }
 
 static void take_replies(struct runtime_api *runtime)
 {
     size_t at = 0;
-    char *bad = NULL, why[200];
-    while (!bad && at < runtime->in.used && take_line(runtime, &at, &bad)) {
+    while (runtime->owed > 0 && at < runtime->in.used && take_piece(runtime, &at)) {
     }
-    if (bad) {
-        snprintf(why, sizeof why, "HAProxy says: %s", bad);
-        fail(runtime, why);
-        return;
-    }
+    if (runtime->state == WAITING)
+        return; /* it failed */
     memmove(runtime->in.at, runtime->in.at + at, runtime->in.used - at);
     runtime->in.used -= at;
-    if (runtime->in.used > LINE_MAX_BYTES)
-        fail(runtime, "HAProxy's reply has no end of line");
-    else if (runtime->owed == 0 && runtime->out.used == 0)
+    if (says_too_much(runtime))
+        fail(runtime, "HAProxy's reply does not end");
+    else if (runtime->owed > 0)
+        return;
+    else if (runtime->in.used > 0 || runtime->out.used > 0)
+        fail(runtime, "HAProxy says what nobody asked for");
+    else
         step(runtime);
 }
 
@@ -498,13 +499,17 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
         fail(runtime, n == 0 ? "HAProxy closed the connection" : strerror(errno));
         return;
     }
+    if (runtime->state == CONNECTING) {
+        fail(runtime, "HAProxy says what nobody asked for");
+        return;
+    }
     put(&runtime->in, bytes, (size_t)n);
     if (runtime->in.failed) {
         runtime->in.failed = false;
         fail(runtime, "out of memory");
         return;
     }
-    set_timer(runtime, STEP);
+    set_step_timer(runtime);
     take_replies(runtime);
 }
 
@@ -544,7 +549,7 @@ static void connect_to_peer(struct runtime_api *runtime)
         fail(runtime, strerror(errno));
         return;
     }
-    runtime->pid = runtime->started = 0;
+    runtime->info = (struct runtime_info){0};
     ev_io_set(&runtime->reader, runtime->fd, EV_READ);
     ev_io_set(&runtime->writer, runtime->fd, EV_WRITE);
     ev_io_start(runtime->loop, &runtime->reader);
