@@ -43,6 +43,7 @@
 #include <unistd.h>
 
 #include "agent/level0/runtime_reply.h"
+#include "base/clock.h"
 #include "base/peer.h"
 #include "base/rng.h"
 
@@ -80,12 +81,12 @@ struct runtime_api {
     double backoff;
     unsigned failures; /* since the last success */
     struct peer peer;
-    ev_tstamp resolve_until;
+    double resolve_until; /* as now() */
     struct text out, in, payload, doomed;
     size_t sent;
-    size_t heard; /* bytes of the reply that is coming */
-    double step_until;
-    unsigned owed; /* replies */
+    size_t heard;      /* bytes of the reply that is coming */
+    double step_until; /* as now() */
+    unsigned owed;     /* replies */
     /* of the process at the other end; identity: what it was when it was brought in line */
     struct runtime_info info;
     uint64_t known_pid, known_started;
@@ -187,6 +188,12 @@ static void put_command(struct runtime_api *runtime, const char *command)
 
 /* ---- the connection --------------------------------------------------------------------------------------------- */
 
+/* Seconds, of the clock that nobody sets: ev_now() is the other one. */
+static double now(void)
+{
+    return (double)clock_now_ms() / 1000;
+}
+
 static void set_timer(struct runtime_api *runtime, double seconds)
 {
     ev_timer_stop(runtime->loop, &runtime->timer);
@@ -197,7 +204,7 @@ static void set_timer(struct runtime_api *runtime, double seconds)
 /* Each byte that arrives gives the step more time, but one that drips does not hold it up for good. */
 static void set_step_timer(struct runtime_api *runtime)
 {
-    double left = runtime->step_until - ev_now(runtime->loop);
+    double left = runtime->step_until - now();
     set_timer(runtime, left > STEP ? STEP : left > 0 ? left : 0);
 }
 
@@ -253,7 +260,7 @@ static void send_step(struct runtime_api *runtime, enum state state)
         return;
     }
     runtime->heard = 0;
-    runtime->step_until = ev_now(runtime->loop) + STEP_MAX;
+    runtime->step_until = now() + STEP_MAX;
     set_step_timer(runtime);
     ev_io_start(runtime->loop, &runtime->writer);
 }
@@ -568,11 +575,11 @@ static void connect_now(struct runtime_api *runtime)
         return;
     }
     if (runtime->state == WAITING)
-        runtime->resolve_until = ev_now(runtime->loop) + STEP;
+        runtime->resolve_until = now() + STEP;
     runtime->state = RESOLVING;
     if (state != PEER_BUSY)
         fail(runtime, why);
-    else if (ev_now(runtime->loop) >= runtime->resolve_until)
+    else if (now() >= runtime->resolve_until)
         fail(runtime, "the name server does not answer in time");
     else
         set_timer(runtime, RESOLVE_POLL);
