@@ -107,6 +107,14 @@ class Process:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def cpu_nanoseconds(self):
+        """Of all threads that are there now: finer than cpu_seconds(), which counts in hundredths."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0])
+        return total
+
     def resident(self):
         """Bytes of memory in use."""
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
