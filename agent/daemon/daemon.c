@@ -570,6 +570,7 @@ static void watch_signal(struct daemon *daemon, ev_signal *watcher, void (*on)(s
 static void watch(struct daemon *daemon)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file as large as it may be (LimitFSIZE=) is a write that fails, as on a full disk */
     watch_signal(daemon, &daemon->term, on_terminate, SIGTERM);
     watch_signal(daemon, &daemon->interrupt, on_terminate, SIGINT);
     watch_signal(daemon, &daemon->hangup, on_hangup, SIGHUP);

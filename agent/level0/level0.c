@@ -54,6 +54,7 @@ struct level0 {
     ev_timer tick, write;
     int lock; /* -1: another agent is the keeper */
     bool waits;
+    bool file_failed; /* the last time; told once until it works again */
     uint64_t poked;   /* changes of which the runtimes know */
     uint64_t written; /* changes at the start of the file last written */
     uint64_t write_after_ms, lock_after_ms;
@@ -71,13 +72,15 @@ static void on_write(struct ev_loop *loop, ev_timer *timer, int events)
     if (step == MAP_FILE_MORE)
         return;
     if (step == MAP_FILE_FAILED) {
-        log_write(level0->options.log, REASON_LEVEL0_FILE,
-                  LOG_FIELDS(LOG_STR("file", level0->options.config->map_file), LOG_STR("why", strerror(errno))));
+        if (!level0->file_failed)
+            log_write(level0->options.log, REASON_LEVEL0_FILE,
+                      LOG_FIELDS(LOG_STR("file", level0->options.config->map_file), LOG_STR("why", strerror(errno))));
         counter_add(level0->options.counters, COUNTER_LEVEL0_FILE_ERRORS, 1);
         level0->written = UINT64_MAX;
     } else {
         counter_add(level0->options.counters, COUNTER_LEVEL0_FILES, 1);
     }
+    level0->file_failed = step == MAP_FILE_FAILED;
     ev_timer_stop(loop, timer);
 }
 

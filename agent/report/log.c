@@ -38,6 +38,7 @@ struct log {
     uint32_t per_reason;
     log_clock wall_ms;
     uint64_t lost;
+    bool torn; /* the last line has no end: the disk was full in its midst */
     struct allowance allowances[REASON_COUNT];
 };
 
@@ -167,12 +168,19 @@ static void put_head(struct line *line, uint64_t wall_ms, enum log_level level, 
 }
 
 /* poll first: the descriptor is shared with other processes, so it is not ours to make non-blocking. */
+static bool writes(struct log *log, const char *bytes, size_t length)
+{
+    struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
+    ssize_t n = poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) ? write(log->fd, bytes, length) : -1;
+    if (n > 0)
+        log->torn = (size_t)n < length;
+    return n == (ssize_t)length;
+}
+
 static void send_line(struct log *log, struct line *line)
 {
     line->bytes[line->length++] = '\n';
-    struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
-    if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT) ||
-        write(log->fd, line->bytes, line->length) != (ssize_t)line->length)
+    if ((log->torn && !writes(log, "\n", 1)) || !writes(log, line->bytes, line->length))
         log->lost++;
 }
 

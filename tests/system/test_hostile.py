@@ -1,20 +1,22 @@
-"""Neighbours that lie: whoever stands at HAProxy's runtime socket, or fills the disk. Requests go on, one line says it,
+"""Neighbours that lie or take all: whoever stands at HAProxy's runtime socket, or fills the disk. Requests go on, one line says it,
 and all is well again when it is over."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import threading
 
-from harness import expect, places
-from harness.level0 import PREFIX, get, the_file, the_map, warm
-from harness.process import wait_until
+from harness import configs, expect, places
+from harness.level0 import PREFIX, get, warm
+from harness.process import LIBC, Process, wait_until
 from harness.runner import scenario
 
 EU = {"eu1": "eu"}
 AWAY = {"eu": "eu1"}
 FORMS = places.ROOT / "tests" / "fuzz" / "corpus" / "runtime_reply"
 LONG = 70_000
+CLONE_NEWNS = 0x20000
 
 
 class Impostor:
@@ -130,3 +132,152 @@ def test_a_runtime_socket_that_lies(world):
     impostor.leave()
 
 
+
+
+AGENT_GONE = r"Server cellrouter\S*agent\S* is (DOWN|UP)|has no server"
+
+
+class SmallDisk:
+    """A file system of its own, so small, below a router's folder. Only this test and the programs that it starts from
+    now on see it; it is gone with them."""
+
+    def __init__(self, router, size="512k", inodes=64):
+        self.folder = router.folder / "disk"
+        self.folder.mkdir()
+        if os.getuid() != 0:
+            raise places.Missing("only root can mount")
+        if LIBC.unshare(CLONE_NEWNS) != 0:
+            raise places.Missing("mounting is not possible here")
+        for arguments in (["--make-rprivate", "/"],
+                          ["-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes}", "tmpfs", self.folder]):
+            if subprocess.run(["mount", *arguments], check=False, capture_output=True).returncode != 0:
+                raise places.Missing("mounting is not possible here")
+
+    def fill(self):
+        """All bytes and all names."""
+        with open(self.folder / "others", "ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 512)
+        with contextlib.suppress(OSError):
+            for number in range(100_000):
+                (self.folder / f"other-{number}").touch()
+
+    def clear(self):
+        for file in self.folder.glob("other*"):
+            file.unlink()
+
+
+def lines(router, reason):
+    return router.agent.text().count(f"reason={reason} ")
+
+
+def move_to(disk, world, router):
+    """Map file and admin socket on that disk; both programs start anew."""
+    router.haproxy.terminate()
+    router.agent.terminate()
+    router.retired += [router.haproxy, router.agent]
+    text = router.conf.read_text(encoding="utf-8")
+    text = text.replace(str(router.folder / "routes.map"), str(disk.folder / "routes.map"))
+    text = text.replace(str(router.admin_socket), str(disk.folder / "admin"))
+    router.conf.write_text(text, encoding="utf-8")
+    router.admin_socket = disk.folder / "admin"
+    router.files = configs.haproxy_files(router, world)
+
+
+def in_file(disk, prefix):
+    return prefix in (disk.folder / "routes.map").read_text(encoding="ascii")
+
+
+@scenario(routers=EU, pick=AWAY, level0=True, settings={"haproxy": {"map-uses": 1}})
+def test_a_full_disk(world):
+    """With the map file and the admin socket on it. An agent that cannot make its socket says so and does not start;
+    one that runs goes on, says in one line that the map file cannot be written, keeps the old file whole, and writes
+    it when there is room again."""
+    world.allow(AGENT_GONE)
+    router = world.router("eu1")
+    disk = SmallDisk(router)
+    move_to(disk, world, router)
+    disk.fill()
+    failed = subprocess.run([places.built("cellrouter"), "-f", router.conf], check=False, capture_output=True,
+                            text=True, timeout=30)
+    expect.true(f"no start on a full disk: status {failed.returncode}, {failed.stderr}",
+                failed.returncode == 1 and "No space left on device" in failed.stderr)
+    disk.clear()
+    router.start_agent()
+    router.wait_agent()
+    router.start_haproxy()
+    router.wait_haproxy()
+    wait_until("HAProxy to see the agent", lambda: router.stat("cellrouter-agent", "agent").get("status") == "UP")
+    until(router, world, PREFIX, "alice")
+    wait_until("the route in the map file", lambda: in_file(disk, PREFIX))
+    disk.fill()
+    before = router.counters()
+    until(router, world, "/not-my-company/", "nora")
+    wait_until("the file to fail three times",
+               lambda: router.counters()["level0_file_errors"] >= before["level0_file_errors"] + 3)
+    expect.same("lines that say so", lines(router, "level0_file"), 1)
+    expect.true("the old file is whole", in_file(disk, PREFIX) and not in_file(disk, "/not-my-company/"))
+    expect.same("what it left on the disk", [file.name for file in disk.folder.glob("*.new")], [])
+    for number in range(20):
+        for method, body in (("GET", b""), ("POST", b"a=b")):
+            answer = router.request(method, f"{PREFIX}full/{number}", user="alice", body=body, follow_307=True)
+            expect.status(answer, 200, world)
+    disk.clear()
+    wait_until("the new route in the map file", lambda: in_file(disk, "/not-my-company/"))
+    expect.same("lines that say so", lines(router, "level0_file"), 1)
+
+
+def until(router, world, prefix, user):
+    """Asked until HAProxy's map has it."""
+    def used():
+        expect.status(get(router, f"{prefix}x", user), 200, world)
+        return f" {prefix} " in router.runtime(f"show map {router.folder / 'disk' / 'routes.map'}")
+
+    wait_until(f"{prefix} in the map", used)
+
+
+@scenario(routers=EU, pick=AWAY, settings={"log": {"level": "debug", "per-reason": 1000}})
+def test_a_log_on_a_full_disk(world):
+    """Lines that cannot be written are counted, requests go on, and lines come again when there is room."""
+    world.allow(AGENT_GONE)
+    world.allowed_counters.add("log_lines_lost")
+    router = world.router("eu1")
+    disk = SmallDisk(router)
+    router.agent.terminate()
+    router.retired.append(router.agent)
+    router.agent = Process("agent eu1", [places.built("cellrouter"), "-f", router.conf], disk.folder / "log")
+    router.wait_agent()
+    disk.fill()
+    before = router.counters()["log_lines_lost"]
+
+    def lost():
+        expect.status(get(router, f"{PREFIX}x"), 200, world)
+        router.cellctl(f"forget {PREFIX}")  # a line each
+        return router.counters()["log_lines_lost"] >= before + 10
+
+    wait_until("lines to be lost", lost)
+    disk.clear()
+    router.cellctl("forget /when-there-is-room/")
+    wait_until("a line", lambda: "/when-there-is-room/" in router.agent.text())
+    expect.true("no line is torn for good", all(line.startswith(("ts=", "#")) or not line.endswith('"')
+                                                for line in router.agent.text().splitlines()))
+    expect.true("the agent lives", router.agent.alive())
+    router.agent.terminate()
+    router.retired.append(router.agent)
+    router.start_agent()
+    router.wait_agent()
+
+
+@scenario(routers=EU, pick=AWAY, level0=True, settings={"haproxy": {"map-uses": 1}, "log": {"level": "warn"}})
+def test_files_of_a_limited_size(world):
+    """RLIMIT_FSIZE (LimitFSIZE=) below the map file's size is an error of that file, and no signal that ends the
+    agent."""
+    world.allowed_counters.add("log_lines_lost")  # the log is a file
+    router = world.router("eu1")
+    warm(router)
+    subprocess.run(["prlimit", f"--pid={router.agent.pid}", "--fsize=8:8"], check=True)
+    warm(router, "/not-my-company/", "us1", user="nora")
+    wait_until("the file to fail", lambda: router.counters()["level0_file_errors"] > 0)
+    for number in range(10):
+        expect.status(get(router, f"{PREFIX}limited/{number}"), 200, world)
+    expect.true("the agent lives", router.agent.alive())
