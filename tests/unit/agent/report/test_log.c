@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -143,6 +145,38 @@ static void a_reader_that_does_not_read_costs_lines_not_time(void **state)
     assert_int_equal(lines(text(f)) + log_lost(f->log), 5000);
 }
 
+/* A file that may not grow is what a full disk is to write(). */
+static void let_files_grow(rlim_t size)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = size;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_line_cut_by_a_full_disk_gets_its_end_later(void **state)
+{
+    struct fixture *f = *state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    signal(SIGXFSZ, SIG_IGN);
+    log_free(f->log);
+    f->log = log_new(fileno(file), LOG_INFO, 3, wall);
+    let_files_grow(20);
+    log_write(f->log, REASON_LISTENING, NULL, 0);
+    log_write(f->log, REASON_LISTENING, NULL, 0);
+    let_files_grow(RLIM_INFINITY);
+    assert_int_equal(log_lost(f->log), 2);
+    log_write(f->log, REASON_LISTENING, NULL, 0);
+    log_write(f->log, REASON_LISTENING, NULL, 0);
+    assert_int_equal(log_lost(f->log), 2);
+    rewind(file);
+    f->text[fread(f->text, 1, sizeof f->text - 1, file)] = '\0';
+    fclose(file);
+    assert_int_equal(lines(f->text), 3);
+    assert_memory_equal(f->text, "ts=2026-01-02T03:04:\nts=2026-01-02", 33);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_level_above_the_setting_is_not_written, setup, teardown),
         cmocka_unit_test_setup_teardown(limited_reasons_say_how_many_lines_were_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_does_not_read_costs_lines_not_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_line_cut_by_a_full_disk_gets_its_end_later, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
