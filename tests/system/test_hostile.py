@@ -9,6 +9,7 @@ import threading
 
 from harness import configs, expect, places
 from harness.level0 import PREFIX, get, warm
+from harness.load import Load
 from harness.process import LIBC, Process, wait_until
 from harness.runner import scenario
 
@@ -281,3 +282,29 @@ def test_files_of_a_limited_size(world):
     for number in range(10):
         expect.status(get(router, f"{PREFIX}limited/{number}"), 200, world)
     expect.true("the agent lives", router.agent.alive())
+
+
+@scenario(routers=EU, pick=AWAY, redis_more="enable-debug-command local\n", settings={"redis": {"watchdog": 5000}})
+def test_flushall_of_a_million_keys(world):
+    """It stops Redis for some tenths of a second. Lookups are answered without it, level 1 is emptied once, and what is
+    learned afterwards is shared again."""
+    router = world.router("eu1")
+    expect.status(get(router, f"{PREFIX}x"), 200, world)
+    world.wait_shared(PREFIX)
+    with world.redis_client() as redis:
+        redis("DEBUG", "POPULATE", 1_000_000, "a-key-of-somebody-else")  # nobody is told of it
+        before = router.counters()
+        with Load(world, [router], clients=2) as load:
+            load.wait_for(50)
+            redis.send("FLUSHALL")
+            load.wait_for(50)
+            expect.same("FLUSHALL", redis.reply(), "OK")
+            load.wait_for(50)
+        expect.same("wrong answers", load.wrong[:5], [])
+        expect.true(f"the slowest answer took {load.slowest:.2f} s", load.slowest < 2)
+        wait_until("the flush to be heard of", lambda: router.counters()["store_flushes"] > before["store_flushes"])
+    counters = router.counters()
+    expect.same("flushes", counters["store_flushes"] - before["store_flushes"], 1)
+    expect.same("connections that ended", counters["store_disconnects"] - before["store_disconnects"], 0)
+    expect.status(get(router, f"{PREFIX}x"), 200, world)
+    world.wait_shared(PREFIX)

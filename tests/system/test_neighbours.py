@@ -86,3 +86,46 @@ def test_haproxy_in_a_chroot_with_a_user_of_its_own(world):
     expect.status(answer, 200, world)
     expect.saw(world, answer, "eu1", "eu0")
     expect.same("lookups", router.counters()["lookups"] - before, 1)
+
+
+@scenario(routers=ONE, level0=True, http=True, pick=AWAY)
+def test_another_user_reaches_no_socket_or_file_of_the_agent(world):
+    """Modes are those that docs/security.md tells; the page on a port of the machine can be read by all, and does
+    nothing."""
+    if os.getuid() != 0:
+        raise places.Missing("only root can become another user")
+    router = world.router("eu1")
+    for folder in (world.run, router.folder):
+        os.chmod(folder, 0o755)
+    for path in (router.spoe_socket, router.admin_socket, router.runtime_socket):
+        expect.same(f"others' rights on {path.name}", path.stat().st_mode & 0o007, 0)
+        expect.same(f"connecting to {path.name}", as_nobody(connecting(str(path))), "PermissionError")
+        expect.same(f"binding {path.name}", as_nobody(binding(str(path))), "PermissionError")
+    for name in ("routes.map", "routes.map.lock"):
+        path = router.folder / name
+        expect.same(f"mode of {name}", oct(path.stat().st_mode & 0o777), oct(0o644))
+        for what, act in (("writing", lambda path=path: path.open("a").close()), ("removing", path.unlink)):
+            expect.true(f"{what} {name} as another user", as_nobody(act) in ("PermissionError", "FileNotFoundError"))
+        expect.true(f"{name} is still there", path.exists())
+    before = router.counters()
+    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "FLUSH"):
+        expect.same(f"{method} of another user", as_nobody(asking(router.http_port, method)), "done")
+    expect.same("what it changed", changes(router, before), 0)
+
+
+def asking(port, method):
+    def act():
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.sendall(f"{method} /explain?path=/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+                           "Connection: close\r\n\r\n".encode())
+            status = client.recv(4096).split(b" ")[1]
+            if (status < b"400") != (method == "GET") and (method, status) != ("GET", b"404"):
+                raise ValueError(status)
+
+    return act
+
+
+def changes(router, before):
+    after = router.counters()
+    return sum(after[name] - before[name] for name in ("learns", "routes_learned", "routes_moved", "routes_dropped",
+                                                       "routes_forgotten"))
