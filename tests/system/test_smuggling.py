@@ -379,3 +379,87 @@ def test_only_the_sites_port_is_open(world):
     expect.same("TCP ports of the agent", listening_ports(router.agent), set())
     for path in (router.spoe_socket, router.admin_socket, router.runtime_socket):
         expect.same(f"rights of {path.name}", path.stat().st_mode & 0o007, 0)
+
+
+SEPARATORS = "!#$%&'*+-.^_`|~"  # what a name may hold beside letters and digits (RFC 9110, 5.6.2)
+
+
+def spelled():
+    """29 ways to write a name of the router: with each separator, and with two of them, as CGI, Rack and PHP fold."""
+    names = [f"X{one}Gitlab{one}Cell{one}From" for one in SEPARATORS]
+    names += [f"x-gitlab{one}cell-from" for one in SEPARATORS if one != "-"]
+    return names
+
+
+@scenario(matrix={"answers": {"302": 302, "425": 425}}, pick=AWAY, routers=ONE, tls=True)
+def test_29_spellings_of_a_header(world):
+    """None reaches a cell, over HTTP/1.1 and HTTP/2, on a miss and on a hit; nor one that HAProxy's own header would
+    be folded with. What only looks alike passes."""
+    router = world.router("eu1")
+    names = spelled()
+    expect.same("spellings", len(names), 29)
+    alike = [("x--gitlab-cell-from", "alike"), ("xgitlabcellfrom", "alike"), ("x-gitlab-cellfrom", "alike")]
+    for kind in CELLS:
+        for connect in ("connect", "connect_h2"):
+            flows.settled(world, kind)
+            headers = [(name.lower() if connect == "connect_h2" else name, "forged") for name in names]
+            with getattr(router, connect)() as connection:
+                answer = connection.request(router.prepare("GET", "/my-company/spelled", user="alice",
+                                                           headers=headers + alike))
+            seen = world.deliveries_of(answer)
+            expect.true(f"{kind}, {connect}: status {answer.status}", answer.status in (200, 307) and len(seen) > 0)
+            for delivery in seen:
+                expect.same(f"{kind}, {connect}: forged at {delivery.cell}",
+                            [pair for pair in delivery.headers if pair[1] == "forged"], [])
+                expect.same(f"{kind}, {connect}: what only looks alike",
+                            len([pair for pair in delivery.headers if pair[1] == "alike"]), len(alike))
+
+
+# :path -> the cells that see it, beside a known /my-company/ of eu0: the owner, the pick and the owner where the path is
+# not looked up; None: HAProxy's version decides between an error and passing it on as it is.
+OWNER, PICKED = ["eu0"], ["eu1", "eu0"]
+H2_PATHS = {
+    "/my-company/h2": OWNER, "/my-company": OWNER, "/my-company?q=//": OWNER, "/my-company/a?b=/../": OWNER,
+    "/my-company/a;b=c": OWNER, "/my-company/a%20b": OWNER, "/my-company/%C3%A9": OWNER, "/my-company/a%2Fb": OWNER,
+    "/my-company/...": OWNER, "/my-company/a..b": OWNER, "/my-company/.git": OWNER, "/my-company/a|b": OWNER,
+    "/my-company/*": OWNER, "/my-company/%00": OWNER, "/my-company/%": OWNER, "/my-company/%2": OWNER,
+    "/my-company//a": PICKED, "/my-company/./a": PICKED, "/my-company/b/../a": PICKED, "/my-company/%2e%2e/a": PICKED,
+    "/my-company/%2E": PICKED, "/my-company/a/.%2e/": PICKED,
+    "//my-company/a": None, "/./my-company/a": None, "/a/../my-company/a": None, "/%2e/my-company/a": None,
+    "/my-company/a#b": None, "/my-company\\a": None, "/my-company/\xe9": None, "my-company/a": None, "*": None,
+    "http://other.example/my-company/a": None, "/my-company/a\tb": None, "/my-company/\x7f": None, "?q=1": None,
+    "/my-company/" + "a" * 3000: None,
+}
+
+
+def probe_path(world, router, path, wanted):
+    """Returns nothing; what cells saw is the path as it was sent, or nothing."""
+    request = router.prepare("GET", "/my-company/h2", user="alice")
+    fields = [(name, path if name == ":path" else value) for name, value in http2.fields_of(request)]
+    world.mark()
+    with router.connect_h2(timeout=8, wild=True) as connection:
+        try:
+            status = connection.answer(connection.open(fields, request, end=True)).status
+        except Broken as broken:
+            status = str(broken)
+    seen = world.deliveries()
+    said = f":path {path[:60]!r}: {status}, cells {[(d.cell, d.target[:60]) for d in seen]}"
+    sent = path.encode().decode("latin-1")
+    expect.true(said, {d.target for d in seen} <= {sent, "/" if path == "*" else sent})  # HAProxy's reading of "*"
+    if wanted is None:
+        expect.true(said, isinstance(status, str) or status in (200, 302, 307, 400, 404)
+                    and (status in (307, 400) or seen))
+        return
+    expect.true(said, status in (200, 307) and [d.cell for d in seen] in (wanted, wanted[:1]))
+
+
+@scenario(matrix={"answers": {"302": 302, "425": 425}}, pick=AWAY, routers=ONE, tls=True)
+def test_33_paths_over_http2(world):
+    """What HTTP/1.1 could not say, and what cells may read in another way: looked up or not as over HTTP/1.1, passed on
+    as it was sent or refused, and nothing is learned from it."""
+    expect.true(f"{len(H2_PATHS)} paths", len(H2_PATHS) >= 33)
+    router = flows.settled(world, "hit")
+    routes = router.routes()
+    for path, wanted in H2_PATHS.items():
+        probe_path(world, router, path, wanted)
+        expect.same(f"routes behind {path[:60]!r}", router.routes(), routes)
