@@ -20,9 +20,9 @@
  *
  * A state sends commands and is over when each was replied to. HAProxy's interactive mode ("prompt") ends a reply with
  * "> ", and asks for the next line of a payload with "+ ": `owed` counts the replies that are still to come. Commands
- * and replies are whole texts in memory, bounded by CHANGES, PAYLOADS, RUNTIME_LINE_MAX and REPLY_MAX_BYTES. Each state has STEP
- * seconds from its start, and from each byte that arrives, but no more than STEP_MAX. What HAProxy says is read by
- * agent/level0/runtime_reply.h; bytes that nobody asked for end the connection.
+ * and replies are whole texts in memory, bounded by CHANGES, PAYLOADS, RUNTIME_LINE_MAX and REPLY_MAX_BYTES. Each state
+ * has STEP seconds from its start, and from each byte that arrives, but no more than STEP_MAX. What HAProxy says is
+ * read by agent/level0/runtime_reply.h; bytes that nobody asked for end the connection.
  *
  * What cannot happen. A batch does not go to the wrong process: it has a connection of its own, and the first thing
  * asked there is whose it is. After a failure nothing is taken for granted: when commands may have been sent, the

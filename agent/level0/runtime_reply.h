@@ -39,7 +39,7 @@ void runtime_reply_info(struct runtime_info *info, struct text_view line);
 /* One line of show map: "0x55704f6faa70 /q/ c0|/q/". Views into the line. */
 struct runtime_entry {
     struct text_view key;  /* at least one byte */
-    struct text_view cell; /* an id, maybe of no cell; at == NULL: the value is none of ours */
+    struct text_view cell; /* an id, maybe of no cell; no at: the value is none of ours */
     bool undecided;        /* UNDECIDED_MARK stands behind it */
 };
 

@@ -95,7 +95,7 @@ static void read_all(const uint8_t *data, size_t size)
 static void on_event(void *user, const struct runtime_api_event *event)
 {
     (void)user;
-    must(event->what == RUNTIME_API_SYNCED || event->why != NULL);
+    must(event->what == RUNTIME_API_SYNCED || event->why[0] != '\0');
 }
 
 static bool on_found(void *user, int target, const char *key, size_t length, uint16_t cell)
@@ -154,7 +154,7 @@ static void play_turns(struct play *play, const uint8_t *data, size_t size)
         const uint8_t *end = memchr(data, 1, size);
         size_t n = end ? (size_t)(end - data) : size;
         say(play, data, n);
-        n += end != NULL;
+        n += (end ? 1 : 0);
         data += n;
         size -= n;
     }

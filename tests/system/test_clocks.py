@@ -112,7 +112,8 @@ def test_clocks_that_jump(world):
         expect.status(get(router, "/gitlab-org/new", user="root"), 200, world)
         after = router.counters()
         expect.same(f"{said}: errors", [after[name] - before[name] for name in STEADY], [0, 0])
-        expect.same(f"{said}: lookups without an answer in time", after["misses_deadline"] - before["misses_deadline"], 0)
+        expect.same(f"{said}: lookups without an answer in time",
+                    after["misses_deadline"] - before["misses_deadline"], 0)
     warm(router, cell=owner)
     world.wait_shared(PREFIX)
     again = said_of_the_store(router)

@@ -1,5 +1,5 @@
-"""Neighbours that lie or take all: whoever stands at HAProxy's runtime socket, or fills the disk. Requests go on, one line says it,
-and all is well again when it is over."""
+"""Neighbours that lie or take all: whoever stands at HAProxy's runtime socket, or fills the disk. Requests go on, one
+line says it, and all is well again when it is over."""
 
 import contextlib
 import os

@@ -1,5 +1,5 @@
-"""Texts that make a regular expression try everything: what a client or a cell can send to those of the rules. Steps are
-PCRE's own count; time at HAProxy is CPU time, beside a harmless request of the same size."""
+"""Texts that make a regular expression try everything: what a client or a cell can send to those of the rules. Steps
+are PCRE's own count; time at HAProxy is CPU time, beside a harmless request of the same size."""
 
 import re
 
@@ -153,7 +153,7 @@ def test_slow_texts_cost_haproxy_what_others_cost(world):
     fine = (200, 307, 400, 404)
     harmless = {"path": cost("/my-company/" + "a" * n, [], fine),
                 "header": cost("/my-company/x", [("X-Harmless", "a" * n)], fine),
-                "many": cost("/my-company/x", [(f"x-harmless-{number}", "b" * (n // 80)) for number in range(80)], fine)}
+                "many": cost("/my-company/x", [(f"x-harmless-{at}", "b" * (n // 80)) for at in range(80)], fine)}
     for label in [*PATHS, *NAMES, *UPGRADES, *CONNECTIONS, *HOSTS, "many_names", "many_cookies"]:
         target, headers = requests_of(label, n)
         other = harmless["many" if len(headers) > 1 else "header" if headers else "path"]

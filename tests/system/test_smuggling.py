@@ -415,8 +415,8 @@ def test_29_spellings_of_a_header(world):
                             len([pair for pair in delivery.headers if pair[1] == "alike"]), len(alike))
 
 
-# :path -> the cells that see it, beside a known /my-company/ of eu0: the owner, the pick and the owner where the path is
-# not looked up; None: HAProxy's version decides between an error and passing it on as it is.
+# :path -> the cells that see it, beside a known /my-company/ of eu0: the owner; the pick and the owner where the path
+# is not looked up; None: HAProxy's version decides between an error and passing it on as it is.
 OWNER, PICKED = ["eu0"], ["eu1", "eu0"]
 H2_PATHS = {
     "/my-company/h2": OWNER, "/my-company": OWNER, "/my-company?q=//": OWNER, "/my-company/a?b=/../": OWNER,
