@@ -102,7 +102,7 @@ static bool on_found(void *user, int target, const char *key, size_t length, uin
 {
     const struct play *play = user;
     must(length > 0 && cell < cells_count(play->shared));
-    return hot_map_adopt(play->map, target, key, length, cell, 5000, NOW);
+    return hot_map_inherit(play->map, target, key, length, cell, 5000, NOW);
 }
 
 static void turn(struct play *play)
