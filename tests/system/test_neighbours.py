@@ -1,5 +1,6 @@
 """Other users of the machine, and HAProxy as Debian ships it: started by root, in a chroot, as a user of its own."""
 
+import contextlib
 import os
 import pwd
 import socket
@@ -129,3 +130,68 @@ def changes(router, before):
     after = router.counters()
     return sum(after[name] - before[name] for name in ("learns", "routes_learned", "routes_moved", "routes_dropped",
                                                        "routes_forgotten"))
+
+
+def spop(router):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(router.spoe_socket))
+    return client
+
+
+def admin(router):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(router.admin_socket))
+    return client
+
+
+def pages(router):
+    return socket.create_connection(("127.0.0.1", router.http_port), 5)
+
+
+HEAD = b" HTTP/1.1\r\nHost: a\r\n"
+SAID = {
+    spop: [b"", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\1\1", b"GET /" + HEAD + b"\r\n",
+           b"\0\0\x3e\x80" + b"\1" * 16000],
+    admin: [b"\0" * 100, b"x" * 20000, b"show routes\n" * 5000, b"explain " + b"/" * 8000 + b"\n", b"\n" * 5000,
+            b"forget " + b"/a" * 4000 + b"/\n", b"show counters\n" * 2000, b"explain \xff\xfe\n", b"explain\n"],
+    pages: [b"\0" * 100, b"GET /" + b"a" * 20000, (b"GET /metrics" + HEAD + b"\r\n") * 300,
+            b"GET /explain?path=%00%ff/../" + HEAD + b"\r\n", b"GET /" + HEAD + b"A: b\r\n" * 5000 + b"\r\n",
+            b"POST /" + HEAD + b"Content-Length: 99999999999999999999\r\n\r\n", b"GET http://x/" + HEAD + b"\r\n",
+            b"GET /?" + b"path=/x&" * 900 + HEAD + b"\r\n", b"GET /explain?path=" + b"/a" * 3000 + HEAD + b"\r\n"],
+}
+CROWD = 300
+
+
+def say(connect, router, said, reads):
+    with contextlib.suppress(OSError), connect(router) as client:
+        client.settimeout(0.1)
+        client.sendall(said)
+        while reads and client.recv(65536):
+            pass
+
+
+@scenario(routers=ONE, http=True, pick=AWAY, settings={"http": {"idle": 2}})
+def test_nonsense_and_crowds_at_the_agents_sockets(world):
+    """From who may connect there: each costs a connection. Lookups are answered meanwhile, memory has a bound, and no
+    descriptor is left behind."""
+    router = world.router("eu1")
+    memory, files = router.agent.resident(), router.agent.open_files()
+    before = router.counters()["misses_deadline"]
+    for connect, texts in SAID.items():
+        for said in texts:
+            for reads in (True, False):
+                say(connect, router, said, reads)
+                expect.status(router.request("GET", "/my-company/x", user="alice", follow_307=True), 200, world)
+    with contextlib.ExitStack() as crowd:
+        for connect in SAID:
+            for _ in range(CROWD):
+                with contextlib.suppress(OSError):
+                    client = crowd.enter_context(connect(router))
+                    client.setblocking(False)
+                    client.send(b"show counters\n" * 500)  # and nobody reads
+        expect.status(router.request("GET", "/my-company/x", user="alice", follow_307=True), 200, world)
+        grown = router.agent.resident() - memory
+        expect.true(f"memory grew by {grown >> 10} KiB", grown < 48 << 20)
+    # HAProxy has its own, and the pages close theirs after http.idle.
+    wait_until("the descriptors to be closed", lambda: router.agent.open_files() <= files + 3)
+    expect.same("lookups without an answer in time", router.counters()["misses_deadline"] - before, 0)
