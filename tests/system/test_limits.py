@@ -184,7 +184,7 @@ def test_chaos_at_maxconn(world):
     for what, silent, send in [
             ("180 unknown paths", 0, lambda crowd: crowd.send(180, "GET", "/u/{}")),
             ("390 POSTs", 0, lambda crowd: crowd.send(390, "POST", "/u/{}", b"x" * 100)),
-            ("240 of all kinds, beside idle clients", room(router) * 3 // 4, lambda crowd: everything(crowd, 240)),
+            ("160 of all kinds, beside idle clients", room(router) * 3 // 4, lambda crowd: everything(crowd, 160)),
     ]:
         held = idle(router, silent)
         send(Crowd(router)).all_served(what)
