@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/daemon/daemon_private.h"
+#include "base/clock.h"
 
 static void show_info(void *user, const char *argument, FILE *out, struct admin_stream *stream)
 {
@@ -79,29 +80,106 @@ enum {
     LISTING_STEPS = 2000,    /* of the table in one turn of the loop: well below a millisecond */
 };
 
+static const char ROUTE_FILTERS[] =
+    "a prefix (/a/ or host/a/), cell=ID, from=redis, from=learning, pinned, older=SECONDS, younger=SECONDS";
+
+/* Which routes are listed; NULL, false and the widest ages let all through. The words are the listing's. */
+struct route_filter {
+    const char *prefix, *cell, *from;
+    bool pinned;
+    uint64_t older_s, younger_s;
+};
+
 struct listing {
     struct daemon *daemon;
     struct route_cursor cursor;
     bool more;
     char *pending;
     size_t at, length, room;
-    size_t filter_length;
-    char filter[];
+    struct route_filter filter;
+    char words[];
 };
+
+static const char *source_of(const struct route *route)
+{
+    return route->from_store ? "redis" : "learning";
+}
+
+static bool has_cell(const struct daemon *daemon, const char *id)
+{
+    for (size_t i = 0; i < daemon->config->cell_count; i++)
+        if (strcmp(daemon->config->cells[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static bool read_seconds(const char *text, uint64_t *secondsp)
+{
+    size_t length = strspn(text, "0123456789");
+    if (!length || length > 9 || text[length])
+        return false;
+    *secondsp = strtoull(text, NULL, 10);
+    return true;
+}
+
+/* One word of the command. NULL: it is in the filter now; else what is wrong with it. */
+static const char *read_filter(const struct daemon *daemon, const char *word, struct route_filter *filter)
+{
+    char end = word[strcspn(word, "/.=")];
+    if (end == '/' || end == '.') { /* only a prefix has these first: those of a path or of a host */
+        if (filter->prefix)
+            return "a second prefix";
+        filter->prefix = word;
+        return NULL;
+    }
+    if (strcmp(word, "pinned") == 0) {
+        filter->pinned = true;
+        return NULL;
+    }
+    if (strncmp(word, "cell=", 5) == 0) {
+        filter->cell = word + 5;
+        return has_cell(daemon, filter->cell) ? NULL : "no such cell (show cells)";
+    }
+    if (strncmp(word, "from=", 5) == 0) {
+        filter->from = word + 5;
+        return strcmp(filter->from, "redis") == 0 || strcmp(filter->from, "learning") == 0 ? NULL : "no such source";
+    }
+    if (strncmp(word, "older=", 6) == 0)
+        return read_seconds(word + 6, &filter->older_s) ? NULL : "not a number of seconds";
+    if (strncmp(word, "younger=", 8) == 0)
+        return read_seconds(word + 8, &filter->younger_s) ? NULL : "not a number of seconds";
+    return "no such filter";
+}
+
+static bool passes(const struct listing *listing, const char *key, size_t length, const struct route *route)
+{
+    const struct route_filter *filter = &listing->filter;
+    size_t prefix = filter->prefix ? strlen(filter->prefix) : 0;
+    if (length < prefix || (prefix && memcmp(key, filter->prefix, prefix) != 0))
+        return false;
+    if (filter->pinned && !route->pinned)
+        return false;
+    if (filter->from && strcmp(filter->from, source_of(route)) != 0)
+        return false;
+    if (filter->cell && strcmp(filter->cell, router_cell_id(listing->daemon->router, route->cell)) != 0)
+        return false;
+    uint64_t now_ms = clock_wall_ms(); /* may be behind another router's, whose stamp it is */
+    uint64_t age_s = now_ms > route->stamp_ms ? (now_ms - route->stamp_ms) / 1000 : 0;
+    return age_s >= filter->older_s && age_s < filter->younger_s;
+}
 
 static void on_route(void *user, const char *key, size_t length, const struct route *route)
 {
     struct listing *listing = user;
-    if (length < listing->filter_length || memcmp(key, listing->filter, listing->filter_length) != 0)
+    if (!passes(listing, key, length, route))
         return;
     char details[300], left[40] = "";
     if (route->left_ms != ROUTE_FOREVER)
         snprintf(left, sizeof left, " left=%" PRIu64, route->left_ms / 1000);
-    int n =
-        snprintf(details, sizeof details, " %s%s from=%s%s%s%s%s\n",
-                 router_cell_id(listing->daemon->router, route->cell), left, route->from_store ? "redis" : "learning",
-                 route->from_store ? "" : " learned-by=", route->from_store ? "" : listing->daemon->started->router,
-                 route->pinned ? " pinned" : "", route->due ? " due" : "");
+    int n = snprintf(details, sizeof details, " %s%s from=%s%s%s%s%s\n",
+                     router_cell_id(listing->daemon->router, route->cell), left, source_of(route),
+                     route->from_store ? "" : " learned-by=", route->from_store ? "" : listing->daemon->started->router,
+                     route->pinned ? " pinned" : "", route->due ? " due" : "");
     size_t needed = listing->length + length + (size_t)n;
     if (needed > listing->room) {
         char *grown = realloc(listing->pending, 2 * needed);
@@ -148,8 +226,17 @@ static void show_routes(void *user, const char *argument, FILE *out, struct admi
     }
     listing->daemon = user;
     listing->more = true;
-    listing->filter_length = length;
-    memcpy(listing->filter, argument, length + 1);
+    listing->filter.younger_s = UINT64_MAX;
+    memcpy(listing->words, argument, length + 1);
+    char *rest = NULL;
+    for (char *word = strtok_r(listing->words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        const char *wrong = read_filter(listing->daemon, word, &listing->filter);
+        if (!wrong)
+            continue;
+        fprintf(out, "error: %s: %s; filters are %s\n", word, wrong, ROUTE_FILTERS);
+        free(listing);
+        return;
+    }
     *stream = (struct admin_stream){.step = listing_step, .done = listing_done, .state = listing};
 }
 
@@ -213,7 +300,8 @@ const struct admin_command daemon_commands[] = {
     {"show metrics", NULL, "print them in the format of Prometheus", show_metrics},
     {"show cells", NULL, "print the configured cells", show_cells},
     {"show haproxy", NULL, "print the limits of each HAProxy process, and what is wrong with them", show_haproxy},
-    {"show routes", "[PREFIX]", "print the routes in memory, or those that begin with PREFIX", show_routes},
+    {"show routes", "[PREFIX] [FILTER…]",
+     "print routes in memory: cell=, from=, pinned, older=, younger=", show_routes},
     {"explain", "PATH [HOST]", "print what a lookup of PATH finds, and why", explain},
     {"forget", "PREFIX", "drop one route here and in Redis, and so at every router", forget},
     {"flush", NULL, "drop all routes in this agent's memory", flush},

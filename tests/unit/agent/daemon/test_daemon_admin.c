@@ -210,6 +210,47 @@ static void show_routes_lists_in_pieces_of_any_size(void **state)
     expect_parts(said, parts);
 }
 
+static void show_routes_filters(void **state)
+{
+    struct fixture *f = *state;
+    teach(f, "/a/x", "eu0", "{path_prefix:/a/}");
+    teach(f, "/b/x", "eu1", "{path_prefix:/b/}");
+    static const struct {
+        const char *argument;
+        bool a, b;
+    } cases[] = {
+        {"cell=eu0", true, false},        {"cell=eu1", false, true},       {"/a/ cell=eu1", false, false},
+        {"  cell=eu0   /a", true, false}, {"from=learning", true, true},   {"from=redis", false, false},
+        {"pinned", false, false},         {"older=100", false, false},     {"older=0", true, true},
+        {"younger=100", true, true},      {"younger=0 /a/", false, false}, {"younger=100 /b/", false, true},
+        {"/pinned", false, false},        {"site.example", false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *said = run(f, "show routes", cases[i].argument, 100);
+        if (!!strstr(said, "/a/ eu0 ") != cases[i].a || !!strstr(said, "/b/ eu1 ") != cases[i].b)
+            fail_msg("show routes %s:\n%s", cases[i].argument, said);
+    }
+}
+
+static void show_routes_names_the_right_filters(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {
+        {"cel=eu0", "error: cel=eu0: no such filter; "},
+        {"/a/ pined", "error: pined: no such filter; "},
+        {"cell=eu7", "error: cell=eu7: no such cell (show cells); "},
+        {"from=disk", "error: from=disk: no such source; "},
+        {"older=", "error: older=: not a number of seconds; "},
+        {"younger=-1", "error: younger=-1: not a number of seconds; "},
+        {"older=9999999999", "error: older=9999999999: not a number of seconds; "},
+        {"/a/ /b/", "error: /b/: a second prefix; "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const parts[] = {cases[i][1], "filters are a prefix (/a/ or host/a/), cell=ID, ", NULL};
+        expect_parts(run(f, "show routes", cases[i][0], 100), parts);
+    }
+}
+
 static void forget_and_flush_say_what_they_did(void **state)
 {
     struct fixture *f = *state;
@@ -260,6 +301,8 @@ int main(void)
         WITH(show_counters_and_metrics_have_every_counter),
         WITH(show_cells_has_a_line_each),
         WITH(show_routes_lists_in_pieces_of_any_size),
+        WITH(show_routes_filters),
+        WITH(show_routes_names_the_right_filters),
         WITH(forget_and_flush_say_what_they_did),
         WITH(explain_takes_a_path_and_a_host),
         WITH(reload_puts_the_file_in_use_or_says_that_it_does_not),
