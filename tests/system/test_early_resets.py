@@ -19,10 +19,12 @@ LARGE = bytes(4_000_000)  # more than those, too
 
 
 def asked(router, method, target, headers, body, over):
-    """The status, with a redirect's second try; "broken" where the connection ended without an answer."""
+    """The status; 307 also for a gRPC call that is told to come again. "broken" where the connection ended without an
+    answer."""
     try:
         with router.connect_h2(PATIENCE) if over == "h2" else router.connect(PATIENCE) as connection:
-            return connection.request(router.prepare(method, target, user="alice", body=body, headers=headers)).status
+            answer = connection.request(router.prepare(method, target, user="alice", body=body, headers=headers))
+            return 307 if answer.get("Retry-After") == "0" and headers == GRPC else answer.status
     except (Broken, TimeoutError):
         return "broken"
 
