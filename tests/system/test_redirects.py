@@ -7,6 +7,7 @@ import re
 import time
 
 from harness import counted, expect, flows
+from harness.client import Connection
 from harness.level0 import the_map, warm
 from harness.load import Load
 from harness.process import wait_until
@@ -111,6 +112,37 @@ def test_flow_28_with_other_direct_hits(world):
                 for _ in range(2):
                     right(world, routers, method, f"{PREFIX}sub/{number}", 30, body=body)
     nothing_lost(world, before, load)
+
+
+@scenario(matrix={"answers": ALL, "level0": LEVELS}, pick=AWAY, routers=ROUTERS["one"], redis=False)
+def test_flow_28_without_redis(world):
+    depends_on_the_user(world, f"{PREFIX}sub")
+    routers = known(world)
+    before = counted.take(world)
+    with readers(world, routers, 50) as load:
+        met = [right(world, routers, "GET", f"{PREFIX}sub/x", 30) for _ in range(4)]
+    expect.true(f"after the first time there is no 307 at all: {met}", not any(met[1:]))
+    nothing_lost(world, before, load)
+
+
+@scenario(matrix={"answers": ALL, "level0": LEVELS}, pick=AWAY, routers=ROUTERS["two"])
+def test_a_longer_prefix_of_another_cell(world):
+    """eu1 claims what eu0 redirects below its own prefix: both routes stand, on both routers."""
+    deep = f"{PREFIX}deep/"
+    world.cells.misbehave(cell="eu0", path=deep, redirect="Cell EU1", cache="")
+    world.cells.misbehave(cell="eu1", path=deep, cache=f"{{path_prefix:{deep}}}",
+                          answer={"status": 200, "body": "yours"})
+    routers = known(world)
+    before = counted.take(world)
+    right(world, routers, "GET", f"{deep}x", 30)
+    for router in routers:
+        wait_until("the longer route is known there", lambda: right(world, [router], "GET", f"{deep}y", 0) == 0
+                   and router.routes() == {PREFIX: "eu0", deep: "eu1"}, timeout=5)
+        answer = router.request("GET", f"{deep}z", user="root")
+        expect.saw(world, answer, "eu1")
+        answer = router.request("GET", f"{PREFIX}page", user="root")
+        expect.saw(world, answer, "eu0")
+    counted.expect(world, before, misses=0, moved=0, dropped=0)
 
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
@@ -342,6 +374,11 @@ def test_a_hint_is_of_one_client_alone(world):
     expect.true(f"one hint, of 256 bits: {keys()}", len(keys()) == 1 and len(keys()[0]) == 64)
     other = router.request("POST", "/api/v4/mine", user="root", **post_of("my-company"))
     expect.same("another user's first try goes to any cell", [d.cell for d in world.deliveries_of(other)], ["eu1"])
+    request = router.prepare("POST", "/api/v4/mine", user="alice", **post_of("my-company"))
+    with Connection(router.address, source="127.0.0.2") as connection:
+        elsewhere = connection.request(request)
+    expect.same("the same request from another address",
+                (elsewhere.status, [d.cell for d in world.deliveries_of(request)]), (307, ["eu1"]))
     again = router.request("POST", "/api/v4/mine", user="alice", **post_of("my-company"))
     expect.saw(world, again, "eu0")
     before = set(keys())
