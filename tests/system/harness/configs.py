@@ -90,7 +90,7 @@ frontend mysite from cellrouter-edge
     log global
     bind 127.0.0.1:{port}
     filter spoe engine cellrouter config {spoe}
-    use_backend %[var(txn.cellrouter.backend)]
+    use_backend %[var(txn.cellrouter.backend,cellrouter-replay)]
     log-format "${{CELLROUTER_LOG_FORMAT}}"
 """
 
