@@ -173,7 +173,9 @@ def test_a_class_that_is_full(world):
     expect.same("those that held it now", held.all(), [(200, None)] * 2)
     expect.same("those that waited", again.all(), [(200, None)] * 4)
     first = [d.target for d in world.deliveries() if d.cell == "eu1" and "/again/" in d.target]
-    expect.same("the order of their turns", first, [f"/my-company/again/{n}" for n in range(4)])
+    # There are two places: neighbours may be on their way at the same time.
+    expect.true(f"their turns came in order: {first}",
+                all(abs(first.index(f"/my-company/again/{n}") - n) <= 1 for n in range(4)))
     wait_until("a log line of the one that was late", lambda: any("/my-company/late HTTP/" in line and " 503 " in line
                                                                   and f" reason={REASON}" in line
                                                                   for line in router.haproxy.text().splitlines()))

@@ -16,6 +16,7 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
 from harness.client import Answer, Broken
@@ -135,7 +136,11 @@ class Http2:
         if not data:
             self.gone = self.gone or "closed"
             raise Broken("the connection ended")
-        for event in self.h2.receive_data(data):
+        try:
+            events = self.h2.receive_data(data)
+        except ProtocolError as error:
+            raise Broken(f"what came is no HTTP/2: {error}") from None
+        for event in events:
             self.take(event)
         self.flush()
 
