@@ -188,7 +188,7 @@ def failed(world, router, before, answer, status, reason):
     expect.reason(answer, reason)
     wait_until("a log line that says so", lambda: any(f"{answer.request.target} HTTP/" in line
                                                       and f" {status} " in line and f" reason={reason}" in line
-                                                      for line in router.haproxy.text().splitlines()))
+                                                      for line in router.haproxy.lines()))
     expect.saw(world, answer, "eu1", "eu0")
     counted.one(world, before, "miss", learned=0)
 

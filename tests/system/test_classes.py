@@ -178,7 +178,7 @@ def test_a_class_that_is_full(world):
                 all(abs(first.index(f"/my-company/again/{n}") - n) <= 1 for n in range(4)))
     wait_until("a log line of the one that was late", lambda: any("/my-company/late HTTP/" in line and " 503 " in line
                                                                   and f" reason={REASON}" in line
-                                                                  for line in router.haproxy.text().splitlines()))
+                                                                  for line in router.haproxy.lines()))
 
 
 CROWD = 300

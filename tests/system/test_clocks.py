@@ -59,7 +59,7 @@ def on(clock, world, router):
 def agents_second(router):
     """The wall clock of the agent, by its log."""
     router.cellctl("forget /nothing/")
-    line = router.agent.text().splitlines()[-1]
+    line = router.agent.lines()[-1]
     return line.split("ts=")[1][:13]
 
 

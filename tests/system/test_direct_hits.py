@@ -17,7 +17,7 @@ DIRECT, REPLAYED = (" cellrouter-cell-", " cellrouter-direct-"), (" cellrouter-r
 def way(router, target):
     """The backend that HAProxy's log says the last request for target took."""
     return wait_until(f"the log line of {target}",
-                      lambda: [line for line in router.haproxy.text().splitlines() if f" {target} HTTP/" in line])[-1]
+                      lambda: [line for line in router.haproxy.lines() if f" {target} HTTP/" in line])[-1]
 
 
 def retried_by_haproxy(world):

@@ -34,7 +34,7 @@ def git(folder, *arguments, **config):
 def went_at_once(router, target):
     """One of the requests for target; another one only asks whether it may, with four bytes."""
     return any(f" {target} HTTP/" in line and " cellrouter-cell-us0/" in line
-               for line in router.haproxy.text().splitlines())
+               for line in router.haproxy.lines())
 
 
 @scenario(matrix={"answers": ANSWERS}, pick={"eu": "eu1", "us": "us1"}, routers=ONE)
@@ -112,5 +112,5 @@ def test_clones_over_http2(world):
         seen = [(d.cell, d.method) for d in world.deliveries()]
         expect.same("the first question met a redirect", seen[:2], [("eu1", "GET"), ("us0", "GET")])
         shutil.rmtree(world.run / f"copy-{turn}")
-    lines = [line for line in router.haproxy.text().splitlines() if "git-upload-pack" in line]
+    lines = [line for line in router.haproxy.lines() if "git-upload-pack" in line]
     expect.true("HAProxy logs HTTP/2", lines and all("HTTP/2" in line for line in lines))

@@ -261,7 +261,7 @@ def test_a_log_on_a_full_disk(world):
     router.cellctl("forget /when-there-is-room/")
     wait_until("a line", lambda: "/when-there-is-room/" in router.agent.text())
     expect.true("no line is torn for good", all(line.startswith(("ts=", "#")) or not line.endswith('"')
-                                                for line in router.agent.text().splitlines()))
+                                                for line in router.agent.lines()))
     expect.true("the agent lives", router.agent.alive())
     router.agent.terminate()
     router.retired.append(router.agent)

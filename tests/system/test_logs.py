@@ -18,7 +18,7 @@ KEPT = """\
 def fields(router, target):
     """The fields of the log line of this request."""
     line = wait_until(f"{target} in the log",
-                      lambda: next((l for l in router.haproxy.text().splitlines() if f" {target} " in l), None))
+                      lambda: next((l for l in router.haproxy.lines() if f" {target} " in l), None))
     found = FIELDS.search(line)
     expect.true(f"fields of {line}", found)
     return found.groupdict()

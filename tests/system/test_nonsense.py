@@ -10,7 +10,7 @@ EU0 = {"eu": "eu0", "us": "us0"}
 def logged(world, status, reason, target):
     """One line of some router's HAProxy says so."""
     def lines():
-        return [line for router in world.routers.values() for line in router.haproxy.text().splitlines()
+        return [line for router in world.routers.values() for line in router.haproxy.lines()
                 if f" {target} HTTP/" in line and f" {status} " in line]
 
     found = wait_until(f"a log line with {status} for {target}", lines)

@@ -66,7 +66,7 @@ def readers(world, routers, rate):
 def lines_of(router, path):
     """Of HAProxy's log: the lines of requests below this path."""
     wanted = re.compile(rf'"\w+ {re.escape(path)}[^" ]* HTTP/')
-    return [line for line in router.haproxy.text().splitlines() if wanted.search(line)]
+    return [line for line in router.haproxy.lines() if wanted.search(line)]
 
 
 def nothing_lost(world, before, load):

@@ -69,6 +69,10 @@ class Process:
         with open(self.log, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def lines(self):
+        """The lines of its log that are whole: one may be on its way."""
+        return self.text().rpartition("\n")[0].splitlines()
+
     def send(self, number):
         if self.alive():
             self.child.send_signal(number)
