@@ -1,7 +1,7 @@
 """docs/flows.md 17 and 18: an organization moved, the routers still know the old owner."""
 
 from harness import counted, expect, flows, places
-from harness.level0 import warm
+from harness.level0 import the_map, warm
 from harness.process import wait_until
 from harness.runner import ANSWERS, LEVELS, ROUTERS, scenario
 
@@ -24,6 +24,9 @@ def all_know_the_new_owner(world):
     for router in [r for r in world.routers.values() if r.region == "eu"]:
         wait_until(f"{router.id} has dropped the old route", lambda: router.routes().get("/my-company/") != "eu0",
                    timeout=5)
+        if world.level0:
+            wait_until(f"HAProxy's map of {router.id} has dropped it",
+                       lambda router=router: not the_map(router).get("/my-company/", "").startswith("eu0"), timeout=5)
         answer = router.request("GET", "/my-company/y", user="alice")
         expect.status(answer, 200, world)
         expect.saw(world, answer, "eu1")

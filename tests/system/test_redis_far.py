@@ -99,5 +99,5 @@ def test_flow_38_a_near_replica_and_a_far_primary(world):
                 [0, 0])
     expect.same("gaps, and routers that are behind",
                 [world.counters()["store_gaps"], world.counters()["store_reason_behind"]], [0, 0])
-    expect.true("the replica's distance is seen", us1.counters()["store_replica_ms"] >= world.replica / 2)
+    wait_until("the replica's distance to be seen", lambda: us1.counters()["store_replica_ms"] >= world.replica / 2)
     world.wire.delay = world.link.delay = 0
