@@ -55,13 +55,16 @@ static bool read_address(const char *text, struct address *address)
     return address->kind == ADDRESS_UNIX || (address->kind == ADDRESS_TCP && address->port != 0);
 }
 
+static bool has_replica(const struct route_store_config *config)
+{
+    return config->read_address && config->read_address[0] != '\0';
+}
+
 /* The second one only where it is given. */
 static bool read_addresses(struct route_store *store, const struct route_store_config *config)
 {
-    bool is_far = config->read_address && config->read_address[0] != '\0';
-
     return read_address(config->address, &store->address) &&
-           (!is_far || read_address(config->read_address, &store->read_address));
+           (!has_replica(config) || read_address(config->read_address, &store->read_address));
 }
 
 struct route_store_config route_store_defaults(void)
@@ -265,7 +268,7 @@ static bool make_parts(struct route_store *store)
     static const struct redis_conn_events watching = {on_watch_up, on_watch_down, store_on_message};
     static const struct redis_conn_events writing = {on_write_up, on_write_down, NULL};
     const struct route_store_config *config = &store->config;
-    bool is_far = config->read_address && config->read_address[0] != '\0';
+    bool is_far = has_replica(config);
     const struct address *near = is_far ? &store->read_address : &store->address;
 
     store->questions = questions_new(&store->hash, config->max_questions, config->max_waiting);
@@ -275,6 +278,7 @@ static bool make_parts(struct route_store *store)
     store->ask_conn = make_conn(store, near, store->ask_name, &asking);
     store->watch_conn = make_conn(store, near, store->watch_name, &watching);
     store->write_conn = is_far ? make_conn(store, &store->address, store->write_name, &writing) : store->ask_conn;
+    store->write_distance = is_far ? &store->far.distance : &store->distance;
     return store_far_set_up(store) && store->questions && store->writer.queue && store->absent && store->own &&
            store->ask_conn && store->watch_conn && store->write_conn;
 }
@@ -530,7 +534,7 @@ const struct route_store_counters *route_store_counters(const struct route_store
 
     counters->beyond = store->distance.beyond;
     counters->round_trip_ms = distance_nearest_ms(&store->distance);
-    counters->write_trip_ms = distance_nearest_ms(store_write_distance((struct route_store *)store));
+    counters->write_trip_ms = distance_nearest_ms(store->write_distance);
     counters->window = store_window(store);
     counters->questions = questions_count(store->questions);
     counters->waiting = questions_waits(store->questions);

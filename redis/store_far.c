@@ -46,11 +46,6 @@ const char *store_write_side(const struct route_store *store)
     return store_is_far(store) ? "write" : "ask";
 }
 
-struct distance *store_write_distance(struct route_store *store)
-{
-    return store_is_far(store) ? &store->far.distance : &store->distance;
-}
-
 /* Beats */
 
 bool store_far_holds(const struct route_store *store)

@@ -100,7 +100,8 @@ struct route_store {
     struct hash_key hash;
     struct rng rng;
     struct redis_conn *ask_conn, *watch_conn;
-    struct redis_conn *write_conn; /* the ask connection, unless reads go to a replica */
+    struct redis_conn *write_conn;   /* the ask connection, unless reads go to a replica; */
+    struct distance *write_distance; /* how far away its end is: distance, or that of far */
     struct questions *questions;
     struct expiring_set *absent; /* names that Redis does not have */
     struct expiring_set *own;    /* names that this router wrote a moment ago */
@@ -200,10 +201,9 @@ void store_watch_free(struct route_store *store);
 
 /* store_far.c */
 
-/* Whether writes go elsewhere than questions; the connection's name for events, and how far away that is. */
+/* Whether writes go elsewhere than questions; the connection's name for events. */
 bool store_is_far(const struct route_store *store);
 const char *store_write_side(const struct route_store *store);
-struct distance *store_write_distance(struct route_store *store);
 
 /* The parts that every store has, before its connections. False: out of memory. */
 MUST_USE bool store_far_set_up(struct route_store *store);

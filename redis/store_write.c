@@ -227,7 +227,7 @@ static void on_written(void *user, const redisReply *reply, void *data)
     } else if (!reply) {
         enqueue(store, claim);
     } else if (reply->type == REDIS_REPLY_STRING) {
-        distance_saw(store_write_distance(store), (uint32_t)(clock_now_ms() - claim->sent_ms), clock_now_ms());
+        distance_saw(store->write_distance, (uint32_t)(clock_now_ms() - claim->sent_ms), clock_now_ms());
         take_verdict(store, claim, reply);
         claim_free(claim);
     } else if (reply->type == REDIS_REPLY_ERROR) {
@@ -243,8 +243,7 @@ static void on_written(void *user, const redisReply *reply, void *data)
 
 uint32_t store_window(const struct route_store *store)
 {
-    const struct distance *distance = store_is_far(store) ? &store->far.distance : &store->distance;
-    uint64_t window = 2 * (uint64_t)store->config.max_writes_s * distance_nearest_ms(distance) / 1000;
+    uint64_t window = 2 * (uint64_t)store->config.max_writes_s * distance_nearest_ms(store->write_distance) / 1000;
 
     if (window < IN_FLIGHT_LEAST)
         return IN_FLIGHT_LEAST;

@@ -283,3 +283,11 @@ void adopt_deinit(struct adopt *adopt)
     adopt->global = NULL;
     adopt->finding_count = adopt->finding_room = adopt->setting_count = 0;
 }
+
+bool adopt_is_among(const char *word, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], word) == 0)
+            return true;
+    return false;
+}

@@ -15,16 +15,6 @@ static const char *const replaced[] = {"mode",     "balance",  "server",    "ser
                                        "dispatch", "disabled", "enabled"};
 static const char *const rules[] = {"http-request", "http-response", "http-after-response"};
 
-static bool is_among(const char *word, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i], word) == 0)
-            return true;
-    return false;
-}
-
-#define AMONG(word, list) is_among(word, list, sizeof(list) / sizeof((list)[0]))
-
 /* ---- timeouts ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -216,12 +206,12 @@ void adopt_leave_backend(struct adopt *adopt, struct adopt_frontend *frontend, s
     for (size_t i = move.section->line + 1; i < move.section->end; i++) {
         const struct site_line *line = &move.file->text.lines[i];
         const char *word = site_word(line, 0);
-        if (AMONG(word, rules)) {
+        if (ADOPT_AMONG(word, rules)) {
             if (!moved)
                 move_acls(&move);
             moved = true;
             move_rule(&move, i);
-        } else if (line->count && !AMONG(word, replaced)) {
+        } else if (line->count && !ADOPT_AMONG(word, replaced)) {
             adopt_tell(adopt, ADOPT_NOTE, name, move.file, i,
                        "cells have it only by the setting backend-lines of %s: %s %s", adopt->config->file, word,
                        site_word(line, 1));

@@ -75,16 +75,6 @@ static const char *const frontend_timeouts[] = {
 static const char *const two_words[] = {"option",      "timeout",     "errorfile", "errorloc", "errorloc302",
                                         "errorloc303", "compression", "stats",     "no"};
 
-static bool is_among(const char *word, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i], word) == 0)
-            return true;
-    return false;
-}
-
-#define AMONG(word, list) is_among(word, list, sizeof(list) / sizeof((list)[0]))
-
 /* The words of a line without a leading `no`. */
 static size_t without_no(const struct site_line *line)
 {
@@ -96,10 +86,10 @@ static bool means_something(const struct site_line *line)
     size_t at = without_no(line);
     const char *word = site_word(line, at), *second = site_word(line, at + 1);
     if (strcmp(word, "option") == 0)
-        return AMONG(second, frontend_options);
+        return ADOPT_AMONG(second, frontend_options);
     if (strcmp(word, "timeout") == 0)
-        return AMONG(second, frontend_timeouts);
-    return AMONG(word, frontend_words);
+        return ADOPT_AMONG(second, frontend_timeouts);
+    return ADOPT_AMONG(word, frontend_words);
 }
 
 static bool is_rule(const char *word)
@@ -120,7 +110,7 @@ static bool is_same(const struct site_line *a, const struct site_line *b)
                 return false;
         return true;
     }
-    return !AMONG(word, two_words) || strcmp(site_word(a, i + 1), site_word(b, j + 1)) == 0;
+    return !ADOPT_AMONG(word, two_words) || strcmp(site_word(a, i + 1), site_word(b, j + 1)) == 0;
 }
 
 static bool has_it(const struct adopt_frontend *frontend, const struct site_line *wanted)
@@ -494,7 +484,7 @@ void adopt_check_skip(struct adopt *adopt, struct adopt_frontend *frontend, cons
         const struct site_line *line = &file->text.lines[i];
         bool own = strcmp(site_word(line, 0), "use_backend") == 0 && !strchr(site_word(line, 1), '%') &&
                    !adopt_leads_to_cells(adopt, site_word(line, 1));
-        bool rule = strcmp(site_word(line, 0), "http-request") == 0 && AMONG(site_word(line, 1), answers);
+        bool rule = strcmp(site_word(line, 0), "http-request") == 0 && ADOPT_AMONG(site_word(line, 1), answers);
         if (first == ADOPT_NONE && (own || rule))
             first = i;
     }

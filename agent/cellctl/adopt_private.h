@@ -76,4 +76,8 @@ void adopt_change_conf(struct adopt *adopt);
 /* For adopt_check_route(): what requests lose that went to the backend of line `index` before, and its timeouts. */
 void adopt_leave_backend(struct adopt *adopt, struct adopt_frontend *frontend, size_t index, const char *name);
 
+/* Whether the word is one of the list's. The macro is for an array. */
+bool adopt_is_among(const char *word, const char *const *list, size_t count);
+#define ADOPT_AMONG(word, list) adopt_is_among(word, list, sizeof(list) / sizeof((list)[0]))
+
 #endif
