@@ -15,11 +15,9 @@
 #include <ev.h>
 
 #include "redis/store.h"
+#include "tests/fuzz/fuzz_socket.h"
 
 enum { ASK, WATCH, SIDES, LOOKUPS = 3 };
-
-static struct sockaddr_un here = {.sun_family = AF_UNIX};
-static int listener = -1;
 
 struct play {
     struct ev_loop *loop;
@@ -28,26 +26,6 @@ struct play {
     char beat[160]; /* the channel, out of SUBSCRIBE */
     unsigned waiting, answered;
 };
-
-static void must(int truth)
-{
-    if (!truth)
-        abort();
-}
-
-static void remove_socket(void)
-{
-    unlink(here.sun_path);
-}
-
-static void listen_here(void)
-{
-    snprintf(here.sun_path, sizeof here.sun_path, "/tmp/cellrouter-fuzz-%ld", (long)getpid());
-    unlink(here.sun_path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    must(bind(listener, (const struct sockaddr *)&here, sizeof here) == 0 && listen(listener, 16) == 0);
-    atexit(remove_socket);
-}
 
 static void turn(const struct play *play)
 {

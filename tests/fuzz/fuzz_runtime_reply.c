@@ -17,11 +17,9 @@
 
 #include "agent/level0/runtime_api.h"
 #include "agent/level0/runtime_reply.h"
+#include "tests/fuzz/fuzz_socket.h"
 
 enum { NOW = 1000000, TURNS = 64 };
-
-static struct sockaddr_un here = {.sun_family = AF_UNIX};
-static int listener = -1;
 
 struct play {
     struct ev_loop *loop;
@@ -33,26 +31,6 @@ struct play {
     char address[128];
     int fd;
 };
-
-static void must(int truth)
-{
-    if (!truth)
-        abort();
-}
-
-static void remove_socket(void)
-{
-    unlink(here.sun_path);
-}
-
-static void listen_here(void)
-{
-    snprintf(here.sun_path, sizeof here.sun_path, "/tmp/cellrouter-fuzz-runtime-%ld", (long)getpid());
-    unlink(here.sun_path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    must(bind(listener, (const struct sockaddr *)&here, sizeof here) == 0 && listen(listener, 16) == 0);
-    atexit(remove_socket);
-}
 
 /* ---- the pure reader -------------------------------------------------------------------------------------------- */
 

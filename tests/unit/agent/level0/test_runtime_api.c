@@ -21,6 +21,7 @@
 #include "agent/level0/runtime_api.h"
 #include "base/listen_socket.h"
 #include "base/unix_socket.h"
+#include "tests/unit/agent/level0/pump.h"
 #include "tests/unit/base/name_server.h"
 
 enum { START = 1000000 };
@@ -154,28 +155,6 @@ static void start_runtime(struct fixture *f)
     assert_non_null(f->runtime);
 }
 
-static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)events;
-    *(bool *)timer->data = true;
-}
-
-/* Runs the loop until the condition holds. */
-#define PUMP_UNTIL(f, condition) \
-    do { \
-        bool over = false; \
-        ev_timer limit; \
-        ev_timer_init(&limit, on_time, 20., 0.); \
-        limit.data = &over; \
-        ev_timer_start((f)->loop, &limit); \
-        while (!(condition) && !over) \
-            ev_run((f)->loop, EVRUN_ONCE); \
-        ev_timer_stop((f)->loop, &limit); \
-        if (over) \
-            fail_msg("20 s in vain for " #condition "; last failure: %s", (f)->why); \
-    } while (0)
-
 static void in(struct fixture *f, const char *key, uint16_t cell)
 {
     hot_map_used(f->map, key, strlen(key), cell, 3600000, START);
@@ -221,15 +200,15 @@ static void changes_reach_haproxy(void **state)
     write_text(f->file, "/old/ us0|/old/\n");
     start_haproxy(f);
     start_runtime(f);
-    PUMP_UNTIL(f, f->synced == 1);
+    PUMP_UNTIL(f, __func__, f->synced == 1);
     expect_map(f, "");
     in(f, "/a/", 0);
     in(f, "/b/", 1);
-    PUMP_UNTIL(f, runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, runtime_api_is_synced(f->runtime));
     expect_map(f, "/a/ eu0|/a/\n/b/ us0|/b/\n");
     out(f, "/a/");
     in(f, "/a/", 1); /* in one batch: deleted, then added */
-    PUMP_UNTIL(f, runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, runtime_api_is_synced(f->runtime));
     expect_map(f, "/b/ us0|/b/\n/a/ us0|/a/\n");
     assert_int_equal(f->counts.resyncs, 1);
     assert_int_equal(f->failed, 0);
@@ -245,12 +224,12 @@ static void a_new_process_is_brought_in_line(void **state)
     start_runtime(f);
     in(f, "/a/", 0);
     in(f, "/b/", 1);
-    PUMP_UNTIL(f, f->synced == 1 && runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, f->synced == 1 && runtime_api_is_synced(f->runtime));
     stop_haproxy(f);
     write_text(f->file,
                "/a/ eu0|/a/\n/b/ eu0|/b/\n/b/ us0|/b/\n/gone/ us0|/gone/\n/odd/ what\n/other/ nocell|/other/\n");
     start_haproxy(f);
-    PUMP_UNTIL(f, f->synced == 2 && runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, f->synced == 2 && runtime_api_is_synced(f->runtime));
     expect_map(f, "/a/ eu0|/a/\n/b/ us0|/b/\n");
 }
 
@@ -264,15 +243,15 @@ static void stock_is_taken_of_the_first_process(void **state)
                "/a/ eu0|/a/\n/b/ us0|/b/\n/doubted/ us0|/doubted/\n/a/ us0|/a/\n/odd/ what\n/other/ nocell|/other/\n");
     start_haproxy(f);
     start_runtime(f);
-    PUMP_UNTIL(f, f->synced == 1 && runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, f->synced == 1 && runtime_api_is_synced(f->runtime));
     expect_map(f, "/b/ us0|/b/\n/a/ eu0|/a/\n"); /* of the two for /a/ one comes back */
     out(f, "/b/");
-    PUMP_UNTIL(f, runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, runtime_api_is_synced(f->runtime));
     expect_map(f, "/a/ eu0|/a/\n");
     stop_haproxy(f);
     write_text(f->file, "/a/ eu0|/a/\n/b/ us0|/b/\n");
     start_haproxy(f);
-    PUMP_UNTIL(f, f->synced == 2 && runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, f->synced == 2 && runtime_api_is_synced(f->runtime));
     expect_map(f, "/a/ eu0|/a/\n"); /* by now the agent knows better */
 }
 
@@ -285,7 +264,7 @@ static void keys_that_cannot_be_deleted_by_name(void **state)
     start_haproxy(f);
     start_runtime(f);
     in(f, "/a/", 0);
-    PUMP_UNTIL(f, f->synced == 1 && runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, f->synced == 1 && runtime_api_is_synced(f->runtime));
     expect_map(f, "/a/ eu0|/a/\n");
 }
 
@@ -298,12 +277,12 @@ static void many_entries(void **state)
     write_text(f->file, "");
     start_haproxy(f);
     start_runtime(f);
-    PUMP_UNTIL(f, f->synced == 1);
+    PUMP_UNTIL(f, __func__, f->synced == 1);
     for (int i = 0; i < 20000; i++) { /* more than the journal keeps */
         snprintf(key, sizeof key, "/a-group-of-some-length-%d/", i);
         in(f, key, (uint16_t)(i % 2));
     }
-    PUMP_UNTIL(f, f->counts.resyncs == 2 && runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, f->counts.resyncs == 2 && runtime_api_is_synced(f->runtime));
     char *text = the_map(f);
     size_t lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
@@ -312,7 +291,7 @@ static void many_entries(void **state)
     assert_int_equal(lines, 20000);
     hot_map_flush(f->map);
     runtime_api_poke(f->runtime);
-    PUMP_UNTIL(f, runtime_api_is_synced(f->runtime));
+    PUMP_UNTIL(f, __func__, runtime_api_is_synced(f->runtime));
     expect_map(f, "");
 }
 
@@ -325,10 +304,10 @@ static void a_process_without_the_map(void **state)
     start_haproxy(f);
     snprintf(f->file, sizeof f->file, "%s/other.map", f->folder);
     start_runtime(f);
-    PUMP_UNTIL(f, f->failed == 1);
+    PUMP_UNTIL(f, __func__, f->failed == 1);
     assert_string_equal(f->why, "HAProxy says: Unknown map identifier. Please use #<id> or <file>.");
     snprintf(f->file, sizeof f->file, "%s/routes.map", f->folder);
-    PUMP_UNTIL(f, f->synced == 1);
+    PUMP_UNTIL(f, __func__, f->synced == 1);
 }
 
 static void nobody_there(void **state)
@@ -336,7 +315,7 @@ static void nobody_there(void **state)
     struct fixture *f = *state;
     start_runtime(f);
     in(f, "/a/", 0);
-    PUMP_UNTIL(f, f->failed == 1);
+    PUMP_UNTIL(f, __func__, f->failed == 1);
     assert_string_equal(f->why, "No such file or directory");
     assert_false(runtime_api_is_synced(f->runtime));
 }
@@ -368,7 +347,7 @@ static void peers_that_are_no_haproxy(void **state)
     for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
         uint64_t before = f->counts.errors;
         peer_says = says[i];
-        PUMP_UNTIL(f, f->counts.errors > before);
+        PUMP_UNTIL(f, __func__, f->counts.errors > before);
         assert_false(runtime_api_is_synced(f->runtime));
     }
     ev_io_stop(f->loop, &watcher);
@@ -409,14 +388,14 @@ static void a_silent_name_server(void **state)
     peer_says = "";
     snprintf(f->address, sizeof f->address, "haproxy.example:%u", (unsigned)peer.port);
     start_runtime(f);
-    PUMP_UNTIL(f, f->counts.errors == 1);
+    PUMP_UNTIL(f, __func__, f->counts.errors == 1);
     assert_true(ticks.count > 20);
-    PUMP_UNTIL(f, ticks.count > 250);
+    PUMP_UNTIL(f, __func__, ticks.count > 250);
     assert_true(ticks.longest < 1);
     assert_int_equal(name_server.asked, 1);
     name_server.says[0] = "127.0.0.1";
     name_server.silent = false;
-    PUMP_UNTIL(f, f->counts.errors == 3); /* the peer ended the connection; the name is looked up again */
+    PUMP_UNTIL(f, __func__, f->counts.errors == 3); /* the peer ended the connection; the name is looked up again */
     assert_int_equal(name_server.asked, 2);
     ev_timer_stop(f->loop, &tick);
     ev_io_stop(f->loop, &watcher);

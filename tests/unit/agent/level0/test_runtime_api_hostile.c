@@ -17,6 +17,7 @@
 
 #include "agent/level0/runtime_api.h"
 #include "base/listen_socket.h"
+#include "tests/unit/agent/level0/pump.h"
 
 enum { START = 1000000, LONG = 70000 };
 
@@ -265,27 +266,6 @@ static int tear_down(void **state)
     free(f);
     return 0;
 }
-
-static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)events;
-    *(bool *)timer->data = true;
-}
-
-#define PUMP_UNTIL(f, what, condition) \
-    do { \
-        bool over = false; \
-        ev_timer limit; \
-        ev_timer_init(&limit, on_time, 20., 0.); \
-        limit.data = &over; \
-        ev_timer_start((f)->loop, &limit); \
-        while (!(condition) && !over) \
-            ev_run((f)->loop, EVRUN_ONCE); \
-        ev_timer_stop((f)->loop, &limit); \
-        if (over) \
-            fail_msg("%s: 20 s in vain for " #condition "; last failure: %s", what, (f)->why); \
-    } while (0)
 
 static void each_form_costs_one_connection(void **state)
 {
